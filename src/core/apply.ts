@@ -1,0 +1,80 @@
+/**
+ * R2 and R4: an update changes the entry of its key and records its dot, in one turn, or neither.
+ *
+ * Everything that enters the store on any path, local write, UPDATE or SYNC, comes through here. After it,
+ * I2 (SUP) holds: a dot in have means an entry with a tag at least as large.
+ */
+import { wallMsOf, type Now } from './clock.ts';
+import { addSequence, dotsAboveVector, opensInterval } from './haveSet.ts';
+import type { OriginState, PeerState } from './state.ts';
+import { compareTags, type Entry, type Key, type PeerId, type Timestamp } from './types.ts';
+
+/** Last writer wins. Returns whether the entry was taken. */
+export function applyEntry(state: PeerState, key: Key, incoming: Entry): boolean {
+  const { store, counters } = state;
+  const present = store.readEntry(key);
+  if (incoming.timestamp > state.clock) state.clock = incoming.timestamp; // R3: remote clock rule
+  if (present === undefined) {
+    if (incoming.timestamp <= state.horizon && incoming.kind !== 'synthetic') {
+      // R4: what was dropped at or below the horizon must not come back; the dot alone is recorded.
+      counters.recordsBelowHorizon += 1;
+      state.effects.push({
+        kind: 'notice',
+        name: 'writeBelowHorizon',
+        detail: { origin: incoming.id, incarnation: incoming.incarnation, sequence: incoming.sequence },
+      });
+      return false;
+    }
+  } else if (compareTags(incoming, present) <= 0) {
+    counters.recordsOlder += 1;
+    return false;
+  }
+  store.writeEntry(key, incoming);
+  counters.recordsApplied += 1;
+  countKinds(state, present, incoming);
+  state.effects.push({ kind: 'changed', key, previous: present, entry: incoming });
+  return true;
+}
+
+function countKinds(state: PeerState, present: Entry | undefined, incoming: Entry): void {
+  if (present !== undefined) {
+    if (present.kind === 'value') state.visibleKeys -= 1;
+    else state.tombstones -= 1;
+  }
+  if (incoming.kind === 'value') state.visibleKeys += 1;
+  else state.tombstones += 1;
+}
+
+/** Whether the limits allow `sequence` to be remembered (section 5): beyond them it is dropped, unrecorded, and repaired later. */
+export function hasRoomFor(state: PeerState, origin: OriginState, sequence: number): boolean {
+  const { have } = origin;
+  if (sequence === have.contiguous + 1) return true;
+  const { maxDotsAboveVector, maxGapIntervals } = state.settings.limits;
+  if (have.gaps.length >> 1 >= maxGapIntervals && opensInterval(have, sequence)) return false;
+  return dotsAboveVector(have) < maxDotsAboveVector;
+}
+
+/** Records a dot and its update-table row (R2). The caller has applied an entry at least as large (I2). */
+export function recordDot(state: PeerState, origin: OriginState, sequence: number, key: Key): boolean {
+  if (!addSequence(origin.have, sequence)) return false;
+  state.store.writeRow(origin.key, sequence, key);
+  origin.isDirty = true;
+  return true;
+}
+
+/** A record ahead of the clock is told of at most so often: it comes again with every repair. */
+const AHEAD_NOTICE_INTERVAL_MS = 10_000;
+
+/** Counts a record that is refused because of its timestamp, and now and then tells of it. */
+export function refuseAhead(state: PeerState, now: Now, from: PeerId): void {
+  state.counters.droppedAheadOfClock += 1;
+  if (now.monotonicMs - state.lastAheadNoticeMs < AHEAD_NOTICE_INTERVAL_MS) return;
+  state.lastAheadNoticeMs = now.monotonicMs;
+  state.effects.push({ kind: 'notice', name: 'recordAheadOfClock', detail: { from } });
+}
+
+/** Section 8: more than `maxDriftMs` ahead of max(own wall, median of the live walls). Refused whole. */
+export function isAheadOfClock(state: PeerState, now: Now, timestamp: Timestamp): boolean {
+  const latestMs = now.wallMs + Math.max(0, state.medianOffsetMs);
+  return wallMsOf(timestamp) > latestMs + state.settings.maxDriftMs;
+}

@@ -1,0 +1,53 @@
+/**
+ * What the core asks its driver to do, in order: send, schedule, tell.
+ *
+ * An effect's `after` says what must be true of the turn it was made in before it may leave (R1):
+ * `nothing`; `committed`, the turn survives this process's death; `durable`, a power cut. The driver keeps
+ * the order of effects within each level.
+ */
+import type { Message } from './messages.ts';
+import type { Entry, Key, PeerId } from './types.ts';
+
+export type After = 'nothing' | 'committed' | 'durable';
+
+/** Timers are data: one that comes back with an outdated token is ignored. */
+export type TimerName = 'keepalive' | 'heartbeat' | 'liveness' | 'nak' | 'repair';
+
+export type NoticeName =
+  | 'peerAlive'
+  | 'peerDead'
+  | 'clockAhead'
+  | 'clockBehind'
+  | 'clockRight'
+  | 'recordAheadOfClock'
+  | 'writeBelowHorizon'
+  | 'serversDiffer';
+
+export type Effect =
+  /** By multicast, and the same bytes by unicast to those whom multicast does not reach. */
+  | {
+      readonly kind: 'multicast';
+      readonly message: Message;
+      readonly alsoTo: readonly PeerId[];
+      readonly after: After;
+    }
+  | {
+      readonly kind: 'send';
+      readonly to: PeerId;
+      readonly by: 'unicast' | 'stream';
+      readonly message: Message;
+      readonly after: After;
+    }
+  | { readonly kind: 'schedule'; readonly timer: TimerName; readonly token: number; readonly delayMs: number }
+  /** The entry of a key changed on this peer. */
+  | {
+      readonly kind: 'changed';
+      readonly key: Key;
+      readonly previous: Entry | undefined;
+      readonly entry: Entry;
+    }
+  | {
+      readonly kind: 'notice';
+      readonly name: NoticeName;
+      readonly detail: Readonly<Record<string, string | number>>;
+    };

@@ -1,0 +1,32 @@
+/**
+ * The one error class users meet. A message says what was attempted, what was seen and what to do;
+ * `changed` says whether anything was written. Peers' input never ends up here: it is dropped and counted.
+ */
+
+export type ErrorCode =
+  | 'BAD_ARGUMENT'
+  | 'BAD_CONFIGURATION'
+  | 'KEY_TOO_LONG'
+  | 'VALUE_TOO_LONG'
+  | 'CLOCK_AHEAD'
+  | 'STORAGE_FAILED'
+  | 'STORE_LOCKED'
+  | 'ADDRESS_IN_USE'
+  | 'CLOSED';
+
+export class ToposphereError extends Error {
+  override readonly name = 'ToposphereError';
+  readonly code: ErrorCode;
+  /** Whether the attempt may have changed anything; 'unknown' when a commit failed half way. */
+  readonly changed: boolean | 'unknown';
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { changed?: boolean | 'unknown'; cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.changed = options.changed ?? false;
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * UPDATE: another peer's own new updates, by multicast.
+ *
+ * A record is taken if its dot is new, its timestamp credible and there is room to remember it; otherwise it
+ * is dropped and counted, and repair or anti-entropy brings it back. A reference stands for a value too long
+ * for a datagram: it is a gap known from the start, and is fetched like one.
+ */
+import { applyEntry, hasRoomFor, isAheadOfClock, recordDot, refuseAhead } from './apply.ts';
+import type { Now } from './clock.ts';
+import { noteAnnounced, noteProgress } from './gaps.ts';
+import { hasSequence } from './haveSet.ts';
+import type { UpdateMessage, UpdateRecord } from './messages.ts';
+import { originOf, type OriginState, type PeerState } from './state.ts';
+import type { Incarnation, PeerId } from './types.ts';
+
+export function onUpdate(
+  state: PeerState,
+  now: Now,
+  from: PeerId,
+  incarnation: Incarnation,
+  message: UpdateMessage,
+): void {
+  const origin = originOf(state, from, incarnation);
+  let last = 0;
+  for (const record of message.records) {
+    last = Math.max(last, record.sequence);
+    takeRecord(state, now, origin, record);
+  }
+  noteProgress(origin);
+  noteAnnounced(state, now, origin, last);
+}
+
+function takeRecord(state: PeerState, now: Now, origin: OriginState, record: UpdateRecord): void {
+  const { counters } = state;
+  const { sequence, timestamp, kind, expiresAt, value } = record;
+  if (hasSequence(origin.have, sequence)) {
+    counters.droppedDuplicate += 1;
+    return;
+  }
+  if (isAheadOfClock(state, now, timestamp)) {
+    refuseAhead(state, now, origin.id);
+    return;
+  }
+  if (record.referenceBytes !== undefined) return; // announced below, fetched by NAK, recorded when complete (R2)
+  if (!hasRoomFor(state, origin, sequence)) {
+    counters.droppedGapLimit += 1;
+    return;
+  }
+  const { id, incarnation } = origin;
+  applyEntry(state, record.key, { timestamp, id, incarnation, sequence, kind, expiresAt, value });
+  recordDot(state, origin, sequence, record.key);
+}

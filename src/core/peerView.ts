@@ -1,0 +1,51 @@
+/**
+ * What this peer knows of another one: when it was heard and how, whom it hears, what it claims to have.
+ *
+ * Heard from the other's own authentic messages only; nobody reports on a third peer.
+ */
+import type { HaveClaim } from './haveSet.ts';
+import type { Incarnation, OriginKey, PeerId } from './types.ts';
+
+export interface PeerView {
+  readonly id: PeerId;
+  /** Highest incarnation that spoke; 0 before the first word. */
+  incarnation: Incarnation;
+  /** Monotonic milliseconds; -Infinity for never. */
+  lastHeardMs: number;
+  lastMulticastMs: number;
+  /** What its last KEEPALIVE said of us. */
+  hearsUs: boolean;
+  hearsOurMulticast: boolean;
+  /** Its wall clock less ours, milliseconds, at its last KEEPALIVE. */
+  wallOffsetMs: number;
+  vectorHash: number;
+  serversHash: number;
+  lastSequence: number;
+  /** The vector of its last HEARTBEAT or HYBRID. */
+  claims: ReadonlyMap<OriginKey, HaveClaim>;
+  /** Live at the last judgement (section 6). */
+  isLive: boolean;
+  /** Monotonic milliseconds of the last HEARTBEAT sent to it out of turn. */
+  lastEagerHeartbeatMs: number;
+  /** The difference of servers.txt was reported. */
+  isDifferenceTold: boolean;
+}
+
+export function createPeerView(id: PeerId): PeerView {
+  return {
+    id,
+    incarnation: 0 as Incarnation,
+    lastHeardMs: -Infinity,
+    lastMulticastMs: -Infinity,
+    hearsUs: false,
+    hearsOurMulticast: false,
+    wallOffsetMs: 0,
+    vectorHash: 0,
+    serversHash: 0,
+    lastSequence: 0,
+    claims: new Map(),
+    isLive: false,
+    lastEagerHeartbeatMs: -Infinity,
+    isDifferenceTold: false,
+  };
+}

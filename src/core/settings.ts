@@ -1,0 +1,96 @@
+/**
+ * Everything about the core that may be set, and every limit it keeps, each with unit and meaning.
+ *
+ * A simulator shrinks the limits to 3 or 4 so that they are hit; a deployment leaves them alone.
+ * Nothing here is read from a file: the runtime validates and hands the values in.
+ */
+
+export interface CoreSettings {
+  /** Milliseconds between KEEPALIVEs. Raising it saves packets and finds lost tails and dead peers later. */
+  readonly keepaliveMs: number;
+  /** Milliseconds between HEARTBEATs, each to two contacts. Raising it saves packets and slows the guaranteed repair. */
+  readonly heartbeatMs: number;
+  /** Milliseconds of silence after which a peer is presumed dead. At least three keepalives. */
+  readonly deadAfterMs: number;
+  /** Milliseconds a timestamp may lie ahead of the clocks here before its record is refused (section 8). */
+  readonly maxDriftMs: number;
+  /** Hash of what servers.txt says, unsigned 32 bits; told to the others so that a difference shows. */
+  readonly serversHash: number;
+  readonly limits: CoreLimits;
+}
+
+export interface CoreLimits {
+  /** Longest key, bytes: LMDB's 1,978 less room for our prefixes. */
+  readonly maxKeyBytes: number;
+  /** Longest value, bytes. */
+  readonly maxValueBytes: number;
+  /** Bytes of records a datagram may carry: 1,400 less the envelope. A longer record travels by stream. */
+  readonly datagramBudgetBytes: number;
+  /** Dots remembered above one origin's vector; beyond, an update is dropped and repaired later. */
+  readonly maxDotsAboveVector: number;
+  /** Intervals remembered above one origin's vector, likewise. */
+  readonly maxGapIntervals: number;
+  /** Milliseconds a gap is given to fill by itself before the first NAK: reordering. */
+  readonly nakReorderMs: number;
+  /** Random milliseconds added to every NAK, so that receivers do not ask in chorus. */
+  readonly nakBackoffMs: number;
+  /** Milliseconds before an unanswered NAK is repeated; doubles each time up to `nakRetryMaxMs`. */
+  readonly nakRetryMs: number;
+  readonly nakRetryMaxMs: number;
+  /** NAKs to a silent origin before another peer that claims the dots is asked. */
+  readonly nakSilentTries: number;
+  /** Ranges in one NAK. */
+  readonly maxNakRanges: number;
+  /** Dots asked for in one NAK: what is missing beyond waits its turn. */
+  readonly maxNakDots: number;
+  /** More missing dots than this are left to HEARTBEAT and its stream. */
+  readonly maxNakBacklog: number;
+  /** Milliseconds the origin gathers NAKs before it answers them together. */
+  readonly repairMergeMs: number;
+  /** Dots waiting to be repaired; beyond, NAKs are dropped (they are repeated). */
+  readonly maxPendingRepairs: number;
+  /** Repair datagrams sent in one go, then a pause of `repairPauseMs`: a receive buffer that overflows loses more than it gains. */
+  readonly maxRepairDatagrams: number;
+  readonly repairPauseMs: number;
+  /** An answer to a HEARTBEAT longer than this, in bytes, goes over TCP. */
+  readonly streamThresholdBytes: number;
+  /** Bytes of records in one answer to a HEARTBEAT; the rest is asked for again at once. */
+  readonly maxAnswerBytes: number;
+  /** Dots looked at for one answer. */
+  readonly maxAnswerDots: number;
+  /** Every so manieth turn of the shuffled contact goes to a peer presumed dead, when one is drawn. */
+  readonly deadContactEvery: number;
+}
+
+export const defaultLimits: CoreLimits = {
+  maxKeyBytes: 1900,
+  maxValueBytes: 16 * 1024 * 1024,
+  datagramBudgetBytes: 1200,
+  maxDotsAboveVector: 65_536,
+  maxGapIntervals: 256,
+  nakReorderMs: 2,
+  nakBackoffMs: 2,
+  nakRetryMs: 12,
+  nakRetryMaxMs: 500,
+  nakSilentTries: 2,
+  maxNakRanges: 64,
+  maxNakDots: 1024,
+  maxNakBacklog: 8192,
+  repairMergeMs: 3,
+  maxPendingRepairs: 16_384,
+  maxRepairDatagrams: 64,
+  repairPauseMs: 2,
+  streamThresholdBytes: 8 * 1200,
+  maxAnswerBytes: 256 * 1024,
+  maxAnswerDots: 16_384,
+  deadContactEvery: 4,
+};
+
+export const defaultSettings: CoreSettings = {
+  keepaliveMs: 250,
+  heartbeatMs: 500,
+  deadAfterMs: 2000,
+  maxDriftMs: 500,
+  serversHash: 0,
+  limits: defaultLimits,
+};

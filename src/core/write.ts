@@ -1,0 +1,95 @@
+/**
+ * A client's write on this peer, and the UPDATEs that tell the others at the end of the turn.
+ *
+ * R1: an UPDATE leaves only after its turn is committed, unless every write of the turn was `fast`.
+ * R3: stamped above everything this peer has seen. I6: timestamps rise with the sequence.
+ */
+import { nextTimestamp, wallMsOf, type Now } from './clock.ts';
+import { applyEntry, recordDot } from './apply.ts';
+import { sendToAll } from './send.ts';
+import type { UpdateRecord } from './messages.ts';
+import type { PeerState } from './state.ts';
+import type { Entry, Key } from './types.ts';
+
+/** Why a write was not taken. Nothing was changed. */
+export interface WriteRefusal {
+  readonly code: 'CLOCK_AHEAD';
+  readonly message: string;
+}
+
+const EMPTY = new Uint8Array(0);
+
+/** Bytes a record takes in an UPDATE besides key and value: integers, lengths and framing, at most. */
+export const UPDATE_RECORD_OVERHEAD_BYTES = 48;
+
+/** Writes `value`, or deletes the key when it is undefined. The peer keeps `value`: it must not be changed afterwards. */
+export function onWrite(
+  state: PeerState,
+  now: Now,
+  key: Key,
+  value: Uint8Array | undefined,
+  isFast: boolean,
+): WriteRefusal | undefined {
+  const timestamp = nextTimestamp(state.clock, now.wallMs, state.horizon, state.promised);
+  const aheadMs = wallMsOf(timestamp) - (now.wallMs + state.medianOffsetMs);
+  if (state.hasMedian && aheadMs > state.settings.maxDriftMs) {
+    // Section 8: everyone else would refuse the record; saying so beats losing it in silence.
+    state.counters.writesRefusedClockAhead += 1;
+    return {
+      code: 'CLOCK_AHEAD',
+      message:
+        `write refused: the timestamps of ${state.self.id} are ${Math.round(aheadMs)} ms ahead of the other peers' clocks ` +
+        `(limit ${state.settings.maxDriftMs} ms), which would not take its updates; set the clock of this machine (NTP)`,
+    };
+  }
+  const { own } = state;
+  state.clock = timestamp;
+  const sequence = own.have.contiguous + 1;
+  const kind = value === undefined ? 'tombstone' : 'value';
+  const entry: Entry = {
+    timestamp,
+    id: state.self.id,
+    incarnation: state.self.incarnation,
+    sequence,
+    kind,
+    expiresAt: 0,
+    value: value ?? EMPTY,
+  };
+  applyEntry(state, key, entry); // R3 makes it the winner
+  recordDot(state, own, sequence, key);
+  state.pendingUpdates.push({ sequence, key, timestamp, kind, expiresAt: 0, value: entry.value });
+  if (!isFast) state.isTurnFast = false;
+  state.counters.writesAccepted += 1;
+  return undefined;
+}
+
+/** Makes this turn's own updates into as few datagrams as hold them. */
+export function flushUpdates(state: PeerState): void {
+  const pending = state.pendingUpdates;
+  if (pending.length === 0) return;
+  const after = state.isTurnFast ? 'nothing' : 'committed';
+  state.pendingUpdates = [];
+  state.isTurnFast = true;
+  const budget = state.settings.limits.datagramBudgetBytes;
+  let records: UpdateRecord[] = [];
+  let bytes = 0;
+  for (const update of pending) {
+    const record =
+      sizeOf(update) <= budget ? update : { ...update, value: EMPTY, referenceBytes: update.value.length };
+    const recordBytes = sizeOf(record);
+    if (bytes + recordBytes > budget && records.length > 0) {
+      sendToAll(state, { kind: 'update', records }, after);
+      state.counters.updatesSent += 1;
+      records = [];
+      bytes = 0;
+    }
+    records.push(record);
+    bytes += recordBytes;
+  }
+  sendToAll(state, { kind: 'update', records }, after);
+  state.counters.updatesSent += 1;
+}
+
+function sizeOf(record: UpdateRecord): number {
+  return record.key.length + record.value.length + UPDATE_RECORD_OVERHEAD_BYTES;
+}
