@@ -119,7 +119,7 @@ export class SyncBuilder {
 
 function sizeOf(record: SyncRecord): number {
   let ranges = 0;
-  for (const covered of record.covers) ranges += covered.ranges.length + 2;
+  for (const covered of record.covers) ranges += covered.ranges.length + 3;
   const valueBytes = record.kind === 'entry' ? record.value.length : 0;
   return RECORD_OVERHEAD_BYTES + record.key.length + valueBytes + ranges * COVERED_DOT_BYTES;
 }

@@ -18,7 +18,7 @@ import { jittered, schedule } from './timers.ts';
 import { originKey, type OriginKey, type PeerId, type VectorEntry } from './types.ts';
 
 /** Bytes of one vector entry on the wire, at most, and of one gap range in it. */
-const VECTOR_ENTRY_BYTES = 56;
+const VECTOR_ENTRY_BYTES = 58;
 const GAP_RANGE_BYTES = 18;
 
 /** Timer: to the successor on the ring and to the next of the shuffled round. */

@@ -31,32 +31,28 @@ function onSyncRecord(state: PeerState, now: Now, from: PeerId, record: SyncReco
     refuseAhead(state, now, record.kind === 'entry' ? record.id : from);
     return 0; // section 8: refused whole, covered dots too; anti-entropy brings it back when time has passed
   }
+  let recorded = 0;
   if (record.kind === 'absent') applyAbsent(state, record);
-  else if (!applyWinner(state, record)) return 0;
+  else if (applyWinner(state, record)) recorded += 1;
   assertCovered(state, record);
-  let recorded = recordCovered(state, record);
-  if (record.kind === 'entry' && record.entryKind !== 'synthetic') {
-    const winner = originOf(state, record.id, record.incarnation);
-    if (hasRoomFor(state, winner, record.sequence) && recordDot(state, winner, record.sequence, record.key))
-      recorded += 1;
-    noteProgress(winner);
-  }
+  recorded += recordCovered(state, record);
   if (recorded === 0) state.counters.droppedDuplicate += 1;
   return recorded;
 }
 
-/** False when the winner's dot could not be recorded, so that its entry must not be taken either (I3). */
+/**
+ * Takes the winner and records its dot, room or no room: it stands for dots that are missing further down, and to
+ * refuse it would leave the lowest of them missing for ever. What this remembers above the vector is bounded
+ * by the keys of the difference.
+ */
 function applyWinner(state: PeerState, record: SyncEntryRecord): boolean {
-  const { timestamp, id, incarnation, sequence, entryKind, expiresAt, value } = record;
-  if (entryKind !== 'synthetic') {
-    const origin = originOf(state, id, incarnation);
-    if (!hasSequence(origin.have, sequence) && !hasRoomFor(state, origin, sequence)) {
-      state.counters.droppedGapLimit += 1;
-      return false;
-    }
-  }
-  applyEntry(state, record.key, { timestamp, id, incarnation, sequence, kind: entryKind, expiresAt, value });
-  return true;
+  const { key, timestamp, id, incarnation, sequence, entryKind, expiresAt, value } = record;
+  applyEntry(state, key, { timestamp, id, incarnation, sequence, kind: entryKind, expiresAt, value });
+  if (entryKind === 'synthetic') return false;
+  const origin = originOf(state, id, incarnation);
+  const isNew = recordDot(state, origin, sequence, key);
+  noteProgress(origin);
+  return isNew;
 }
 
 /** ABSENT(k, H): nothing at or below H may come back, so a synthetic tombstone stands for what was dropped (R5). */

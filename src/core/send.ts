@@ -9,6 +9,7 @@ import type { PeerId } from './types.ts';
 
 /** Multicasts, and unicasts the same to heard peers that say our multicast does not reach them (section 6). */
 export function sendToAll(state: PeerState, message: UpdateMessage | SyncMessage, after: After): void {
+  if (state.peers.size === 0) return; // alone by configuration: there is nobody to tell
   const alsoTo: PeerId[] = [];
   for (const view of state.peers.values()) {
     if (view.isLive && !view.hearsOurMulticast) alsoTo.push(view.id);
@@ -22,6 +23,7 @@ export function sendKeepalive(
   message: KeepaliveMessage,
   multicastHeardSinceMs: number,
 ): void {
+  if (state.peers.size === 0) return;
   const alsoTo: PeerId[] = [];
   for (const view of state.peers.values()) {
     if (!view.hearsOurMulticast || view.lastMulticastMs < multicastHeardSinceMs) alsoTo.push(view.id);

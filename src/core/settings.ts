@@ -65,7 +65,7 @@ export interface CoreLimits {
 export const defaultLimits: CoreLimits = {
   maxKeyBytes: 1900,
   maxValueBytes: 16 * 1024 * 1024,
-  datagramBudgetBytes: 1200,
+  datagramBudgetBytes: 1300,
   maxDotsAboveVector: 65_536,
   maxGapIntervals: 256,
   nakReorderMs: 2,
@@ -80,7 +80,7 @@ export const defaultLimits: CoreLimits = {
   maxPendingRepairs: 16_384,
   maxRepairDatagrams: 64,
   repairPauseMs: 2,
-  streamThresholdBytes: 8 * 1200,
+  streamThresholdBytes: 8 * 1300,
   maxAnswerBytes: 256 * 1024,
   maxAnswerDots: 16_384,
   deadContactEvery: 4,

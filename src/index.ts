@@ -1,0 +1,11 @@
+/**
+ * What `import … from 'toposphere'` gives: the embedded peer, its types and its error.
+ */
+export { Peer } from './peer/peer.ts';
+export type { Change, RangeEntry, RangeOptions, WriteOptions } from './peer/peer.ts';
+export type { AcknowledgementLevel } from './peer/backend.ts';
+export type { Logger, PeerOptions, Settings } from './peer/configuration.ts';
+export type { Digest } from './peer/digest.ts';
+export type { KeyInput, ValueInput } from './peer/keys.ts';
+export type { MemberStatus, PeerStatus } from './peer/status.ts';
+export { ToposphereError, type ErrorCode } from './core/errors.ts';

@@ -1,0 +1,44 @@
+/**
+ * What a server in front of a peer asks of it (the Redis protocol today). Tests may use a map.
+ *
+ * All reads and writes are synchronous and take effect at once on this peer; `acknowledge` tells when the
+ * writes made so far in this event-loop turn have reached an acknowledgement level (R1).
+ */
+import type { Key } from '../core/types.ts';
+
+/** `fast`: nothing is waited for. `committed`: survives this process's death. `durable`: survives a power cut here. */
+export type AcknowledgementLevel = 'fast' | 'committed' | 'durable';
+
+export interface KeyChange {
+  readonly key: Key;
+  /** Visible value before, undefined when there was none. */
+  readonly previous: Uint8Array | undefined;
+  /** Visible value now, undefined when it was deleted. */
+  readonly value: Uint8Array | undefined;
+}
+
+export interface Backend {
+  /** Visible value of a key; the bytes must not be changed by the caller. */
+  read(key: Key): Uint8Array | undefined;
+  /** Keeps `value`: the caller never writes to it again. Throws ToposphereError when refused; nothing was changed then. */
+  write(key: Key, value: Uint8Array): void;
+  /** True when a visible value was there. Throws like `write`. */
+  remove(key: Key): boolean;
+  /** Up to `limit` visible keys in byte order, strictly after `after` (from the first key when undefined). */
+  keysAfter(after: Key | undefined, limit: number): Key[];
+  /** Number of visible keys. */
+  keyCount(): number;
+  /** Calls back once everything written so far has reached `level`; with an error when it never will. */
+  acknowledge(level: AcknowledgementLevel, callback: (failure?: Error) => void): void;
+  /** Writes outrun the disk: stop reading from clients until `whenReady` resolves. */
+  isBusy(): boolean;
+  whenReady(): Promise<void>;
+  /** Calls `listener` after every visible change of a key that starts with `prefix`; returns the function that ends it. */
+  watchKeys(prefix: Key, listener: (change: KeyChange) => void): () => void;
+  /** JSON-able picture of the peer for INFO and `toposphere status`. */
+  describe(): Record<string, unknown>;
+  /** Hex digest over all entries with their tags: equal on peers that converged. */
+  digest(): Promise<{ readonly digest: string; readonly visible: number; readonly tombstones: number }>;
+  /** Sets or clears rehearsed faults; throws BAD_ARGUMENT unless the peer was started with faults allowed. `words` as in `faults cut beta gamma`. */
+  rehearseFaults(words: readonly string[]): string;
+}

@@ -1,0 +1,119 @@
+/**
+ * Rehearsed faults: an operator cuts a running peer off from others, or lets it lose messages, to see what
+ * happens. Off unless the peer was started with faults allowed.
+ *
+ * A cut takes everything from the named peers and sends nothing to them directly; a drop loses a share of
+ * what arrives, of every kind or of one. Nothing is delayed or changed, so all the harm is of a kind that a
+ * network does.
+ */
+import type { MessageKind } from '../core/messages.ts';
+import type { PeerId } from '../core/types.ts';
+import { ToposphereError } from '../core/errors.ts';
+
+export const MESSAGE_KINDS: readonly MessageKind[] = ['update', 'keepalive', 'heartbeat', 'sync', 'nak'];
+
+const USAGE =
+  'say `cut <id> [<id> …]`, `heal [<id> …]`, `drop <percent> [update|keepalive|heartbeat|sync|nak]` or `status`';
+
+export interface FaultsReport {
+  readonly cut: readonly PeerId[];
+  /** Share of arriving messages lost, 0 to 1. */
+  readonly dropped: Readonly<Partial<Record<MessageKind | 'all', number>>>;
+}
+
+export class Faults {
+  readonly #isAllowed: boolean;
+  readonly #members: ReadonlySet<PeerId>;
+  readonly #random: () => number;
+  readonly #cut = new Set<PeerId>();
+  readonly #dropped = new Map<MessageKind | 'all', number>();
+
+  constructor(isAllowed: boolean, members: Iterable<PeerId>, random: () => number) {
+    this.#isAllowed = isAllowed;
+    this.#members = new Set(members);
+    this.#random = random;
+  }
+
+  /** Whether anything at all is rehearsed: the hot path asks this first. */
+  get isActive(): boolean {
+    return this.#cut.size > 0 || this.#dropped.size > 0;
+  }
+
+  losesArrival(from: PeerId, kind: MessageKind): boolean {
+    if (!this.isActive) return false;
+    if (this.#cut.has(from)) return true;
+    const share = this.#dropped.get(kind) ?? this.#dropped.get('all') ?? 0;
+    return share > 0 && this.#random() < share;
+  }
+
+  cutsOff(to: PeerId): boolean {
+    return this.#cut.has(to);
+  }
+
+  report(): FaultsReport {
+    return { cut: [...this.#cut].sort(), dropped: Object.fromEntries(this.#dropped) };
+  }
+
+  /** Carries out the words of `toposphere faults …`. Throws BAD_ARGUMENT; nothing was changed then. */
+  rehearse(words: readonly string[]): string {
+    if (!this.#isAllowed) {
+      throw new ToposphereError(
+        'BAD_ARGUMENT',
+        'faults are not allowed on this peer: start it with --allow-faults to rehearse them',
+      );
+    }
+    const [verb = 'status', ...rest] = words.map((word) => word.trim());
+    switch (verb.toLowerCase()) {
+      case 'cut':
+        if (rest.length === 0) throw new ToposphereError('BAD_ARGUMENT', `cut from whom? ${USAGE}`);
+        for (const id of rest.map((word) => this.#member(word))) this.#cut.add(id);
+        break;
+      case 'heal':
+        this.#heal(rest.map((word) => this.#member(word)));
+        break;
+      case 'drop':
+        this.#drop(rest);
+        break;
+      case 'status':
+        break;
+      default:
+        throw new ToposphereError('BAD_ARGUMENT', `'${verb}' is no fault: ${USAGE}`);
+    }
+    return this.#describe();
+  }
+
+  #heal(ids: readonly PeerId[]): void {
+    for (const id of ids) this.#cut.delete(id);
+    if (ids.length > 0) return;
+    this.#cut.clear();
+    this.#dropped.clear();
+  }
+
+  #drop([percentText = '', kindText = 'all']: readonly string[]): void {
+    const percent = Number(percentText.replace(/%$/, ''));
+    if (percentText === '' || !Number.isFinite(percent) || percent < 0 || percent > 100) {
+      throw new ToposphereError('BAD_ARGUMENT', `'${percentText}' is no percentage from 0 to 100: ${USAGE}`);
+    }
+    const kind = kindText === 'all' ? 'all' : MESSAGE_KINDS.find((known) => known === kindText.toLowerCase());
+    if (kind === undefined)
+      throw new ToposphereError('BAD_ARGUMENT', `'${kindText}' is no kind of message: ${USAGE}`);
+    if (percent === 0) this.#dropped.delete(kind);
+    else this.#dropped.set(kind, percent / 100);
+  }
+
+  #member(word: string): PeerId {
+    if (!this.#members.has(word as PeerId)) {
+      throw new ToposphereError(
+        'BAD_ARGUMENT',
+        `'${word}' is not in servers.txt: it lists ${[...this.#members].join(', ')}`,
+      );
+    }
+    return word as PeerId;
+  }
+
+  #describe(): string {
+    const cut = this.#cut.size === 0 ? 'no cut' : `cut from ${[...this.#cut].sort().join(', ')}`;
+    const drops = [...this.#dropped].map(([kind, share]) => `${Math.round(share * 1000) / 10}% of ${kind}`);
+    return `${cut}; ${drops.length === 0 ? 'nothing dropped' : `dropping ${drops.join(', ')}`}`;
+  }
+}

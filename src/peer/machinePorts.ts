@@ -1,0 +1,16 @@
+/**
+ * The runtime's ports on a real machine: its clocks, its randomness, Node's event loop.
+ */
+import type { Network } from '../network/network.ts';
+import type { RuntimePorts } from './ports.ts';
+
+/** `clockOffsetMs` rehearses a wall clock that is wrong by so much. */
+export function createMachinePorts(network: Network, clockOffsetMs: number): RuntimePorts {
+  return {
+    now: () => ({ monotonicMs: performance.now(), wallMs: Date.now() + clockOffsetMs }),
+    random: Math.random,
+    after: (delayMs, callback) => void setTimeout(callback, delayMs).unref(),
+    endOfTurn: (callback) => void setImmediate(callback),
+    transport: network,
+  };
+}

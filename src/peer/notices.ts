@@ -1,0 +1,49 @@
+/**
+ * What the core notices, in an operator's words.
+ */
+import type { Effect } from '../core/effects.ts';
+import { assertNever } from '../core/types.ts';
+
+type Notice = Extract<Effect, { kind: 'notice' }>;
+
+export function describeNotice(
+  notice: Notice,
+  maxDriftMs: number,
+): { readonly level: 'info' | 'warn'; readonly text: string } {
+  const { detail } = notice;
+  switch (notice.name) {
+    case 'peerAlive':
+      return { level: 'info', text: `${detail['peer']} is alive` };
+    case 'peerDead':
+      return { level: 'warn', text: `${detail['peer']} is not heard any more, or does not hear this peer` };
+    case 'clockAhead':
+      return {
+        level: 'warn',
+        text: `this clock is ${detail['byMs']} ms ahead of the other peers': writes are refused until it is set right (NTP)`,
+      };
+    case 'clockBehind':
+      return {
+        level: 'warn',
+        text: `this clock is ${detail['byMs']} ms behind the other peers': writes are stamped by theirs; set it right (NTP)`,
+      };
+    case 'clockRight':
+      return { level: 'info', text: 'this clock agrees with the other peers again' };
+    case 'recordAheadOfClock':
+      return {
+        level: 'warn',
+        text: `an update of ${detail['from']} is more than ${maxDriftMs} ms ahead of the clocks here and waits: set the clock of ${detail['from']} right (NTP)`,
+      };
+    case 'writeBelowHorizon':
+      return {
+        level: 'warn',
+        text: `an update of ${detail['origin']} came too late to be applied (R4): dot ${detail['origin']}/${detail['incarnation']}/${detail['sequence']}`,
+      };
+    case 'serversDiffer':
+      return {
+        level: 'warn',
+        text: `servers.txt of ${detail['peer']} says something else than ours: compare the files`,
+      };
+    default:
+      return assertNever(notice.name);
+  }
+}

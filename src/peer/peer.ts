@@ -1,0 +1,324 @@
+/**
+ * A peer to embed: opens its sockets and its store, and gives an application all the data at memory speed.
+ *
+ * Reads are synchronous and local. Writes take effect here at once and resolve when they are as safe as
+ * their acknowledgement level says (R1). There is no leader to ask: a peer that hears nobody takes writes
+ * like any other, and what it took reaches the others when they are back.
+ */
+import { fnv1a } from '../core/state.ts';
+import { ToposphereError } from '../core/errors.ts';
+import { defaultLimits, type CoreSettings } from '../core/settings.ts';
+import type { KeyRange } from '../core/store.ts';
+import type { Key, PeerId } from '../core/types.ts';
+import { openNetwork, type Network } from '../network/network.ts';
+import { openLmdbStore, type LmdbStore } from '../storage/lmdbStore.ts';
+import { createEnvelope } from '../wire/envelope.ts';
+import { loadHashing } from '../wire/hash.ts';
+import type { AcknowledgementLevel } from './backend.ts';
+import { resolvePeerOptions, type Logger, type PeerOptions, type Settings } from './configuration.ts';
+import type { Digest } from './digest.ts';
+import { Faults } from './faults.ts';
+import {
+  keyBytes,
+  parseKey,
+  parsePrefix,
+  parseValue,
+  prefixEnd,
+  type KeyInput,
+  type ValueInput,
+} from './keys.ts';
+import { describeNotice } from './notices.ts';
+import { PeerBackend } from './peerBackend.ts';
+import { createMachinePorts } from './machinePorts.ts';
+import { Runtime } from './runtime.ts';
+import { canonicalServersText } from './serversFile.ts';
+import type { PeerStatus } from './status.ts';
+
+/** Entries read at a time by `range`: between two pages other work may come in. */
+const RANGE_PAGE_ENTRIES = 256;
+
+export interface WriteOptions {
+  /** What the resolved promise survives: nothing, this process's death (default), a power cut here. */
+  readonly acknowledge?: AcknowledgementLevel;
+}
+
+export interface RangeOptions {
+  /** Only keys that start with this. */
+  readonly prefix?: KeyInput;
+  /** Bounds, by bytes: from (inclusive), after (exclusive), before (exclusive). */
+  readonly from?: KeyInput;
+  readonly after?: KeyInput;
+  readonly before?: KeyInput;
+  readonly reverse?: boolean;
+  /** Entries at most; all when left out. */
+  readonly limit?: number;
+}
+
+export interface RangeEntry {
+  /** The key's bytes. */
+  readonly key: Buffer;
+  readonly value: Buffer;
+}
+
+export interface Change {
+  readonly key: Buffer;
+  /** Visible value before the change; undefined when there was none. */
+  readonly previous: Buffer | undefined;
+  /** Visible value now; undefined when it was deleted. */
+  readonly value: Buffer | undefined;
+}
+
+interface Parts {
+  readonly options: PeerOptions;
+  readonly runtime: Runtime;
+  readonly store: LmdbStore;
+  readonly network: Network;
+  readonly backend: PeerBackend;
+  readonly failureListeners: Set<(failure: ToposphereError) => void>;
+}
+
+export class Peer {
+  /** The peer as a protocol server sees it. */
+  readonly backend: PeerBackend;
+  readonly #parts: Parts;
+  #closing: Promise<void> | undefined;
+
+  private constructor(parts: Parts) {
+    this.#parts = parts;
+    this.backend = parts.backend;
+  }
+
+  /**
+   * Opens a peer from settings as a configuration file has them.
+   * Throws BAD_CONFIGURATION (all faults together), ADDRESS_IN_USE, STORE_LOCKED, STORAGE_FAILED.
+   */
+  static async open(settings: Settings, logger: Logger = silent): Promise<Peer> {
+    return Peer.openWith(await resolvePeerOptions(settings, logger));
+  }
+
+  /** Opens a peer from checked options. Sockets come first, so that a taken port leaves the disk untouched. */
+  static async openWith(options: PeerOptions): Promise<Peer> {
+    const hashing = await loadHashing();
+    const own = options.servers.servers.find(({ id }) => id === options.id);
+    if (own === undefined) {
+      throw new ToposphereError(
+        'BAD_CONFIGURATION',
+        `${options.id} is not in ${options.servers.name}: add its line, or correct --id`,
+      );
+    }
+    const peers = new Map<PeerId, { host: string; port: number }>();
+    for (const { id, address, port } of options.servers.servers) peers.set(id, { host: address, port });
+    peers.delete(options.id);
+    let runtime: Runtime | undefined;
+    const network = await openNetwork({
+      self: { host: own.address, port: own.port },
+      peers,
+      multicast: options.multicast,
+      receiveBufferBytes: options.receiveBufferBytes,
+      onDatagram: (bytes, channel) => runtime?.receive(bytes, channel),
+      onFrame: (bytes) => runtime?.receive(bytes, 'stream'),
+      onFault: (description) => {
+        options.logger.warn(description);
+      },
+    });
+    let store: LmdbStore | undefined;
+    try {
+      store = await openLmdbStore({ directory: options.dataDirectory });
+      const failureListeners = new Set<(failure: ToposphereError) => void>();
+      const ports = createMachinePorts(network, options.clockOffsetMs);
+      const members = options.servers.servers.map(({ id }) => id);
+      const faults = new Faults(
+        options.allowFaults,
+        members.filter((id) => id !== options.id),
+        ports.random,
+      );
+      runtime = new Runtime(
+        { id: options.id, members, settings: coreSettings(options), store, random: ports.random },
+        ports,
+        faults,
+        {
+          onNotice: (notice) => {
+            const { level, text } = describeNotice(notice, options.maxDriftMs);
+            options.logger[level](text);
+          },
+          onFailure: (failure) => {
+            for (const listener of failureListeners) listener(failure);
+          },
+        },
+      );
+      const envelope = createEnvelope({
+        hashing,
+        clusterId: options.clusterId,
+        self: runtime.state.self,
+        membershipHash: fnv1a([...members].sort().join(' ')),
+        ...(options.clusterKey === undefined ? {} : { keys: [{ id: 1, secret: options.clusterKey }] }),
+      });
+      await runtime.start(envelope);
+      const backend = new PeerBackend({
+        runtime,
+        store,
+        now: ports.now,
+        createHash: hashing.createHash64,
+        describeNetwork: () => ({ ...network.report() }),
+      });
+      return new Peer({ options, runtime, store, network, backend, failureListeners });
+    } catch (error) {
+      await network.close();
+      await store?.close();
+      throw error;
+    }
+  }
+
+  get id(): string {
+    return this.#parts.options.id;
+  }
+
+  /** The value of a key, or undefined. The buffer is the caller's own. Throws on a key that cannot be. */
+  get(key: KeyInput): Buffer | undefined {
+    this.#assertOpen();
+    const value = this.backend.read(parseKey(key, this.#limits));
+    return value === undefined ? undefined : Buffer.from(value);
+  }
+
+  /** The value of a key as UTF-8 text, or undefined. */
+  getText(key: KeyInput): string | undefined {
+    return this.get(key)?.toString('utf8');
+  }
+
+  has(key: KeyInput): boolean {
+    this.#assertOpen();
+    return this.backend.read(parseKey(key, this.#limits)) !== undefined;
+  }
+
+  /**
+   * Sets a key. Visible here at once; the promise resolves when the acknowledgement level is reached.
+   * Rejects with CLOCK_AHEAD, KEY_TOO_LONG, VALUE_TOO_LONG, BAD_ARGUMENT, CLOSED (nothing changed) or
+   * STORAGE_FAILED (unknown whether it changed).
+   */
+  async set(key: KeyInput, value: ValueInput, options: WriteOptions = {}): Promise<void> {
+    this.#assertOpen();
+    const level = options.acknowledge ?? 'committed';
+    this.backend.write(parseKey(key, this.#limits), parseValue(value, this.#limits), level === 'fast');
+    await this.#acknowledged(level);
+  }
+
+  /** Deletes a key; resolves to whether it was there. Errors as `set`. */
+  async delete(key: KeyInput, options: WriteOptions = {}): Promise<boolean> {
+    this.#assertOpen();
+    const level = options.acknowledge ?? 'committed';
+    const wasThere = this.backend.remove(parseKey(key, this.#limits), level === 'fast');
+    if (wasThere) await this.#acknowledged(level);
+    return wasThere;
+  }
+
+  /** The visible entries of a range in byte order of keys. May be left off, and awaited between entries, at any time. */
+  *range(options: RangeOptions = {}): Generator<RangeEntry, void, undefined> {
+    let bounds = keyRangeOf(options);
+    let left = options.limit ?? Infinity;
+    while (left > 0) {
+      this.#assertOpen();
+      const page: [Key, Uint8Array][] = [];
+      const size = Math.min(left, RANGE_PAGE_ENTRIES);
+      for (const [key, entry] of this.#parts.store.entries(bounds)) {
+        if (entry.kind === 'value') page.push([key, entry.value]);
+        if (page.length >= size) break;
+      }
+      for (const [key, value] of page) yield { key: keyBytes(key), value: Buffer.from(value) };
+      const last = page[page.length - 1];
+      if (last === undefined || page.length < size) return;
+      left -= page.length;
+      const { from: _from, after: _after, before: _before, ...kept } = bounds;
+      bounds =
+        options.reverse === true
+          ? { ...bounds, before: last[0] }
+          : { ...kept, ...(bounds.before === undefined ? {} : { before: bounds.before }), after: last[0] };
+    }
+  }
+
+  /** Tells of every change of a visible key with the prefix, wherever it was written. Returns the function that ends it. */
+  watch(prefix: KeyInput, listener: (change: Change) => void): () => void {
+    this.#assertOpen();
+    return this.backend.watchKeys(parsePrefix(prefix), ({ key, previous, value }) => {
+      listener({ key: keyBytes(key), previous: copyOf(previous), value: copyOf(value) });
+    });
+  }
+
+  /** This peer's own view of the cluster. */
+  status(): PeerStatus & Record<string, unknown> {
+    return this.backend.describe();
+  }
+
+  /** A hash over everything held: equal on peers that converged. */
+  digest(): Promise<Digest> {
+    this.#assertOpen();
+    return this.backend.digest();
+  }
+
+  /** Called when the peer cannot go on (a commit failed): close it and open it again once the cause is mended. */
+  onFailure(listener: (failure: ToposphereError) => void): void {
+    this.#parts.failureListeners.add(listener);
+  }
+
+  /** Stops taking part, commits what is under way and closes sockets and store. May be called twice. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#parts.runtime.stop();
+    await this.#parts.network.close();
+    await this.#parts.store.close();
+  }
+
+  get #limits(): CoreSettings['limits'] {
+    return this.#parts.runtime.state.settings.limits;
+  }
+
+  #acknowledged(level: AcknowledgementLevel): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.backend.acknowledge(level, (failure) => {
+        if (failure === undefined) resolve();
+        else reject(failure);
+      });
+    });
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined)
+      throw new ToposphereError('CLOSED', 'this peer is closed: open it again');
+  }
+}
+
+const silent: Logger = { info: () => undefined, warn: () => undefined };
+
+function coreSettings(options: PeerOptions): CoreSettings {
+  return {
+    keepaliveMs: options.keepaliveMs,
+    heartbeatMs: options.heartbeatMs,
+    deadAfterMs: options.deadAfterMs,
+    maxDriftMs: options.maxDriftMs,
+    serversHash: fnv1a(canonicalServersText(options.servers)),
+    limits: { ...defaultLimits, maxValueBytes: options.maxValueBytes },
+  };
+}
+
+/** The tighter of prefix and bounds. */
+function keyRangeOf(options: RangeOptions): KeyRange {
+  const prefix = options.prefix === undefined ? undefined : parsePrefix(options.prefix);
+  const from = options.from === undefined ? undefined : parsePrefix(options.from);
+  const before = options.before === undefined ? undefined : parsePrefix(options.before);
+  const end = prefix === undefined ? undefined : prefixEnd(prefix);
+  const lowest = prefix !== undefined && (from === undefined || prefix > from) ? prefix : from;
+  const highest = end !== undefined && (before === undefined || end < before) ? end : before;
+  return {
+    ...(lowest === undefined ? {} : { from: lowest }),
+    ...(highest === undefined ? {} : { before: highest }),
+    ...(options.after === undefined ? {} : { after: parsePrefix(options.after) }),
+    ...(options.reverse === undefined ? {} : { reverse: options.reverse }),
+  };
+}
+
+function copyOf(value: Uint8Array | undefined): Buffer | undefined {
+  return value === undefined ? undefined : Buffer.from(value);
+}

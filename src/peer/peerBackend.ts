@@ -1,0 +1,101 @@
+/**
+ * A running peer as a server sees it: binary keys, synchronous reads and writes, acknowledgement by turn.
+ */
+import { ToposphereError } from '../core/errors.ts';
+import type { Now } from '../core/clock.ts';
+import type { Key } from '../core/types.ts';
+import type { LmdbStore } from '../storage/lmdbStore.ts';
+import type { AcknowledgementLevel, Backend, KeyChange } from './backend.ts';
+import { digestEntries, type Digest, type StreamingHash } from './digest.ts';
+import { assertValueLength } from './keys.ts';
+import type { Runtime } from './runtime.ts';
+import { buildStatus, type PeerStatus } from './status.ts';
+import { visibleValue } from './watchers.ts';
+
+export interface PeerBackendParts {
+  readonly runtime: Runtime;
+  readonly store: LmdbStore;
+  readonly now: () => Now;
+  readonly createHash: () => StreamingHash;
+  /** What the network layer reports: buffers granted, frames dropped. */
+  readonly describeNetwork: () => Record<string, unknown>;
+}
+
+export class PeerBackend implements Backend {
+  readonly #parts: PeerBackendParts;
+
+  constructor(parts: PeerBackendParts) {
+    this.#parts = parts;
+  }
+
+  read(key: Key): Uint8Array | undefined {
+    return visibleValue(this.#parts.store.readEntry(key));
+  }
+
+  write(key: Key, value: Uint8Array, isFast = false): void {
+    const { limits } = this.#parts.runtime.state.settings;
+    assertValueLength(value, limits);
+    if (key.length === 0 || key.length > limits.maxKeyBytes) {
+      throw new ToposphereError(
+        'KEY_TOO_LONG',
+        `a key has 1 to ${limits.maxKeyBytes} bytes; this one has ${key.length}: shorten it, or hash it`,
+      );
+    }
+    this.#parts.runtime.write(key, value, isFast);
+  }
+
+  remove(key: Key, isFast = false): boolean {
+    if (this.read(key) === undefined) return false;
+    this.#parts.runtime.write(key, undefined, isFast);
+    return true;
+  }
+
+  keysAfter(after: Key | undefined, limit: number): Key[] {
+    const keys: Key[] = [];
+    if (limit <= 0) return keys;
+    for (const [key, entry] of this.#parts.store.entries(after === undefined ? {} : { after })) {
+      if (entry.kind !== 'value') continue;
+      keys.push(key);
+      if (keys.length >= limit) break;
+    }
+    return keys;
+  }
+
+  keyCount(): number {
+    return this.#parts.runtime.state.visibleKeys;
+  }
+
+  acknowledge(level: AcknowledgementLevel, callback: (failure?: Error) => void): void {
+    this.#parts.runtime.acknowledge(level, callback);
+  }
+
+  isBusy(): boolean {
+    return this.#parts.store.isBusy();
+  }
+
+  whenReady(): Promise<void> {
+    return this.#parts.store.whenReady();
+  }
+
+  watchKeys(prefix: Key, listener: (change: KeyChange) => void): () => void {
+    return this.#parts.runtime.watchers.add(prefix, listener);
+  }
+
+  describe(): PeerStatus & Record<string, unknown> {
+    const { runtime, store, now, describeNetwork } = this.#parts;
+    return {
+      ...buildStatus(runtime.state, now(), runtime.drops, runtime.faults.report()),
+      network: { ...describeNetwork(), sendQueueDropped: runtime.sendQueue.dropped },
+      storage: store.report(),
+    };
+  }
+
+  async digest(): Promise<Digest> {
+    const { store, createHash } = this.#parts;
+    return digestEntries(store.snapshot(), createHash());
+  }
+
+  rehearseFaults(words: readonly string[]): string {
+    return this.#parts.runtime.faults.rehearse(words);
+  }
+}

@@ -1,0 +1,26 @@
+/**
+ * What the peer runtime needs of the world: two clocks, randomness, timers, the end of a turn, a network.
+ *
+ * A deployment hands in the machine's; a simulator hands in its own, and the same runtime runs in virtual time.
+ */
+import type { Now } from '../core/clock.ts';
+import type { PeerId } from '../core/types.ts';
+
+export interface Transport {
+  /** One datagram to the cluster's group. */
+  readonly multicast: (bytes: Uint8Array) => void;
+  /** One datagram to a peer's configured address. */
+  readonly unicast: (to: PeerId, bytes: Uint8Array) => void;
+  /** One frame over TCP to a peer's configured address; dropped and counted when it cannot be delivered. */
+  readonly stream: (to: PeerId, bytes: Uint8Array) => void;
+}
+
+export interface RuntimePorts {
+  readonly now: () => Now;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly after: (delayMs: number, callback: () => void) => void;
+  /** Runs the callback when the inputs at hand have been taken in: the end of the event-loop turn. */
+  readonly endOfTurn: (callback: () => void) => void;
+  readonly transport: Transport;
+}

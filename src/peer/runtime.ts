@@ -1,0 +1,296 @@
+/**
+ * Feeds the core and carries out its effects: one turn at a time, each committed as one unit.
+ *
+ * Inputs gather until the end of the event-loop turn; then own updates become messages, the store commits,
+ * and effects leave as soon as what they say is true of the disk (R1): some at once, some when the turn is
+ * committed, some when it is durable. A commit that fails ends the incarnation: no write is taken, no
+ * waiting acknowledgement is given, and the owner is told.
+ */
+import { onMessage, onStart, onTimer, onTurnEnd } from '../core/core.ts';
+import type { Effect } from '../core/effects.ts';
+import { ToposphereError } from '../core/errors.ts';
+import type { Channel, Message } from '../core/messages.ts';
+import { createPeerState, type CoreOptions, type PeerState } from '../core/state.ts';
+import type { Store } from '../core/store.ts';
+import { assertNever, type Incarnation, type Key, type PeerId } from '../core/types.ts';
+import { onWrite } from '../core/write.ts';
+import type { AcknowledgementLevel } from './backend.ts';
+import { decodeMessage, encodeMessage } from '../wire/messageCodec.ts';
+import type { Envelope } from '../wire/envelope.ts';
+import type { Faults } from './faults.ts';
+import type { RuntimePorts } from './ports.ts';
+import { SendQueue } from './sendQueue.ts';
+import { Watchers } from './watchers.ts';
+
+export type Acknowledged = (failure?: Error) => void;
+
+interface Turn {
+  readonly committed: Effect[];
+  readonly durable: Effect[];
+  readonly onCommitted: Acknowledged[];
+  readonly onDurable: Acknowledged[];
+}
+
+type NoticeEffect = Extract<Effect, { kind: 'notice' }>;
+
+export interface RuntimeEvents {
+  readonly onNotice: (notice: NoticeEffect) => void;
+  readonly onFailure: (failure: ToposphereError) => void;
+}
+
+export class Runtime {
+  readonly state: PeerState;
+  readonly watchers = new Watchers();
+  readonly faults: Faults;
+  /** Arrivals that were refused before the core saw them, by reason. */
+  readonly drops = new Map<string, number>();
+  readonly sendQueue: SendQueue;
+  readonly #ports: RuntimePorts;
+  readonly #store: Store;
+  readonly #events: RuntimeEvents;
+  #envelope: Envelope | undefined;
+  #isTurnOpen = false;
+  #isClosed = false;
+  #failure: ToposphereError | undefined;
+  #onCommitted: Acknowledged[] = [];
+  #onDurable: Acknowledged[] = [];
+  #onFast: Acknowledged[] = [];
+  #turnsUnderWay = 0;
+  readonly #waiting = new Set<Turn>();
+
+  constructor(options: CoreOptions, ports: RuntimePorts, faults: Faults, events: RuntimeEvents) {
+    this.#ports = ports;
+    this.#store = options.store;
+    this.#events = events;
+    this.faults = faults;
+    this.sendQueue = new SendQueue(ports.endOfTurn);
+    this.state = createPeerState(options, ports.now());
+  }
+
+  /** Makes the new incarnation durable (index reuse would lose data), then starts to speak and listen. */
+  start(envelope: Envelope): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.acknowledge('durable', (failure) => {
+        if (failure !== undefined) {
+          reject(failure);
+          return;
+        }
+        this.#envelope = envelope;
+        onStart(this.state, this.#ports.now());
+        this.#openTurn();
+        resolve();
+      });
+    });
+  }
+
+  /** Stops listening and speaking. Turns under way are still committed. */
+  stop(): void {
+    if (this.#isTurnOpen) this.#endTurn();
+    this.#isClosed = true;
+  }
+
+  /** A local write; throws a ToposphereError when it is refused (nothing was changed then). */
+  write(key: Key, value: Uint8Array | undefined, isFast: boolean): void {
+    this.#assertWritable();
+    const refusal = onWrite(this.state, this.#ports.now(), key, value, isFast);
+    if (refusal !== undefined) throw new ToposphereError(refusal.code, refusal.message);
+    this.#openTurn();
+  }
+
+  /** Calls back when every write of this turn so far has reached `level`, or never will. */
+  acknowledge(level: AcknowledgementLevel, callback: Acknowledged): void {
+    if (this.#failure !== undefined) {
+      callback(this.#failure);
+      return;
+    }
+    switch (level) {
+      case 'fast':
+        this.#onFast.push(callback);
+        break;
+      case 'committed':
+        this.#onCommitted.push(callback);
+        break;
+      case 'durable':
+        this.#onDurable.push(callback);
+        break;
+      default:
+        assertNever(level);
+    }
+    this.#openTurn();
+  }
+
+  /** Bytes from the network. Never throws on what they say. */
+  receive(bytes: Uint8Array, channel: Channel): void {
+    if (this.#envelope === undefined || this.#isClosed || this.#failure !== undefined) return;
+    const opened = this.#envelope.open(bytes, channel === 'stream' ? 'stream' : 'datagram');
+    if (!opened.ok) {
+      if (opened.reason !== 'ownEcho') this.#drop(opened.reason); // a group's members hear themselves
+      return;
+    }
+    const decoded = decodeMessage(opened.payload);
+    if (!decoded.ok) {
+      this.#drop(decoded.reason);
+      return;
+    }
+    this.#onAuthentic(opened.sender, opened.incarnation, channel, decoded.message);
+  }
+
+  #onAuthentic(from: PeerId, incarnation: Incarnation, channel: Channel, message: Message): void {
+    if (this.faults.losesArrival(from, message.kind)) {
+      this.#drop('rehearsedFault');
+      return;
+    }
+    if (this.#store.isBusy() && (message.kind === 'update' || message.kind === 'sync')) {
+      this.#drop('storeBusy'); // anti-entropy brings it again when the disk has caught up
+      return;
+    }
+    onMessage(this.state, this.#ports.now(), from, incarnation, channel, message);
+    this.#openTurn();
+  }
+
+  #drop(reason: string): void {
+    this.drops.set(reason, (this.drops.get(reason) ?? 0) + 1);
+  }
+
+  #openTurn(): void {
+    if (this.#isTurnOpen || this.#isClosed) return;
+    this.#isTurnOpen = true;
+    this.#ports.endOfTurn(() => {
+      this.#endTurn();
+    });
+  }
+
+  #endTurn(): void {
+    if (!this.#isTurnOpen) return;
+    this.#isTurnOpen = false;
+    const effects = onTurnEnd(this.state);
+    const turn: Turn = {
+      committed: [],
+      durable: [],
+      onCommitted: this.#onCommitted,
+      onDurable: this.#onDurable,
+    };
+    const fast = this.#onFast;
+    this.#onCommitted = [];
+    this.#onDurable = [];
+    this.#onFast = [];
+    for (const effect of effects) this.#sortEffect(effect, turn);
+    this.#commit(turn);
+    for (const callback of fast) callback(this.#failure);
+  }
+
+  /** Carries an effect out, or keeps it until its turn is as safe as the effect demands. */
+  #sortEffect(effect: Effect, turn: Turn): void {
+    switch (effect.kind) {
+      case 'multicast':
+      case 'send':
+        if (effect.after === 'committed') turn.committed.push(effect);
+        else if (effect.after === 'durable') turn.durable.push(effect);
+        else this.#send(effect);
+        return;
+      case 'schedule':
+        this.#ports.after(effect.delayMs, () => {
+          if (this.#isClosed || this.#failure !== undefined) return;
+          onTimer(this.state, this.#ports.now(), effect.timer, effect.token);
+          this.#openTurn();
+        });
+        return;
+      case 'changed':
+        if (!this.watchers.isEmpty) this.watchers.onChanged(effect.key, effect.previous, effect.entry);
+        return;
+      case 'notice':
+        this.#events.onNotice(effect);
+        return;
+      default:
+        assertNever(effect);
+    }
+  }
+
+  #commit(turn: Turn): void {
+    const hasChanges = this.#store.hasChanges();
+    const waits =
+      turn.committed.length + turn.durable.length + turn.onCommitted.length + turn.onDurable.length > 0;
+    if (!hasChanges && !waits) return;
+    if (!hasChanges && this.#turnsUnderWay === 0) {
+      this.#onTurnCommitted(turn); // nothing to make safe, and nothing before it that is not
+      this.#onTurnDurable(turn);
+      return;
+    }
+    this.#turnsUnderWay += 1;
+    this.#waiting.add(turn);
+    this.#store.commit({
+      committed: () => {
+        this.#onTurnCommitted(turn);
+      },
+      durable: () => {
+        this.#turnsUnderWay -= 1;
+        this.#waiting.delete(turn);
+        this.#onTurnDurable(turn);
+      },
+      failed: (reason) => {
+        this.#fail(reason);
+      },
+    });
+  }
+
+  #onTurnCommitted(turn: Turn): void {
+    for (const effect of turn.committed) this.#send(effect);
+    for (const callback of turn.onCommitted.splice(0)) callback();
+  }
+
+  #onTurnDurable(turn: Turn): void {
+    for (const effect of turn.durable) this.#send(effect);
+    for (const callback of turn.onDurable.splice(0)) callback();
+  }
+
+  #send(effect: Effect): void {
+    if (effect.kind !== 'multicast' && effect.kind !== 'send') return;
+    const envelope = this.#envelope;
+    if (envelope === undefined || this.#failure !== undefined) return;
+    const { transport } = this.#ports;
+    if (effect.kind === 'send') {
+      if (this.faults.cutsOff(effect.to)) return;
+      const bytes = envelope.seal(
+        encodeMessage(effect.message),
+        effect.by === 'stream' ? 'stream' : 'datagram',
+      );
+      if (effect.by === 'stream') transport.stream(effect.to, bytes);
+      else
+        this.sendQueue.push(() => {
+          transport.unicast(effect.to, bytes);
+        });
+      return;
+    }
+    const bytes = envelope.seal(encodeMessage(effect.message), 'datagram');
+    this.sendQueue.push(() => {
+      transport.multicast(bytes);
+    });
+    for (const to of effect.alsoTo) {
+      if (!this.faults.cutsOff(to))
+        this.sendQueue.push(() => {
+          transport.unicast(to, bytes);
+        });
+    }
+  }
+
+  /** R1: a commit that fails ends the incarnation. */
+  #fail(reason: Error): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = new ToposphereError(
+      'STORAGE_FAILED',
+      `a commit failed (${reason.message}): no further write is taken; check the disk, then start the peer again`,
+      { changed: 'unknown', cause: reason },
+    );
+    const owed = [...this.#onFast, ...this.#onCommitted, ...this.#onDurable];
+    for (const turn of this.#waiting) owed.push(...turn.onCommitted, ...turn.onDurable);
+    this.#waiting.clear();
+    for (const callback of owed) callback(this.#failure);
+    this.#events.onFailure(this.#failure);
+  }
+
+  #assertWritable(): void {
+    if (this.#isClosed)
+      throw new ToposphereError('CLOSED', 'write refused: this peer is closed; open it again');
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * The peer as one JSON-able picture: whom it hears, how far it lags, what it dropped and why.
+ *
+ * Read by `toposphere status`, INFO and the status page. Only reads; every number is this peer's own view.
+ */
+import type { Now } from '../core/clock.ts';
+import { lastSequenceOf, missingCount } from '../core/haveSet.ts';
+import { isHeard, multicastHeardSinceMs } from '../core/liveness.ts';
+import { hashVector, type PeerState } from '../core/state.ts';
+import type { OriginKey } from '../core/types.ts';
+import type { FaultsReport } from './faults.ts';
+
+export interface MemberStatus {
+  readonly id: string;
+  /** Heard lately, and it hears us. */
+  readonly alive: boolean;
+  readonly heard: boolean;
+  readonly hearsMe: boolean;
+  /** Its multicast reaches us, and ours it. */
+  readonly multicast: boolean;
+  /** Its have-set equalled ours at its last KEEPALIVE. */
+  readonly converged: boolean;
+  /** Same servers.txt, by hash. */
+  readonly sameServers: boolean;
+  /** Its wall clock less ours, milliseconds. */
+  readonly clockOffsetMs: number;
+  /** Since it was last heard, milliseconds; null if never. */
+  readonly silentMs: number | null;
+}
+
+export interface PeerStatus {
+  readonly id: string;
+  readonly incarnation: number;
+  readonly members: readonly MemberStatus[];
+  /** Last sequence without a gap below it, by `id/incarnation`. */
+  readonly vector: Readonly<Record<string, number>>;
+  /** Updates that others are known to have and this peer has not. */
+  readonly lagUpdates: number;
+  readonly keys: number;
+  readonly tombstones: number;
+  readonly clock: { readonly verdict: string; readonly medianOffsetMs: number };
+  readonly writes: { readonly accepted: number; readonly refusedClockAhead: number };
+  /** What was refused or lost on arrival, by reason. Only reasons that occurred. */
+  readonly drops: Readonly<Record<string, number>>;
+  readonly counters: Readonly<Record<string, number>>;
+  readonly faults: FaultsReport;
+}
+
+export function buildStatus(
+  state: PeerState,
+  now: Now,
+  drops: ReadonlyMap<string, number>,
+  faults: FaultsReport,
+): PeerStatus {
+  const vector: Record<string, number> = {};
+  for (const origin of state.origins.values()) {
+    if (lastSequenceOf(origin.have) > 0) vector[origin.key] = origin.have.contiguous;
+  }
+  return {
+    id: state.self.id,
+    incarnation: state.self.incarnation,
+    members: buildMembers(state, now),
+    vector,
+    lagUpdates: countLag(state),
+    keys: state.visibleKeys,
+    tombstones: state.tombstones,
+    clock: { verdict: state.clockVerdict, medianOffsetMs: Math.round(state.medianOffsetMs) },
+    writes: {
+      accepted: state.counters.writesAccepted,
+      refusedClockAhead: state.counters.writesRefusedClockAhead,
+    },
+    drops: { ...Object.fromEntries(drops), ...coreDrops(state) },
+    counters: { ...state.counters },
+    faults,
+  };
+}
+
+function buildMembers(state: PeerState, now: Now): MemberStatus[] {
+  const ownHash = hashVector(state);
+  const sinceMs = multicastHeardSinceMs(state, now);
+  return [...state.peers.values()].map((view) => ({
+    id: view.id,
+    alive: view.isLive,
+    heard: isHeard(state, view, now),
+    hearsMe: view.hearsUs,
+    multicast: view.hearsOurMulticast && view.lastMulticastMs >= sinceMs,
+    converged: view.vectorHash === ownHash,
+    sameServers: view.serversHash === state.settings.serversHash,
+    clockOffsetMs: Math.round(view.wallOffsetMs),
+    silentMs: Number.isFinite(view.lastHeardMs) ? Math.round(now.monotonicMs - view.lastHeardMs) : null,
+  }));
+}
+
+/** Dots that some peer announced or claims, and this one lacks. */
+function countLag(state: PeerState): number {
+  const through = new Map<OriginKey, number>();
+  for (const view of state.peers.values()) {
+    for (const [key, claim] of view.claims) {
+      const last = claim.gaps[claim.gaps.length - 1]?.[1] ?? claim.contiguous;
+      through.set(key, Math.max(through.get(key) ?? 0, last));
+    }
+  }
+  let lag = 0;
+  for (const origin of state.origins.values()) {
+    const last = Math.max(origin.announced, through.get(origin.key) ?? 0);
+    through.delete(origin.key);
+    lag += missingCount(origin.have, last);
+  }
+  for (const last of through.values()) lag += last; // origins that only others know
+  return lag;
+}
+
+function coreDrops(state: PeerState): Record<string, number> {
+  const drops: Record<string, number> = {};
+  for (const [name, count] of Object.entries(state.counters) as [string, number][]) {
+    if (name.startsWith('dropped') && count > 0) {
+      drops[name.charAt(7).toLowerCase() + name.slice(8)] = count;
+    }
+  }
+  return drops;
+}

@@ -1,0 +1,39 @@
+/**
+ * Who wants to know of changes of visible keys, by prefix.
+ *
+ * Told once for each change, in order, at the end of the turn that made it; a change that leaves the visible
+ * value as it was (a tombstone over nothing) is none.
+ */
+import type { Entry, Key } from '../core/types.ts';
+import type { KeyChange } from './backend.ts';
+
+export type ChangeListener = (change: KeyChange) => void;
+
+export class Watchers {
+  readonly #listeners = new Set<{ readonly prefix: Key; readonly listener: ChangeListener }>();
+
+  get isEmpty(): boolean {
+    return this.#listeners.size === 0;
+  }
+
+  /** Returns the function that ends the watch. */
+  add(prefix: Key, listener: ChangeListener): () => void {
+    const watcher = { prefix, listener };
+    this.#listeners.add(watcher);
+    return () => this.#listeners.delete(watcher);
+  }
+
+  onChanged(key: Key, previousEntry: Entry | undefined, entry: Entry): void {
+    const previous = visibleValue(previousEntry);
+    const value = visibleValue(entry);
+    if (previous === undefined && value === undefined) return;
+    for (const { prefix, listener } of this.#listeners) {
+      if (key.startsWith(prefix)) listener({ key, previous, value });
+    }
+  }
+}
+
+/** The value readers see, if any. */
+export function visibleValue(entry: Entry | undefined): Uint8Array | undefined {
+  return entry?.kind === 'value' ? entry.value : undefined;
+}

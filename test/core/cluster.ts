@@ -1,0 +1,245 @@
+/**
+ * A cluster of bare cores under virtual time: no codec, no socket. Delivers what the cores send, with what loss
+ * and delay a test asks for, and commits to disks that lose what was not committed when they crash, from one seed.
+ */
+import type { Now } from '../../src/core/clock.ts';
+import { onMessage, onStart, onTimer, onTurnEnd } from '../../src/core/core.ts';
+import type { Effect } from '../../src/core/effects.ts';
+import type { Channel, Message } from '../../src/core/messages.ts';
+import { defaultSettings, type CoreSettings } from '../../src/core/settings.ts';
+import { createPeerState, type PeerState } from '../../src/core/state.ts';
+import type { Entry, Incarnation, Key, PeerId } from '../../src/core/types.ts';
+import { onWrite, type WriteRefusal } from '../../src/core/write.ts';
+import { openMemoryStore, type MemoryStore } from '../../src/storage/memoryStore.ts';
+
+export interface Lossy {
+  /** Chance that a message is lost; asked for each receiver. */
+  loses: (message: Message, from: PeerId, to: PeerId, channel: Channel) => boolean;
+}
+
+interface Event {
+  readonly atMs: number;
+  readonly run: () => void;
+}
+
+export interface Member {
+  readonly id: PeerId;
+  state: PeerState;
+  disk: MemoryStore;
+  /** Writes whose turn was reported committed, and durable: `key=value`. */
+  readonly committed: string[];
+  readonly durable: string[];
+  /** Wall clock less true time. */
+  offsetMs: number;
+  isUp: boolean;
+}
+
+export interface Sent {
+  readonly from: PeerId;
+  readonly to: PeerId | '*';
+  readonly channel: Channel;
+  readonly message: Message;
+}
+
+/** Mulberry32: a seed is a whole run. */
+export function seeded(seed: number): () => number {
+  let at = seed >>> 0;
+  return () => {
+    at = (at + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(at ^ (at >>> 15), at | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+const START_WALL_MS = Date.UTC(2026, 0, 1);
+
+export class Cluster implements Lossy {
+  readonly random: () => number;
+  readonly members: Member[];
+  readonly sent: Sent[] = [];
+  readonly notices: { readonly at: PeerId; readonly name: string }[] = [];
+  timeMs = 0;
+  loses: Lossy['loses'] = () => false;
+  readonly #settings: CoreSettings;
+  /** Latest first; among equals the one added first comes last, and so runs first. */
+  readonly #events: Event[] = [];
+
+  constructor(ids: readonly string[], seed = 1, settings: CoreSettings = defaultSettings) {
+    this.random = seeded(seed);
+    this.#settings = settings;
+    this.members = ids.map((id) => {
+      const disk = openMemoryStore();
+      const state = this.#load(id as PeerId, ids, disk, 0);
+      return { id: id as PeerId, disk, state, committed: [], durable: [], offsetMs: 0, isUp: true };
+    });
+    for (const member of this.members) this.#start(member);
+  }
+
+  /** The incarnation is durable before anything is said. */
+  #start(member: Member): void {
+    member.disk.store.commit({ committed: nothing, durable: nothing, failed: nothing });
+    member.disk.completeCommits();
+    member.disk.completeFlushes();
+    onStart(member.state, this.now(member));
+    this.#endTurn(member);
+  }
+
+  #load(id: PeerId, ids: readonly string[], disk: MemoryStore, offsetMs: number): PeerState {
+    return createPeerState(
+      { id, members: ids as PeerId[], settings: this.#settings, store: disk.store, random: this.random },
+      { monotonicMs: this.timeMs, wallMs: START_WALL_MS + this.timeMs + offsetMs },
+    );
+  }
+
+  now(member: Member): Now {
+    return { monotonicMs: this.timeMs, wallMs: START_WALL_MS + this.timeMs + member.offsetMs };
+  }
+
+  at(id: string): Member {
+    const member = this.members.find((candidate) => candidate.id === id);
+    if (member === undefined) throw new Error(`no member ${id}`);
+    return member;
+  }
+
+  write(id: string, key: string, value: string | undefined): WriteRefusal | undefined {
+    const member = this.at(id);
+    const bytes = value === undefined ? undefined : new TextEncoder().encode(value);
+    const refusal = onWrite(member.state, this.now(member), key as Key, bytes, false);
+    this.#endTurn(member, refusal === undefined ? `${key}=${value ?? ''}` : undefined);
+    return refusal;
+  }
+
+  read(id: string, key: string): string | undefined {
+    const entry = this.at(id).disk.store.readEntry(key as Key);
+    return entry?.kind === 'value' ? new TextDecoder().decode(entry.value) : undefined;
+  }
+
+  /** Delivers a hand-made message. */
+  deliver(
+    from: string,
+    to: string,
+    message: Message,
+    channel: Channel = 'unicast',
+    incarnation?: Incarnation,
+  ): void {
+    const member = this.at(to);
+    onMessage(
+      member.state,
+      this.now(member),
+      from as PeerId,
+      incarnation ?? this.at(from).state.self.incarnation,
+      channel,
+      message,
+    );
+    this.#endTurn(member);
+  }
+
+  /** Crashes a member, which loses what was not committed (or, with the power, not durable), and starts it again. */
+  restart(id: string, kind: 'process' | 'power' = 'process'): void {
+    const member = this.at(id);
+    const ids = this.members.map((each) => each.id);
+    member.disk = member.disk.crash({ kind });
+    member.state = this.#load(member.id, ids, member.disk, member.offsetMs);
+    member.isUp = true;
+    this.#start(member);
+  }
+
+  /** Lets virtual time pass. */
+  run(forMs: number): void {
+    const untilMs = this.timeMs + forMs;
+    for (
+      let next = this.#events.at(-1);
+      next !== undefined && next.atMs <= untilMs;
+      next = this.#events.at(-1)
+    ) {
+      this.#events.pop();
+      this.timeMs = Math.max(this.timeMs, next.atMs);
+      next.run();
+    }
+    this.timeMs = untilMs;
+  }
+
+  /** Everything a member holds, comparable between members. */
+  contents(id: string): Record<string, string> {
+    const contents: Record<string, string> = {};
+    for (const [key, entry] of this.at(id).disk.store.entries({})) contents[key] = describeEntry(entry);
+    return contents;
+  }
+
+  #after(delayMs: number, run: () => void): void {
+    const atMs = this.timeMs + delayMs;
+    let low = 0;
+    for (let high = this.#events.length; low < high;) {
+      const middle = (low + high) >> 1;
+      if ((this.#events[middle]?.atMs ?? 0) > atMs) low = middle + 1;
+      else high = middle;
+    }
+    this.#events.splice(low, 0, { atMs, run });
+  }
+
+  #endTurn(member: Member, written?: string): void {
+    const { disk, state } = member;
+    const effects = onTurnEnd(state);
+    const later: Effect[] = [];
+    for (const effect of effects) {
+      const isHeld = (effect.kind === 'multicast' || effect.kind === 'send') && effect.after !== 'nothing';
+      if (isHeld) later.push(effect);
+      else this.#carryOut(member, effect);
+    }
+    disk.store.commit({
+      committed: () => {
+        if (written !== undefined) member.committed.push(written);
+        for (const effect of later) this.#carryOut(member, effect);
+      },
+      durable: () => {
+        if (written !== undefined) member.durable.push(written);
+      },
+      failed: nothing,
+    });
+    this.#after(0.3 * this.random(), () => {
+      if (member.disk === disk) disk.completeCommits(1);
+    });
+    this.#after(0.3 + this.random(), () => {
+      if (member.disk === disk) disk.completeFlushes(1);
+    });
+  }
+
+  #carryOut(member: Member, effect: Effect): void {
+    const { state } = member;
+    if (effect.kind === 'multicast') {
+      this.sent.push({ from: member.id, to: '*', channel: 'multicast', message: effect.message });
+      for (const other of this.members)
+        if (other !== member) this.#transmit(member, other, 'multicast', effect.message);
+      for (const id of effect.alsoTo) this.#transmit(member, this.at(id), 'unicast', effect.message);
+    } else if (effect.kind === 'send') {
+      this.sent.push({ from: member.id, to: effect.to, channel: effect.by, message: effect.message });
+      this.#transmit(member, this.at(effect.to), effect.by, effect.message);
+    } else if (effect.kind === 'schedule') {
+      this.#after(effect.delayMs, () => {
+        if (member.state !== state || !member.isUp) return;
+        onTimer(state, this.now(member), effect.timer, effect.token);
+        this.#endTurn(member);
+      });
+    } else if (effect.kind === 'notice') this.notices.push({ at: member.id, name: effect.name });
+  }
+
+  #transmit(from: Member, to: Member, channel: Channel, message: Message): void {
+    if (this.loses(message, from.id, to.id, channel)) return;
+    const { incarnation } = from.state.self;
+    this.#after(0.2 + this.random(), () => {
+      if (!to.isUp) return;
+      onMessage(to.state, this.now(to), from.id, incarnation, channel, message);
+      this.#endTurn(to);
+    });
+  }
+}
+
+function nothing(): void {
+  // Nobody waits for this report.
+}
+
+function describeEntry(entry: Entry): string {
+  const { timestamp, id, incarnation, sequence, kind, value } = entry;
+  return `${timestamp}/${id}/${incarnation}/${sequence} ${kind} ${new TextDecoder().decode(value)}`;
+}

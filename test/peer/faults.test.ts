@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { Faults } from '../../src/peer/faults.ts';
+import type { PeerId } from '../../src/core/types.ts';
+
+const BETA = 'beta' as PeerId;
+const GAMMA = 'gamma' as PeerId;
+
+function faults(isAllowed = true, random = 0.1): Faults {
+  return new Faults(isAllowed, [BETA, GAMMA], () => random);
+}
+
+describe('rehearsed faults', () => {
+  it('are refused on a peer that was not started for them, and nothing is lost', () => {
+    const refused = faults(false);
+    assert.throws(() => refused.rehearse(['cut', 'beta']), {
+      code: 'BAD_ARGUMENT',
+      message: /--allow-faults/,
+    });
+    assert.equal(refused.losesArrival(BETA, 'update'), false);
+  });
+
+  it('cut both ways from those named, and from nobody else', () => {
+    const cut = faults();
+    assert.equal(cut.rehearse(['CUT', 'beta']), 'cut from beta; nothing dropped');
+    assert.deepEqual([cut.losesArrival(BETA, 'sync'), cut.cutsOff(BETA)], [true, true]);
+    assert.deepEqual([cut.losesArrival(GAMMA, 'sync'), cut.cutsOff(GAMMA)], [false, false]);
+  });
+
+  it('drop the named share of one kind, or of all', () => {
+    const unlucky = faults(true, 0.15);
+    unlucky.rehearse(['drop', '20%', 'update']);
+    assert.deepEqual(
+      [unlucky.losesArrival(BETA, 'update'), unlucky.losesArrival(BETA, 'nak')],
+      [true, false],
+    );
+    unlucky.rehearse(['drop', '10']);
+    assert.equal(unlucky.losesArrival(BETA, 'nak'), false);
+    unlucky.rehearse(['drop', '16']);
+    assert.equal(unlucky.losesArrival(BETA, 'nak'), true);
+  });
+
+  it('heal one cut by name, and everything without a name', () => {
+    const cut = faults();
+    cut.rehearse(['cut', 'beta', 'gamma']);
+    cut.rehearse(['drop', '50']);
+    assert.equal(cut.rehearse(['heal', 'beta']), 'cut from gamma; dropping 50% of all');
+    assert.equal(cut.rehearse(['heal']), 'no cut; nothing dropped');
+    assert.equal(cut.isActive, false);
+  });
+
+  it('name what is wrong and change nothing', () => {
+    const cut = faults();
+    for (const words of [
+      ['cut'],
+      ['cut', 'beta', 'omega'],
+      ['drop'],
+      ['drop', '101'],
+      ['drop', 'x'],
+      ['drop', '5', 'letters'],
+      ['explode'],
+    ]) {
+      assert.throws(() => cut.rehearse(words), { code: 'BAD_ARGUMENT' }, words.join(' '));
+    }
+    assert.equal(cut.isActive, false);
+  });
+});
