@@ -32,6 +32,10 @@ export interface Member {
   /** Wall clock less true time. */
   offsetMs: number;
   isUp: boolean;
+  /** Stopped like a process by SIGSTOP: timers and messages wait, and on resume the timers run first, as in Node. */
+  isPaused: boolean;
+  readonly waitingTimers: (() => void)[];
+  readonly waitingMessages: (() => void)[];
 }
 
 export interface Sent {
@@ -71,7 +75,18 @@ export class Cluster implements Lossy {
     this.members = ids.map((id) => {
       const disk = openMemoryStore();
       const state = this.#load(id as PeerId, ids, disk, 0);
-      return { id: id as PeerId, disk, state, committed: [], durable: [], offsetMs: 0, isUp: true };
+      return {
+        id: id as PeerId,
+        disk,
+        state,
+        committed: [],
+        durable: [],
+        offsetMs: 0,
+        isUp: true,
+        isPaused: false,
+        waitingTimers: [],
+        waitingMessages: [],
+      };
     });
     for (const member of this.members) this.#start(member);
   }
@@ -145,6 +160,19 @@ export class Cluster implements Lossy {
     this.#start(member);
   }
 
+  /** The first half of a resume: timers run before the sockets are read. */
+  resumeTimers(id: string): void {
+    const member = this.at(id);
+    member.isPaused = false;
+    for (const fire of member.waitingTimers.splice(0)) fire();
+  }
+
+  resume(id: string): void {
+    const member = this.at(id);
+    this.resumeTimers(id);
+    for (const arrive of member.waitingMessages.splice(0)) arrive();
+  }
+
   /** Lets virtual time pass. */
   run(forMs: number): void {
     const untilMs = this.timeMs + forMs;
@@ -216,22 +244,32 @@ export class Cluster implements Lossy {
       this.sent.push({ from: member.id, to: effect.to, channel: effect.by, message: effect.message });
       this.#transmit(member, this.at(effect.to), effect.by, effect.message);
     } else if (effect.kind === 'schedule') {
-      this.#after(effect.delayMs, () => {
+      const fire = (): void => {
         if (member.state !== state || !member.isUp) return;
+        if (member.isPaused) {
+          member.waitingTimers.push(fire);
+          return;
+        }
         onTimer(state, this.now(member), effect.timer, effect.token);
         this.#endTurn(member);
-      });
+      };
+      this.#after(effect.delayMs, fire);
     } else if (effect.kind === 'notice') this.notices.push({ at: member.id, name: effect.name });
   }
 
   #transmit(from: Member, to: Member, channel: Channel, message: Message): void {
     if (this.loses(message, from.id, to.id, channel)) return;
     const { incarnation } = from.state.self;
-    this.#after(0.2 + this.random(), () => {
+    const arrive = (): void => {
       if (!to.isUp) return;
+      if (to.isPaused) {
+        to.waitingMessages.push(arrive);
+        return;
+      }
       onMessage(to.state, this.now(to), from.id, incarnation, channel, message);
       this.#endTurn(to);
-    });
+    };
+    this.#after(0.2 + this.random(), arrive);
   }
 }
 

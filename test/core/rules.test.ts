@@ -248,6 +248,23 @@ describe('section 6, liveness', () => {
     assert.ok(cluster.notices.some(({ at, name }) => at === 'alpha' && name === 'peerDead'));
   });
 
+  it('judges nobody after a stall until it has drained its socket', () => {
+    const cluster = new Cluster(['alpha', 'beta', 'gamma']);
+    cluster.run(1000);
+    cluster.at('alpha').isPaused = true;
+    cluster.run(10_000);
+    cluster.notices.length = 0;
+    cluster.resumeTimers('alpha');
+    cluster.run(0);
+    assert.deepEqual(cluster.notices, [], 'nobody is judged by what waits in the socket unread');
+    cluster.resume('alpha');
+    cluster.run(1000);
+    for (const id of ['beta', 'gamma']) {
+      assert.equal(cluster.at('alpha').state.peers.get(id as PeerId)?.isLive, true, id);
+      assert.equal(cluster.at(id).state.peers.get('alpha' as PeerId)?.isLive, true, id);
+    }
+  });
+
   it('reaches by unicast whom multicast does not, without being told', () => {
     const cluster = new Cluster(['alpha', 'beta', 'gamma']);
     cluster.run(1000);

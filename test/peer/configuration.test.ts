@@ -1,0 +1,233 @@
+/**
+ * Settings become options: defaults, ranges, relations, and all faults at once.
+ */
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ToposphereError } from '../../src/core/errors.ts';
+import {
+  optionName,
+  resolvePeerOptions,
+  resolveServeOptions,
+  TUNABLES,
+} from '../../src/peer/configuration.ts';
+import type { PeerOptions, Settings, Tunable, TunableName } from '../../src/peer/configuration.ts';
+
+const logger = { info: () => undefined, warn: () => undefined };
+const KEY = 'ab'.repeat(32);
+let folder = '';
+
+async function file(name: string, text: string): Promise<string> {
+  const path = join(folder, name);
+  await writeFile(path, text);
+  return path;
+}
+
+/** Two peers on loopback, this one alpha. */
+async function base(): Promise<Settings> {
+  return { id: 'alpha', servers: await file('servers.txt', 'alpha 127.0.0.1 7401\nbeta 127.0.0.1 7402\n') };
+}
+
+async function peerOf(settings: Settings): Promise<PeerOptions> {
+  return resolvePeerOptions({ ...(await base()), ...settings }, logger);
+}
+
+async function refusal(resolving: Promise<unknown>): Promise<readonly string[]> {
+  const outcome = await resolving.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  assert.ok(outcome instanceof ToposphereError, `not refused: ${String(outcome)}`);
+  assert.equal(outcome.code, 'BAD_CONFIGURATION');
+  return outcome.message.split('\n');
+}
+
+async function faultsOf(settings: Settings): Promise<readonly string[]> {
+  return refusal(resolveServeOptions({ ...(await base()), ...settings }, logger));
+}
+
+describe('configuration', () => {
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'toposphere-configuration-'));
+  });
+  afterEach(async () => {
+    await rm(folder, { recursive: true });
+  });
+
+  it('has the documented defaults', async () => {
+    const { servers, ...options } = await peerOf({});
+    assert.equal(servers.servers.length, 2);
+    assert.deepEqual(options, {
+      id: 'alpha',
+      dataDirectory: join('checkpoints', 'alpha'),
+      clusterId: 'toposphere',
+      multicast: { group: '239.195.74.1', port: 7400, interface: '127.0.0.1' },
+      keepaliveMs: 250,
+      heartbeatMs: 500,
+      deadAfterMs: 2000,
+      maxDriftMs: 500,
+      maxValueBytes: 16 * 1024 * 1024,
+      receiveBufferBytes: 8 * 1024 * 1024,
+      allowFaults: false,
+      clockOffsetMs: 0,
+      logger,
+    });
+  });
+
+  it('serves Redis clients at the own address, 1000 below the own port, acknowledging when committed', async () => {
+    const { clients } = await resolveServeOptions(await base(), logger);
+    assert.deepEqual(clients, { host: '127.0.0.1', port: 6401, acknowledge: 'committed' });
+  });
+
+  it('takes numbers as numbers and as text', async () => {
+    assert.equal((await peerOf({ keepaliveMs: 100 })).keepaliveMs, 100);
+    assert.equal((await peerOf({ keepaliveMs: '100' })).keepaliveMs, 100);
+    assert.equal((await peerOf({ clockOffsetMs: '-400', allowFaults: true })).clockOffsetMs, -400);
+  });
+
+  for (const [name, tunable] of Object.entries(TUNABLES) as [TunableName, Tunable][]) {
+    if (tunable.kind !== 'number') continue;
+    it(`refuses --${optionName(name)} that is no whole number or out of its range, saying the range`, async () => {
+      for (const value of [
+        'abc',
+        '',
+        '1.5',
+        '1e3',
+        ' 7',
+        NaN,
+        Infinity,
+        tunable.minimum - 1,
+        tunable.maximum + 1,
+      ]) {
+        const faults = (await faultsOf({ [name]: value, allowFaults: true })).join('|');
+        assert.match(
+          faults,
+          new RegExp(
+            `^--${optionName(name)} is .*; use ${tunable.minimum} to ${tunable.maximum} \\(${tunable.unit}\\)$`,
+          ),
+        );
+      }
+    });
+  }
+
+  it('reports all faults together, those of servers.txt among them', async () => {
+    const servers = await file('bad.txt', 'alpha 127.0.0.1 1\nbeta nowhere_ 7402\n');
+    const faults = await faultsOf({
+      servers,
+      keepaliveMs: 'abc',
+      multicastGroup: '10.0.0.1',
+      clusterId: 'a b',
+      acknowledge: 'maybe',
+    });
+    assert.equal(faults.length, 6, faults.join('\n'));
+    for (const part of [
+      'bad.txt:1:',
+      'bad.txt:2:',
+      '--keepalive-ms',
+      '--multicast-group',
+      '--cluster-id',
+      '--acknowledge',
+    ]) {
+      assert.equal(faults.filter((fault) => fault.includes(part)).length, 1, part);
+    }
+  });
+
+  it('refuses to call a peer dead after fewer than three keepalives', async () => {
+    assert.match(
+      (await faultsOf({ keepaliveMs: 700 })).join(),
+      /--dead-after-ms is 2000, less than 3 times --keepalive-ms \(700\); use at least 2100/,
+    );
+    assert.equal((await peerOf({ keepaliveMs: 700, deadAfterMs: 2100 })).deadAfterMs, 2100);
+  });
+
+  it('refuses a rehearsed clock error without --allow-faults', async () => {
+    assert.match((await faultsOf({ clockOffsetMs: 400 })).join(), /rehearsed fault; add --allow-faults/);
+    assert.equal((await peerOf({ clockOffsetMs: 400, allowFaults: true })).clockOffsetMs, 400);
+  });
+
+  it('refuses groups that are no IPv4 multicast, and the control block', async () => {
+    for (const multicastGroup of ['10.0.0.1', '240.0.0.1', '224.0.0.1', 'ff02::1', 'group', '239.1.1']) {
+      assert.match(
+        (await faultsOf({ multicastGroup })).join('|'),
+        /^--multicast-group is '[^|]*'; use an IPv4 group/,
+      );
+    }
+    assert.equal((await peerOf({ multicastGroup: '224.0.1.1' })).multicast.group, '224.0.1.1');
+  });
+
+  it('refuses a multicast port that is some peer’s own', async () => {
+    assert.match(
+      (await faultsOf({ multicastPort: 7402 })).join(),
+      /servers\.txt:2: port 7402 of 'beta' is the multicast port/,
+    );
+  });
+
+  it('asks for a multicast interface when the own address is IPv6', async () => {
+    const servers = await file('six.txt', 'alpha ::1 7401\n');
+    assert.match((await faultsOf({ servers })).join(), /multicast interface is '::1'; give an IPv4 address/);
+    assert.equal(
+      (await peerOf({ servers, multicastInterface: '127.0.0.1' })).multicast.interface,
+      '127.0.0.1',
+    );
+  });
+
+  it('refuses to talk beyond loopback without a cluster key, by name', async () => {
+    const servers = await file('lan.txt', 'alpha 127.0.0.1 7401\nbeta 10.0.0.2 7401\ngamma 10.0.0.3 7401\n');
+    assert.match(
+      (await faultsOf({ servers })).join('|'),
+      /^[^|]*beyond loopback \(beta 10\.0\.0\.2, gamma 10\.0\.0\.3\)[^|]*--cluster-key-file$/,
+    );
+    const clusterKeyFile = await file('key', `${KEY}\n`);
+    assert.deepEqual((await peerOf({ servers, clusterKeyFile })).clusterKey, Buffer.from(KEY, 'hex'));
+  });
+
+  it('refuses a key file that is missing or is no key, without showing what it holds', async () => {
+    assert.match(
+      (await faultsOf({ clusterKeyFile: join(folder, 'none') })).join(),
+      /cluster key cannot be read \(ENOENT\)/,
+    );
+    for (const text of ['', KEY.slice(2), `${KEY}ab`, `zz${KEY.slice(2)}`]) {
+      const fault = (await faultsOf({ clusterKeyFile: await file('key', text) })).join();
+      assert.match(fault, /is not a cluster key; make one with: openssl rand -hex 32$/);
+      assert.ok(!fault.includes('abab'));
+    }
+  });
+
+  it('refuses to serve clients without a password beyond loopback unless told to', async () => {
+    assert.match(
+      (await faultsOf({ clientHost: '10.0.0.1' })).join(),
+      /Redis clients at 10\.0\.0\.1 would need no password; add --open-clients/,
+    );
+    const open = await resolveServeOptions(
+      { ...(await base()), clientHost: '10.0.0.1', openClients: true },
+      logger,
+    );
+    assert.equal(open.clients.host, '10.0.0.1');
+  });
+
+  it('refuses a client port that is the peer’s own', async () => {
+    assert.match(
+      (await faultsOf({ clientPort: 7401 })).join(),
+      /--client-port is 7401, the port of 'alpha' itself/,
+    );
+  });
+
+  it('writes nothing, refused or not', async () => {
+    const dataDirectory = join(folder, 'data');
+    await faultsOf({ dataDirectory, keepaliveMs: 'abc' });
+    await peerOf({ dataDirectory });
+    assert.deepEqual(await readdir(folder), ['servers.txt']);
+  });
+
+  it('describes every tunable, and gives each number a default within its range', () => {
+    for (const [name, tunable] of Object.entries(TUNABLES) as [TunableName, Tunable][]) {
+      assert.ok(tunable.meaning.length > 10, name);
+      if (tunable.kind !== 'number') continue;
+      assert.ok(tunable.raising.length > 10, name);
+      assert.ok(tunable.minimum < tunable.maximum, name);
+      const value = tunable.default ?? tunable.minimum;
+      assert.ok(value >= tunable.minimum && value <= tunable.maximum, name);
+    }
+  });
+});
