@@ -1,0 +1,96 @@
+/**
+ * Frames of a stream: u32 length, big-endian, then as many bytes.
+ *
+ * Owns putting them together from whatever pieces TCP delivers. A length is only a claim: memory grows with the
+ * bytes that really came, to at most twice their number, and within a budget that all connections share. Keeps:
+ * frames come out whole and in order; a frame that came in one piece is not copied.
+ */
+export const FRAME_HEADER_BYTES = 4;
+
+/** Longest frame, bytes: a value of 16 MiB with its key and envelope. */
+export const MAX_FRAME_BYTES = 16 * 1024 * 1024 + 64 * 1024;
+
+/** Bytes that all unfinished frames of all connections may take together. */
+export const MAX_UNFINISHED_BYTES = 128 * 1024 * 1024;
+
+/** First allocation for a frame that comes in pieces, bytes; doubled as it fills. */
+const FIRST_CHUNK_BYTES = 64 * 1024;
+
+export type FrameFault = 'frameTooLong' | 'emptyFrame' | 'frameMemoryFull';
+
+/** What unfinished frames take, over all connections. */
+export interface FrameMemory {
+  usedBytes: number;
+}
+
+export interface FrameAssembler {
+  /** Delivers every frame that `piece` completes; on a fault the connection is of no use any more. */
+  push(piece: Buffer, onFrame: (frame: Buffer) => void): FrameFault | undefined;
+  /** Gives the memory back; the assembler must not be used after. */
+  release(): void;
+}
+
+export function createFrameAssembler(maxFrameBytes: number, memory: FrameMemory): FrameAssembler {
+  const header = Buffer.alloc(FRAME_HEADER_BYTES);
+  let headerBytes = 0;
+  let frame: Buffer | undefined;
+  let filledBytes = 0;
+  let frameBytes = 0;
+
+  return {
+    push(piece, onFrame) {
+      let position = 0;
+      while (position < piece.length) {
+        if (headerBytes < FRAME_HEADER_BYTES) {
+          const taken = piece.copy(header, headerBytes, position);
+          headerBytes += taken;
+          position += taken;
+          if (headerBytes < FRAME_HEADER_BYTES) return undefined;
+          frameBytes = header.readUInt32BE();
+          if (frameBytes === 0) return 'emptyFrame';
+          if (frameBytes > maxFrameBytes) return 'frameTooLong';
+          if (position === piece.length) return undefined;
+        }
+        const end = Math.min(piece.length, position + frameBytes - filledBytes);
+        if (frame === undefined && end - position === frameBytes) {
+          headerBytes = 0;
+          onFrame(piece.subarray(position, end));
+        } else {
+          const target = makeRoom(end - position);
+          if (target === undefined) return 'frameMemoryFull';
+          piece.copy(target, filledBytes, position, end);
+          filledBytes += end - position;
+          if (filledBytes === frameBytes) {
+            const whole = target.subarray(0, frameBytes);
+            reset();
+            onFrame(whole);
+          }
+        }
+        position = end;
+      }
+      return undefined;
+    },
+    release: reset,
+  };
+
+  function makeRoom(moreBytes: number): Buffer | undefined {
+    const neededBytes = filledBytes + moreBytes;
+    if (frame !== undefined && frame.length >= neededBytes) return frame;
+    const sizeBytes = Math.min(frameBytes, Math.max(FIRST_CHUNK_BYTES, 2 * filledBytes, neededBytes));
+    const growthBytes = sizeBytes - (frame?.length ?? 0);
+    if (memory.usedBytes + growthBytes > MAX_UNFINISHED_BYTES) return undefined;
+    memory.usedBytes += growthBytes;
+    const larger = Buffer.allocUnsafeSlow(sizeBytes);
+    frame?.copy(larger, 0, 0, filledBytes);
+    frame = larger;
+    return larger;
+  }
+
+  function reset(): void {
+    memory.usedBytes -= frame?.length ?? 0;
+    frame = undefined;
+    headerBytes = 0;
+    filledBytes = 0;
+    frameBytes = 0;
+  }
+}

@@ -1,0 +1,224 @@
+/**
+ * Messages to bytes and back, one pair of functions a kind.
+ *
+ * Owns the layout of every message (fieldWriter.ts says how fields become bytes). Leaves the outside of a
+ * packet, who sent it and whether it was damaged, to envelope.ts, and the meaning to the core. Keeps the
+ * core's promise: what `decodeMessage` lets through has every count, length, range and type in
+ * bounds, shares no memory with the packet, and no bytes whatever make it throw.
+ */
+import { assertNever } from '../core/types.ts';
+import type { PeerId } from '../core/types.ts';
+import type {
+  HeartbeatMessage,
+  KeepaliveMessage,
+  Message,
+  MessageKind,
+  NakMessage,
+  UpdateMessage,
+  UpdateRecord,
+} from '../core/messages.ts';
+import {
+  createFieldWriter,
+  finishFields,
+  writeIdBytes,
+  writeInteger,
+  writeKey,
+  writeOrigin,
+  writeRanges,
+  writeTimestamp,
+  writeValue,
+} from './fieldWriter.ts';
+import type { FieldWriter } from './fieldWriter.ts';
+import {
+  failReading,
+  finishReading,
+  openFields,
+  readCount,
+  readIdBytes,
+  readInteger,
+  readKey,
+  readOrigin,
+  readRanges,
+  readTimestamp,
+  readValue,
+} from './fieldReader.ts';
+import type { DecodeFault, FieldReader } from './fieldReader.ts';
+import { readSync, writeSync } from './syncCodec.ts';
+import { readVector, writeVector } from './vectorCodec.ts';
+import { MAX_HEARD_PER_MESSAGE, MAX_RECORDS_PER_MESSAGE, MAX_VALUE_BYTES } from './limits.ts';
+
+export type { DecodeFault } from './fieldReader.ts';
+
+export type DecodeResult =
+  { readonly ok: true; readonly message: Message } | { readonly ok: false; readonly reason: DecodeFault };
+
+/** First integer of a message. Numbers are never reused for another kind or another layout. */
+const KIND_NUMBERS: Readonly<Record<MessageKind, number>> = {
+  update: 1,
+  keepalive: 2,
+  heartbeat: 3,
+  sync: 4,
+  nak: 5,
+};
+const KINDS = new Map(Object.entries(KIND_NUMBERS).map(([kind, number]) => [number, kind as MessageKind]));
+
+const TOMBSTONE = 1;
+const EXPIRES = 2;
+const REFERENCE = 4;
+const LEAST_UPDATE_INTEGERS = 4;
+const MAX_32_BITS = 0xffff_ffff;
+const NO_BYTES = new Uint8Array(0);
+
+/** The message's bytes, in a buffer of its own. Throws on a message that no peer would accept: a fault of our own. */
+export function encodeMessage(message: Message): Buffer {
+  const writer = createFieldWriter();
+  writer.integers.push(KIND_NUMBERS[message.kind]);
+  switch (message.kind) {
+    case 'update':
+      writeUpdate(writer, message);
+      break;
+    case 'keepalive':
+      writeKeepalive(writer, message);
+      break;
+    case 'heartbeat':
+      writeVector(writer, message.vector);
+      break;
+    case 'sync':
+      writeSync(writer, message);
+      break;
+    case 'nak':
+      writeOrigin(writer, message.origin);
+      writeRanges(writer, message.ranges, 0);
+      break;
+    default:
+      assertNever(message);
+  }
+  return finishFields(writer);
+}
+
+/** The message that `bytes` hold, or why they hold none. Never throws; the result shares no memory with `bytes`. */
+export function decodeMessage(bytes: Uint8Array): DecodeResult {
+  const reader = openFields(bytes);
+  if (typeof reader === 'string') return { ok: false, reason: reader };
+  const kind = KINDS.get(readInteger(reader, 0, Number.MAX_SAFE_INTEGER));
+  if (kind === undefined) return { ok: false, reason: 'unknownKind' };
+  const message = readMessage(reader, kind);
+  const fault = finishReading(reader);
+  return fault === undefined ? { ok: true, message } : { ok: false, reason: fault };
+}
+
+function readMessage(reader: FieldReader, kind: MessageKind): Message {
+  switch (kind) {
+    case 'update':
+      return readUpdate(reader);
+    case 'keepalive':
+      return readKeepalive(reader);
+    case 'heartbeat':
+      return readHeartbeat(reader);
+    case 'sync':
+      return readSync(reader);
+    case 'nak':
+      return readNak(reader);
+    default:
+      return assertNever(kind);
+  }
+}
+
+function writeUpdate(writer: FieldWriter, { records }: UpdateMessage): void {
+  writer.integers.push(records.length);
+  let sequence = 0;
+  for (const record of records) {
+    if (record.sequence <= sequence)
+      throw new Error(`updates not in order: ${record.sequence} after ${sequence}`);
+    const isTombstone = record.kind === 'tombstone';
+    const { referenceBytes } = record;
+    if ((isTombstone || referenceBytes !== undefined) && record.value.length > 0) {
+      throw new Error('a tombstone or a reference carries no value');
+    }
+    writer.integers.push(
+      (isTombstone ? TOMBSTONE : 0) |
+        (record.expiresAt === 0 ? 0 : EXPIRES) |
+        (referenceBytes === undefined ? 0 : REFERENCE),
+    );
+    writeInteger(writer, record.sequence - sequence);
+    sequence = record.sequence;
+    writeTimestamp(writer, record.timestamp);
+    writeKey(writer, record.key);
+    if (record.expiresAt !== 0) writeInteger(writer, record.expiresAt);
+    if (referenceBytes !== undefined) writeInteger(writer, referenceBytes);
+    else if (!isTombstone) writeValue(writer, record.value);
+  }
+}
+
+function readUpdate(reader: FieldReader): UpdateMessage {
+  const count = readCount(reader, MAX_RECORDS_PER_MESSAGE, LEAST_UPDATE_INTEGERS);
+  const records: UpdateRecord[] = [];
+  let previous = 0;
+  for (let index = 0; index < count && reader.fault === undefined; index++) {
+    const flags = readInteger(reader, 0, TOMBSTONE | EXPIRES | REFERENCE);
+    const isTombstone = (flags & TOMBSTONE) !== 0;
+    const isReference = (flags & REFERENCE) !== 0;
+    if (isTombstone && isReference) failReading(reader, 'badNumber');
+    const sequence = previous + readInteger(reader, 1, Number.MAX_SAFE_INTEGER);
+    if (sequence > Number.MAX_SAFE_INTEGER) failReading(reader, 'badNumber');
+    previous = sequence;
+    const timestamp = readTimestamp(reader);
+    const key = readKey(reader);
+    const expiresAt = (flags & EXPIRES) === 0 ? 0 : readInteger(reader, 1, Number.MAX_SAFE_INTEGER);
+    const kind = isTombstone ? 'tombstone' : 'value';
+    if (isReference) {
+      const referenceBytes = readInteger(reader, 0, MAX_VALUE_BYTES);
+      records.push({ sequence, key, timestamp, kind, expiresAt, value: NO_BYTES, referenceBytes });
+    } else {
+      const value = isTombstone ? NO_BYTES : readValue(reader);
+      records.push({ sequence, key, timestamp, kind, expiresAt, value });
+    }
+  }
+  return { kind: 'update', records };
+}
+
+function writeKeepalive(writer: FieldWriter, message: KeepaliveMessage): void {
+  writeInteger(writer, message.lastSequence);
+  writeInteger(writer, message.wallMs);
+  writeTimestamp(writer, message.timestamp);
+  writeInteger(writer, message.vectorHash);
+  writeInteger(writer, message.serversHash);
+  writer.integers.push(message.heard.length);
+  for (const { id, byMulticast } of message.heard) {
+    writer.integers.push(id.length * 2 + (byMulticast ? 1 : 0));
+    writeIdBytes(writer, id);
+  }
+}
+
+function readKeepalive(reader: FieldReader): KeepaliveMessage {
+  const lastSequence = readInteger(reader, 0, Number.MAX_SAFE_INTEGER);
+  const wallMs = readInteger(reader, 0, Number.MAX_SAFE_INTEGER);
+  const timestamp = readTimestamp(reader);
+  const vectorHash = readInteger(reader, 0, MAX_32_BITS);
+  const serversHash = readInteger(reader, 0, MAX_32_BITS);
+  const count = readCount(reader, MAX_HEARD_PER_MESSAGE, 1);
+  const heard = new Map<PeerId, boolean>();
+  for (let index = 0; index < count && reader.fault === undefined; index++) {
+    const code = readInteger(reader, 2, 0xff);
+    const id = readIdBytes(reader, code >> 1);
+    if (heard.has(id)) failReading(reader, 'duplicate');
+    heard.set(id, (code & 1) === 1);
+  }
+  return {
+    kind: 'keepalive',
+    lastSequence,
+    wallMs,
+    timestamp,
+    heard: Array.from(heard, ([id, byMulticast]) => ({ id, byMulticast })),
+    vectorHash,
+    serversHash,
+  };
+}
+
+function readHeartbeat(reader: FieldReader): HeartbeatMessage {
+  return { kind: 'heartbeat', vector: readVector(reader) };
+}
+
+function readNak(reader: FieldReader): NakMessage {
+  return { kind: 'nak', origin: readOrigin(reader), ranges: readRanges(reader, 0) };
+}

@@ -1,0 +1,296 @@
+/**
+ * What the codec promises: every message comes back as it went, nothing else gets through.
+ *
+ * Property tests for the first half; hand-made bytes for the second, each a refusal beside an acceptance.
+ */
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { pack, Packr } from 'msgpackr';
+import { SYNTHETIC_ID } from '../../src/core/types.ts';
+import type { Incarnation, Key, PeerId, Timestamp } from '../../src/core/types.ts';
+import type { Message, UpdateRecord } from '../../src/core/messages.ts';
+import { decodeMessage, encodeMessage } from '../../src/wire/messageCodec.ts';
+import {
+  COVER_OVERHEAD_BYTES,
+  MESSAGE_FRAMING_BYTES,
+  RANGE_BYTES,
+  SYNC_RECORD_OVERHEAD_BYTES,
+  UPDATE_RECORD_OVERHEAD_BYTES,
+  VECTOR_ENTRY_OVERHEAD_BYTES,
+} from '../../src/wire/limits.ts';
+import { anyMessage, messages, tenUpdates } from './arbitraries.ts';
+
+const MOST = Number.MAX_SAFE_INTEGER;
+
+function reasonFor(bytes: Uint8Array): string {
+  const result = decodeMessage(bytes);
+  return result.ok ? 'accepted' : result.reason;
+}
+
+/** A message from its parts: integers, then raw bytes. */
+function raw(integers: readonly unknown[], bytes: string | Uint8Array = ''): Buffer {
+  return Buffer.concat([pack(integers), typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes]);
+}
+
+function update(record: Partial<UpdateRecord>): Message {
+  const base = {
+    sequence: 1,
+    key: 'k' as Key,
+    timestamp: 1 as Timestamp,
+    kind: 'value' as const,
+    expiresAt: 0,
+  };
+  return { kind: 'update', records: [{ ...base, value: new Uint8Array(0), ...record }] };
+}
+
+describe('message codec', () => {
+  for (const [kind, arbitrary] of Object.entries(messages)) {
+    it(`brings back every ${kind} as it went`, () => {
+      fc.assert(
+        fc.property(arbitrary, (message) => {
+          assert.deepStrictEqual(decodeMessage(encodeMessage(message)), { ok: true, message });
+        }),
+        { numRuns: 300 },
+      );
+    });
+  }
+
+  it('refuses every message that is cut short anywhere, and every one with a byte too many', () => {
+    fc.assert(
+      fc.property(anyMessage, (message) => {
+        const bytes = encodeMessage(message);
+        const step = Math.max(1, Math.floor(bytes.length / 200));
+        for (let end = 0; end < bytes.length; end += step)
+          assert.notEqual(reasonFor(bytes.subarray(0, end)), 'accepted');
+        assert.equal(reasonFor(Buffer.concat([bytes, Buffer.from([0])])), 'leftOver');
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('shares no memory with the datagram', () => {
+    const message = tenUpdates();
+    const bytes = encodeMessage(message);
+    const result = decodeMessage(bytes);
+    bytes.fill(0xee);
+    assert.deepStrictEqual(result, { ok: true, message });
+  });
+
+  it('keeps a small value from holding more than 2 KiB of a large message alive', () => {
+    const value = new Uint8Array(10);
+    const records = Array.from({ length: 5_000 }, (_, index) => ({
+      sequence: index + 1,
+      key: 'k' as Key,
+      timestamp: 1 as Timestamp,
+      kind: 'value' as const,
+      expiresAt: 0,
+      value,
+    }));
+    const result = decodeMessage(encodeMessage({ kind: 'update', records }));
+    assert.ok(result.ok && result.message.kind === 'update');
+    for (const record of result.message.records) assert.ok(record.value.buffer.byteLength <= 2_048);
+  });
+
+  it('takes a value of 16 MiB and refuses to send a longer one', () => {
+    const limit = 16 * 1024 * 1024;
+    const value = new Uint8Array(limit).fill(7);
+    const result = decodeMessage(encodeMessage(update({ value })));
+    assert.ok(result.ok && result.message.kind === 'update');
+    assert.equal(Buffer.compare(result.message.records[0]?.value ?? new Uint8Array(0), value), 0);
+    assert.throws(() => encodeMessage(update({ value: new Uint8Array(limit + 1) })), /value of/);
+    assert.equal(reasonFor(raw([1, 1, 0, 1, 1, 1, limit + 1], 'k')), 'badNumber');
+  });
+
+  it('takes keys of 1 to 1,900 bytes and no others', () => {
+    for (const length of [1, 1_900]) {
+      const message = update({ key: '\u00ff'.repeat(length) as Key });
+      assert.deepStrictEqual(decodeMessage(encodeMessage(message)), { ok: true, message });
+    }
+    assert.throws(() => encodeMessage(update({ key: '' as Key })), /key of/);
+    assert.throws(() => encodeMessage(update({ key: 'k'.repeat(1_901) as Key })), /key of/);
+    assert.equal(reasonFor(raw([1, 1, 0, 1, 1, 0, 0])), 'badNumber');
+    assert.equal(reasonFor(raw([1, 1, 0, 1, 1, 1_901, 0], 'k'.repeat(1_901))), 'badNumber');
+  });
+
+  it('takes sequences from 1 to 2^53 - 1 and no others', () => {
+    const message = update({ sequence: MOST, timestamp: MOST as Timestamp, expiresAt: MOST });
+    assert.deepStrictEqual(decodeMessage(encodeMessage(message)), { ok: true, message });
+    assert.equal(reasonFor(raw([1, 1, 0, 1, 1, 1, 0], 'k')), 'accepted');
+    for (const sequence of [0, -1, 1.5, NaN, Infinity, MOST + 1]) {
+      assert.equal(reasonFor(raw([1, 1, 0, sequence, 1, 1, 0], 'k')), 'badNumber', String(sequence));
+    }
+    // The second record's sequence is a difference: together they go beyond.
+    assert.equal(reasonFor(raw([1, 2, 0, MOST, 1, 1, 0, 0, 1, 1, 1, 0], 'kk')), 'badNumber');
+  });
+
+  it('refuses timestamps that differences lead below 0 or beyond 2^53 - 1', () => {
+    assert.equal(reasonFor(raw([1, 2, 0, 1, 5, 1, 0, 0, 1, -5, 1, 0], 'kk')), 'accepted');
+    assert.equal(reasonFor(raw([1, 2, 0, 1, 5, 1, 0, 0, 1, -6, 1, 0], 'kk')), 'badNumber');
+    assert.equal(reasonFor(raw([1, 2, 0, 1, 5, 1, 0, 0, 1, MOST, 1, 0], 'kk')), 'badNumber');
+  });
+
+  it('refuses a tombstone that is a reference, and unknown flags', () => {
+    assert.equal(reasonFor(raw([1, 1, 1, 1, 1, 1], 'k')), 'accepted');
+    assert.equal(reasonFor(raw([1, 1, 5, 1, 1, 1, 9], 'k')), 'badNumber');
+    assert.equal(reasonFor(raw([1, 1, 8, 1, 1, 1, 0], 'k')), 'badNumber');
+  });
+
+  it('refuses ids that are no peer ids', () => {
+    const nak = (id: string): Buffer => raw([5, 0, id.length, 77, 1, 3, 4], id);
+    assert.equal(reasonFor(nak('alpha_1.b-C')), 'accepted');
+    assert.equal(reasonFor(nak('al pha')), 'badId');
+    assert.equal(reasonFor(nak('\u00ff')), 'badId');
+    assert.equal(reasonFor(nak('a'.repeat(33))), 'badNumber');
+    assert.equal(reasonFor(nak('')), 'badNumber');
+    assert.equal(reasonFor(raw([5, 0, 1, 0, 1, 3, 4], 'a')), 'badNumber', 'incarnation 0');
+  });
+
+  it('refuses a reference to an origin or id not mentioned before', () => {
+    assert.equal(reasonFor(raw([5, 1, 0])), 'badNumber');
+    assert.equal(reasonFor(raw([5, -1, 7, 0])), 'badNumber');
+  });
+
+  it('refuses ranges that touch or overlap backwards, and a gap that touches the contiguous part', () => {
+    assert.equal(reasonFor(raw([5, 0, 1, 7, 2, 3, 0, 1, 4], 'a')), 'accepted');
+    assert.equal(reasonFor(raw([5, 0, 1, 7, 2, 3, 0, 0, 4], 'a')), 'badNumber');
+    assert.equal(reasonFor(raw([5, 0, 1, 7, 1, 3, -1], 'a')), 'badNumber');
+    assert.equal(reasonFor(raw([5, 0, 1, 7, 1, MOST, 1], 'a')), 'badNumber');
+    const touching: Message = {
+      kind: 'heartbeat',
+      vector: [{ id: 'a' as PeerId, incarnation: 7 as Incarnation, contiguous: 5, gaps: [[6, 9]] }],
+    };
+    assert.throws(() => encodeMessage(touching), /not ascending/);
+  });
+
+  it('refuses the same origin twice in a vector, and the same peer twice among the heard', () => {
+    assert.equal(reasonFor(raw([3, 2, 0, 1, 7, 5, 0, -1, 8, 5, 0], 'a')), 'accepted');
+    assert.equal(reasonFor(raw([3, 2, 0, 1, 7, 5, 0, 1, 5, 0], 'a')), 'duplicate');
+    assert.equal(reasonFor(raw([3, 2, 0, 1, 7, 5, 0, -1, 7, 5, 0], 'a')), 'duplicate');
+    assert.equal(reasonFor(raw([2, 0, 0, 0, 0, 0, 2, 2, 3], 'ab')), 'accepted');
+    assert.equal(reasonFor(raw([2, 0, 0, 0, 0, 0, 2, 2, 3], 'aa')), 'duplicate');
+  });
+
+  it('lets the synthetic id be carried by synthetic entries alone', () => {
+    const record = {
+      kind: 'entry' as const,
+      key: 'k' as Key,
+      timestamp: 9 as Timestamp,
+      id: SYNTHETIC_ID,
+      incarnation: 0 as Incarnation,
+      sequence: 0,
+      expiresAt: 0,
+      value: new Uint8Array(0),
+      covers: [],
+    };
+    const message: Message = { kind: 'sync', more: false, records: [{ ...record, entryKind: 'synthetic' }] };
+    assert.deepStrictEqual(decodeMessage(encodeMessage(message)), { ok: true, message });
+    for (const entryKind of ['value', 'tombstone'] as const) {
+      assert.throws(() => encodeMessage({ kind: 'sync', more: false, records: [{ ...record, entryKind }] }));
+    }
+    const named = { ...record, id: 'a' as PeerId, entryKind: 'synthetic' as const };
+    assert.throws(() => encodeMessage({ kind: 'sync', more: false, records: [named] }));
+    const origin = { id: SYNTHETIC_ID, incarnation: 0 as Incarnation };
+    assert.throws(() => encodeMessage({ kind: 'nak', origin, ranges: [[1, 1]] }), /synthetic/);
+  });
+
+  it('refuses counts beyond their limits or beyond the bytes there are, before allocating', () => {
+    assert.equal(reasonFor(raw([1, 131_073])), 'tooMany');
+    assert.equal(reasonFor(raw([1, 131_072])), 'cutShort');
+    assert.equal(reasonFor(raw([3, 65_537])), 'tooMany');
+    assert.equal(reasonFor(raw([5, 0, 1, 7, 262_145], 'a')), 'tooMany');
+    assert.equal(reasonFor(raw([2, 0, 0, 0, 0, 0, 4_097])), 'tooMany');
+    assert.equal(reasonFor(Buffer.from('ddffffffff01', 'hex')), 'notIntegers');
+    assert.equal(reasonFor(Buffer.from('dcffff01', 'hex')), 'notIntegers');
+  });
+
+  it('counts the ranges of a whole message together', () => {
+    // Three covers of 100,000 ranges each are one too many.
+    const ranges = Array.from({ length: 200_000 }, () => 1);
+    const head = [4, 0, 1, 3, 0, 1, 3];
+    const cover = (origin: number[]): number[] => [...origin, 100_000, ...ranges];
+    assert.equal(
+      reasonFor(raw([...head, ...cover([0, 1, 7]), ...cover([1]), ...cover([1])], 'ka')),
+      'tooMany',
+    );
+    assert.equal(reasonFor(raw([4, 0, 1, 3, 0, 1, 2, ...cover([0, 1, 7]), ...cover([1])], 'ka')), 'accepted');
+  });
+
+  it('refuses whatever is not one array of integers', () => {
+    const structured = new Packr({ structuredClone: true, moreTypes: true });
+    const hostile: unknown[] = [
+      null,
+      1,
+      'text',
+      {},
+      [],
+      new Map([[1, 2]]),
+      [new Map()],
+      [/x/],
+      [new Set([1])],
+      [2n ** 60n],
+      [true],
+      [null],
+      ['1'],
+      [undefined],
+      [[1]],
+      [1, Buffer.from('x')],
+      [new Date()],
+      [{ a: 1 }],
+    ];
+    for (const value of hostile) assert.equal(reasonFor(structured.pack(value)), 'notIntegers');
+    assert.equal(reasonFor(new Uint8Array(0)), 'notIntegers');
+    assert.equal(reasonFor(Buffer.alloc(100_000, 0x91)), 'notIntegers', 'arrays 100,000 deep');
+    assert.equal(reasonFor(Buffer.alloc(100_000, 0x81)), 'notIntegers', 'maps 100,000 deep');
+    // 0x40..0x7f would be record ids to msgpackr had it learned any; they are mere integers here.
+    assert.equal(reasonFor(Buffer.from([0x91, 0x40])), 'unknownKind');
+  });
+
+  it('refuses kinds it does not know', () => {
+    assert.equal(reasonFor(raw([0])), 'unknownKind');
+    assert.equal(reasonFor(raw([6])), 'unknownKind');
+    assert.equal(reasonFor(raw([-1])), 'unknownKind');
+  });
+
+  it('keeps every record within the bytes its upper bound allows', () => {
+    fc.assert(
+      fc.property(anyMessage, (message) => {
+        assert.ok(encodeMessage(message).length <= upperBound(message), message.kind);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+function rangesBound(ranges: readonly unknown[]): number {
+  return ranges.length * RANGE_BYTES;
+}
+
+function upperBound(message: Message): number {
+  switch (message.kind) {
+    case 'update':
+      return message.records.reduce(
+        (sum, { key, value }) => sum + UPDATE_RECORD_OVERHEAD_BYTES + key.length + value.length,
+        MESSAGE_FRAMING_BYTES,
+      );
+    case 'sync': {
+      let bound = MESSAGE_FRAMING_BYTES;
+      for (const entry of message.vector ?? [])
+        bound += VECTOR_ENTRY_OVERHEAD_BYTES + rangesBound(entry.gaps);
+      for (const record of message.records) {
+        bound += SYNC_RECORD_OVERHEAD_BYTES + record.key.length;
+        if (record.kind === 'entry') bound += record.value.length;
+        for (const cover of record.covers) bound += COVER_OVERHEAD_BYTES + rangesBound(cover.ranges);
+      }
+      return bound;
+    }
+    case 'heartbeat':
+      return message.vector.reduce(
+        (sum, { gaps }) => sum + VECTOR_ENTRY_OVERHEAD_BYTES + rangesBound(gaps),
+        MESSAGE_FRAMING_BYTES,
+      );
+    case 'nak':
+      return MESSAGE_FRAMING_BYTES + VECTOR_ENTRY_OVERHEAD_BYTES + rangesBound(message.ranges);
+    case 'keepalive':
+      return 1_400;
+  }
+}
