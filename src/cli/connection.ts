@@ -1,0 +1,168 @@
+/**
+ * One connection of a command to a peer's client port.
+ *
+ * Owns the socket, the order of replies and the time a peer is given to answer. What the words mean is
+ * the commands'. Invariant: every request settles exactly once: with its reply, or with a
+ * CommandFailure that names the address, also when the peer stops in the middle.
+ */
+import RedisParser from 'redis-parser';
+import { dialTcp, errorCode, formatAddress } from '../network/tcp.ts';
+import type { Socket } from '../network/tcp.ts';
+import { CommandFailure } from './failure.ts';
+
+/** A reply as sent: strings as bytes, nil as null. Error replies reject instead; inside arrays they are Errors. */
+export type Reply = Buffer | number | null | Error | readonly Reply[];
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Milliseconds until a peer that does not accept a connection is given up. */
+export const DIAL_TIMEOUT_MS = 2000;
+/** Milliseconds until a peer that does not answer is given up: a digest reads every entry. */
+export const REPLY_TIMEOUT_MS = 60_000;
+
+interface Waiting {
+  readonly resolve: (reply: Reply) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** One request as RESP: an array of bulk strings. */
+export function encodeRequest(words: readonly (string | Uint8Array)[]): Buffer {
+  const parts: Uint8Array[] = [Buffer.from(`*${words.length}\r\n`)];
+  for (const word of words) {
+    const bytes = typeof word === 'string' ? Buffer.from(word) : word;
+    parts.push(Buffer.from(`$${bytes.length}\r\n`), bytes, Buffer.from('\r\n'));
+  }
+  return Buffer.concat(parts);
+}
+
+export class Connection {
+  readonly #socket: Socket;
+  readonly #name: string;
+  readonly #waiting: Waiting[] = [];
+  #onPush: (reply: Reply) => void = () => undefined;
+  #failure: CommandFailure | undefined;
+  #onClose: (failure: CommandFailure) => void = () => undefined;
+
+  /** Takes over a connected socket; `name` is what messages call the peer. */
+  constructor(socket: Socket, name: string) {
+    this.#socket = socket;
+    this.#name = name;
+    const parser = new RedisParser({
+      returnBuffers: true,
+      returnReply: (reply) => {
+        const waiting = this.#waiting.shift();
+        if (waiting === undefined) this.#onPush(reply as Reply);
+        else waiting.resolve(reply as Reply);
+      },
+      returnError: (error) => {
+        this.#waiting.shift()?.reject(new CommandFailure(`${name} answered: ${error.message}`));
+      },
+      returnFatalError: (error) => {
+        this.#fail(
+          `${name} does not speak the Redis protocol (${error.message}); is it a peer's client port?`,
+        );
+      },
+    });
+    socket.on('data', (bytes: Buffer) => {
+      parser.execute(bytes);
+    });
+    socket.once('error', (error) => {
+      this.#fail(`the connection to ${name} broke (${errorCode(error)})`);
+    });
+    socket.once('close', () => {
+      this.#fail(`${name} closed the connection`);
+    });
+  }
+
+  /** Sends one request; resolves with its reply. Rejects with CommandFailure: an error reply, a lost connection, or no reply in `timeoutMs`. */
+  request(words: readonly (string | Uint8Array)[], timeoutMs = REPLY_TIMEOUT_MS): Promise<Reply> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    return new Promise<Reply>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        // Replies come in order: after one that is missing, none can be told apart.
+        this.#fail(`${this.#name} did not answer within ${timeoutMs} ms`);
+      }, timeoutMs);
+      this.#waiting.push({
+        resolve: (reply) => {
+          clearTimeout(timer);
+          resolve(reply);
+        },
+        reject: (error) => {
+          clearTimeout(timer);
+          reject(error);
+        },
+      });
+      this.#socket.write(encodeRequest(words));
+    });
+  }
+
+  /** `onPush` gets every reply nobody asked for; the promise rejects with the reason when the connection ends. */
+  listen(onPush: (reply: Reply) => void): Promise<never> {
+    this.#onPush = onPush;
+    return new Promise((_, reject) => {
+      this.#onClose = reject;
+      if (this.#failure !== undefined) reject(this.#failure);
+    });
+  }
+
+  close(): void {
+    this.#fail(`the connection to ${this.#name} was closed here`);
+  }
+
+  #fail(message: string): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = new CommandFailure(message);
+    this.#socket.destroy();
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(this.#failure);
+    this.#onClose(this.#failure);
+  }
+}
+
+/** Resolves once connected. Rejects with CommandFailure when nobody accepts within `timeoutMs`. */
+export function openConnection(address: Address, timeoutMs = DIAL_TIMEOUT_MS): Promise<Connection> {
+  const name = formatAddress(address.host, address.port);
+  return new Promise((resolve, reject) => {
+    const socket = dialTcp(address);
+    const giveUp = (reason: string): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      reject(new CommandFailure(`cannot reach a peer at ${name} (${reason}); is it running?`));
+    };
+    const timer = setTimeout(() => {
+      giveUp(`no answer within ${timeoutMs} ms`);
+    }, timeoutMs);
+    const onError = (error: Error): void => {
+      giveUp(errorCode(error));
+    };
+    socket.once('error', onError);
+    socket.once('connect', () => {
+      clearTimeout(timer);
+      socket.off('error', onError);
+      resolve(new Connection(socket, name));
+    });
+  });
+}
+
+/** Connects, lets `use` work and closes, whatever `use` does. */
+export async function withConnection<T>(
+  address: Address,
+  use: (connection: Connection) => Promise<T>,
+): Promise<T> {
+  const connection = await openConnection(address);
+  try {
+    return await use(connection);
+  } finally {
+    connection.close();
+  }
+}
+
+/** The reply as text; refuses a reply of another shape, as an older or newer peer might send. */
+export function replyText(reply: Reply): string {
+  if (Buffer.isBuffer(reply)) return reply.toString('utf8');
+  throw new CommandFailure(
+    'the peer answered in an unexpected shape; is it of the same version as this command?',
+  );
+}

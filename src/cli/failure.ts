@@ -1,0 +1,21 @@
+/**
+ * How a command that cannot do what was asked says so.
+ *
+ * Owns the error the command line raises itself and the lines a terminal shows for any error. Ending
+ * the process is main.ts's. Invariant: an expected failure is one clear line a fault, never a stack;
+ * only a defect of our own shows one.
+ */
+import { ToposphereError } from '../core/errors.ts';
+
+/** A failure that is no defect: its message says what was attempted, what was seen and what to do. */
+export class CommandFailure extends Error {
+  override readonly name = 'CommandFailure';
+}
+
+/** The lines for stderr, each with its prefix, without line ends. */
+export function describeFailure(error: unknown): readonly string[] {
+  const isExpected = error instanceof CommandFailure || error instanceof ToposphereError;
+  if (isExpected) return error.message.split('\n').map((line) => `toposphere: ${line}`);
+  const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return [`toposphere: internal error, please report it: ${detail}`];
+}

@@ -1,0 +1,116 @@
+/**
+ * `toposphere serve`: one peer and the Redis server in front of it, until a signal stops them.
+ *
+ * Owns the order of things: settings are checked, then ports, then the store is opened; clients go
+ * first when stopping. The peer itself is src/peer's, the server src/server's. Invariant: a start that
+ * is refused has written nothing, and says why in one line a fault.
+ */
+import type { Argv } from 'yargs';
+import { formatAddress, listenTcp } from '../network/tcp.ts';
+import { resolveServeOptions } from '../peer/configuration.ts';
+import type { ClientOptions, Logger, PeerOptions, Settings } from '../peer/configuration.ts';
+import type { Backend } from '../peer/backend.ts';
+import type { ReadyNotice } from './childPeer.ts';
+import { goOnWhenUnread } from './brokenOutput.ts';
+import { printLine, printWarning } from './print.ts';
+import { readSettings, withSettings } from './settingsOptions.ts';
+import { listenForStop } from './stopSignal.ts';
+import type { Stop } from './stopSignal.ts';
+
+/** Milliseconds that closing may take: what is on disk is consistent at any moment, so waiting longer gains nothing. */
+const CLOSE_TIMEOUT_MS = 10_000;
+
+const logger: Logger = { info: printLine, warn: printWarning };
+
+/** Fails when the port is taken, before a store is created. The server binds it for good later. */
+export async function refuseTakenPort(address: {
+  readonly host: string;
+  readonly port: number;
+}): Promise<void> {
+  const listener = await listenTcp({
+    ...address,
+    onSocket: (socket) => {
+      socket.destroy();
+    },
+  });
+  await listener.close();
+}
+
+/** Waits for `closing`, but not for ever, and never hides the error that led here. */
+async function closeInTime(what: string, closing: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<string>((resolve) => {
+    timer = setTimeout(resolve, CLOSE_TIMEOUT_MS, `${what} did not close within ${CLOSE_TIMEOUT_MS} ms`);
+  });
+  const closed = closing.catch((error: unknown) => `${what} did not close cleanly: ${String(error)}`);
+  const complaint = await Promise.race([closed, late]);
+  clearTimeout(timer);
+  if (typeof complaint === 'string') printWarning(complaint);
+}
+
+/** A peer started by `up` reports over the channel to its parent, and stops when the parent is gone. */
+function followParent(): Promise<void> {
+  if (process.send === undefined) return new Promise(() => undefined);
+  return new Promise((resolve) => {
+    // It may be gone already: then no event follows.
+    if (!process.connected) resolve();
+    process.once('disconnect', () => {
+      resolve();
+    });
+  });
+}
+
+function announce(options: PeerOptions, clients: ClientOptions, clientPort: number): void {
+  const own = options.servers.servers.find(({ id }) => id === options.id);
+  const peerAddress = own === undefined ? '' : ` ${formatAddress(own.host, own.port)}`;
+  const clientAddress = formatAddress(clients.host, clientPort);
+  printLine(`ready ${options.id}${peerAddress}, Redis clients ${clientAddress}`);
+  const notice: ReadyNotice = { kind: 'ready', clientHost: clients.host, clientPort };
+  process.send?.(notice);
+}
+
+async function serveClients(
+  backend: Backend,
+  options: PeerOptions,
+  clients: ClientOptions,
+  end: Promise<void>,
+): Promise<void> {
+  const { startRedisServer } = await import('../server/server.ts');
+  const server = await startRedisServer({ backend, ...clients });
+  try {
+    announce(options, clients, server.port);
+    await end;
+  } finally {
+    await closeInTime('the Redis server', server.close());
+  }
+}
+
+/** Runs until `stop`, or until the peer fails: then rejects with the reason. */
+async function serve(settings: Settings, stop: Stop): Promise<void> {
+  goOnWhenUnread();
+  const stopped = Promise.race([stop.requested, followParent()]);
+  const { peer: options, clients } = await resolveServeOptions(settings, logger);
+  await refuseTakenPort(clients);
+  // Loaded only here: the client commands need neither LMDB nor the protocol.
+  const { Peer } = await import('../peer/peer.ts');
+  const peer = await Promise.race([Peer.openWith(options), stopped]);
+  if (peer === undefined) return; // Stopped while opening: a store is consistent at any moment.
+  const failed = new Promise<never>((_, reject) => {
+    peer.onFailure(reject);
+  });
+  failed.catch(() => undefined); // judged by the race, which may not have begun when the peer fails
+  try {
+    await serveClients(peer.backend, options, clients, Promise.race([stopped, failed]));
+  } finally {
+    await closeInTime('the peer', peer.close());
+  }
+}
+
+export function addServe(yargs: Argv): Argv {
+  return yargs.command(
+    'serve',
+    'run one peer of servers.txt, with a Redis server in front of it',
+    (options) => withSettings(options),
+    async (argv) => serve(readSettings(argv), listenForStop()),
+  );
+}

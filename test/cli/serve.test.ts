@@ -1,0 +1,201 @@
+/**
+ * `serve` and `up` as processes: real peers on loopback, from the first line printed to a clean end.
+ */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runCommand, startCommand } from './runCommand.ts';
+
+/** Ports whose neighbours 1000 below are free too, as this moment has it. */
+async function freePorts(count: number): Promise<readonly number[]> {
+  const ports: number[] = [];
+  while (ports.length < count) {
+    const probes = [createServer(), createServer()];
+    const [first, second] = probes;
+    first?.listen(0, '127.0.0.1');
+    if (first) await once(first, 'listening');
+    const port = (first?.address() as AddressInfo).port;
+    second?.listen(port - 1000, '127.0.0.1');
+    const isFree =
+      second !== undefined &&
+      (await once(second, 'listening').then(
+        () => true,
+        () => false,
+      ));
+    for (const probe of probes) probe.close();
+    if (isFree && !ports.includes(port)) ports.push(port);
+  }
+  return ports;
+}
+
+describe('the command line with real peers', function () {
+  this.timeout(60_000);
+  let folder = '';
+  let shared: readonly string[] = [];
+  let ports: readonly number[] = [];
+  const running: ReturnType<typeof startCommand>[] = [];
+
+  /** Starts a command and resolves once its output matches; fails when it ends before. */
+  async function startUntil(
+    words: readonly string[],
+    pattern: RegExp,
+  ): Promise<ReturnType<typeof startCommand>> {
+    const started = startCommand([...words, ...shared], folder);
+    running.push(started);
+    let seen = '';
+    const matched = new Promise<void>((resolve) => {
+      started.child.stdout?.on('data', (bytes: Buffer) => {
+        seen += bytes.toString();
+        if (pattern.test(seen)) resolve();
+      });
+    });
+    const ended = started.outcome.then((outcome) => {
+      throw new Error(
+        `ended with ${outcome.code ?? 'a signal'} before it was ready: ${seen}${outcome.errors}`,
+      );
+    });
+    await Promise.race([matched, ended]);
+    ended.catch(() => undefined);
+    return started;
+  }
+
+  /** Asks for the status until it matches; the test's own timeout is the deadline. */
+  async function untilStatus(pattern: RegExp): Promise<void> {
+    for (;;) {
+      const { output } = await runCommand(['status', '--servers', 'servers.txt'], folder);
+      if (pattern.test(output.toString())) return;
+    }
+  }
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'toposphere-serve-'));
+    const [multicastPort = 0, ...rest] = await freePorts(3);
+    ports = rest;
+    const lines = rest.map((port, index) => `p${index} 127.0.0.1 ${port}\n`);
+    await writeFile(join(folder, 'servers.txt'), lines.join(''));
+    shared = ['--servers', 'servers.txt', '--multicast-port', String(multicastPort)];
+  });
+  afterEach(async () => {
+    for (const { child, outcome } of running.splice(0)) {
+      if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
+      await outcome;
+    }
+    await rm(folder, { recursive: true });
+  });
+
+  const servers = ['--servers', 'servers.txt'];
+
+  it('serve says where it is reached, serves clients and ends with 0 on SIGTERM', async () => {
+    const { child, outcome } = await startUntil(['serve', '--id', 'p0'], /^ready .*$/m);
+    assert.equal((await runCommand(['set', 'a', '1', ...servers], folder)).output.toString(), 'OK\n');
+    assert.equal((await runCommand(['get', 'a', ...servers], folder)).output.toString(), '1\n');
+    child.kill('SIGTERM');
+    const { code, output } = await outcome;
+    assert.equal(code, 0);
+    const own = ports[0] ?? 0;
+    assert.match(
+      output.toString(),
+      new RegExp(`^ready p0 127\\.0\\.0\\.1:${own}, Redis clients 127\\.0\\.0\\.1:${own - 1000}$`, 'm'),
+    );
+    assert.deepEqual(await readdir(join(folder, 'checkpoints')), ['p0']);
+  });
+
+  it('serve counts a signal that is delivered twice once', async () => {
+    const { child, outcome } = await startUntil(['serve', '--id', 'p0'], /^ready /m);
+    child.kill('SIGINT');
+    child.kill('SIGTERM');
+    assert.equal((await outcome).code, 0);
+  });
+
+  it('serve goes on when nobody reads its output', async () => {
+    const { child, outcome } = await startUntil(['serve', '--id', 'p0'], /^ready /m);
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+    const other = await startUntil(['serve', '--id', 'p1'], /^ready /m);
+    await untilStatus(/^p0 +alive .* p1 /m); // which p0 has tried to say
+    assert.equal((await runCommand(['set', 'a', '1', ...servers], folder)).output.toString(), 'OK\n');
+    for (const one of [child, other.child]) one.kill('SIGTERM');
+    assert.equal((await outcome).code, 0);
+  });
+
+  it('serve on a peer port that is taken is refused, with nothing written', async () => {
+    await startUntil(['serve', '--id', 'p0'], /^ready /m);
+    const dataDirectory = join(folder, 'other');
+    const twin = await runCommand(
+      [
+        'serve',
+        '--id',
+        'p0',
+        '--data-directory',
+        dataDirectory,
+        '--client-port',
+        String((ports[1] ?? 0) - 1000),
+        ...shared,
+      ],
+      folder,
+    );
+    assert.equal(twin.code, 1);
+    assert.match(
+      twin.errors,
+      /^toposphere: cannot listen on (?:UDP|TCP) 127\.0\.0\.1:\d+: another process uses this port;.*$/m,
+    );
+    assert.ok(!(await readdir(folder)).includes('other'));
+  });
+
+  it('up starts every peer, waits until they hear each other, and stops them all', async () => {
+    const { child, outcome } = await startUntil(['up'], /Stop with Ctrl-C/);
+    await runCommand(['set', 'a', '1', '--id', 'p0', ...servers], folder);
+    const status = (await runCommand(['status', ...servers], folder)).output.toString();
+    assert.match(status, /^p0 +alive .* p1 .*$/m);
+    assert.match(status, /^p1 +alive .* p0 .*$/m);
+    assert.equal((await runCommand(['get', 'a', '--id', 'p1', ...servers], folder)).output.toString(), '1\n');
+    assert.equal((await runCommand(['digest', ...servers], folder)).code, 0);
+    child.kill('SIGINT');
+    const { code, output } = await outcome;
+    assert.equal(code, 0);
+    assert.match(output.toString(), /all peers stopped\n$/);
+    const again = await runCommand(['status', ...servers], folder);
+    assert.equal(again.code, 1, 'a peer outlived up');
+  });
+
+  it('up tells of a peer that dies, and the others go on', async () => {
+    const { child, outcome } = await startUntil(['up'], /Stop with Ctrl-C/);
+    const told = once(child.stderr ?? child, 'data');
+    const { pid = 0 } = child;
+    const victim = await pidOfChild(pid, 'p1');
+    process.kill(victim, 'SIGKILL');
+    await told;
+    assert.equal(
+      (await runCommand(['set', 'a', '1', '--id', 'p0', ...servers], folder)).output.toString(),
+      'OK\n',
+    );
+    child.kill('SIGTERM');
+    const { code, errors } = await outcome;
+    assert.match(
+      errors,
+      /^toposphere: p1 ended \(SIGKILL\); the others go on\. Start it again with: toposphere serve --id=p1 /m,
+    );
+    assert.equal(code, 0);
+  });
+
+  it('the peers stop when up is killed', async () => {
+    const { child, outcome } = await startUntil(['up'], /Stop with Ctrl-C/);
+    child.kill('SIGKILL');
+    await outcome;
+    await untilStatus(/^p0 +unreachable[^]*^p1 +unreachable/m);
+  });
+});
+
+/** The process that `up` started for one id, found among its children. */
+async function pidOfChild(parent: number, id: string): Promise<number> {
+  const children = await readFile(`/proc/${parent}/task/${parent}/children`, 'utf8');
+  for (const pid of children.trim().split(' ')) {
+    const words = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0');
+    if (words.includes(`--id=${id}`)) return Number(pid);
+  }
+  return assert.fail(`no process for ${id}`);
+}
