@@ -22,6 +22,20 @@ const EMPTY = new Uint8Array(0);
 /** Bytes a record takes in an UPDATE besides key and value: integers, lengths and framing, at most. */
 export const UPDATE_RECORD_OVERHEAD_BYTES = 48;
 
+/** Why this peer takes no write now, if it does not (section 8). */
+export function findWriteRefusal(state: PeerState, now: Now): WriteRefusal | undefined {
+  const timestamp = nextTimestamp(state.clock, now.wallMs, state.horizon, state.promised);
+  const aheadMs = wallMsOf(timestamp) - (now.wallMs + state.medianOffsetMs);
+  if (!state.hasMedian || aheadMs <= state.settings.maxDriftMs) return undefined;
+  // Everyone else would refuse the record: saying so beats losing it in silence.
+  return {
+    code: 'CLOCK_AHEAD',
+    message:
+      `write refused: the timestamps of ${state.self.id} are ${Math.round(aheadMs)} ms ahead of the other peers' clocks ` +
+      `(limit ${state.settings.maxDriftMs} ms), which would not take its updates; set the clock of this machine (NTP)`,
+  };
+}
+
 /** Writes `value`, or deletes the key when it is undefined. The peer keeps `value`: it must not be changed afterwards. */
 export function onWrite(
   state: PeerState,
@@ -30,18 +44,12 @@ export function onWrite(
   value: Uint8Array | undefined,
   isFast: boolean,
 ): WriteRefusal | undefined {
-  const timestamp = nextTimestamp(state.clock, now.wallMs, state.horizon, state.promised);
-  const aheadMs = wallMsOf(timestamp) - (now.wallMs + state.medianOffsetMs);
-  if (state.hasMedian && aheadMs > state.settings.maxDriftMs) {
-    // Section 8: everyone else would refuse the record; saying so beats losing it in silence.
+  const refusal = findWriteRefusal(state, now);
+  if (refusal !== undefined) {
     state.counters.writesRefusedClockAhead += 1;
-    return {
-      code: 'CLOCK_AHEAD',
-      message:
-        `write refused: the timestamps of ${state.self.id} are ${Math.round(aheadMs)} ms ahead of the other peers' clocks ` +
-        `(limit ${state.settings.maxDriftMs} ms), which would not take its updates; set the clock of this machine (NTP)`,
-    };
+    return refusal;
   }
+  const timestamp = nextTimestamp(state.clock, now.wallMs, state.horizon, state.promised);
   const { own } = state;
   state.clock = timestamp;
   const sequence = own.have.contiguous + 1;

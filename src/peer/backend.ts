@@ -20,6 +20,8 @@ export interface KeyChange {
 export interface Backend {
   /** Visible value of a key; the bytes must not be changed by the caller. */
   read(key: Key): Uint8Array | undefined;
+  /** Throws what `write` would throw for such a key and value, and changes nothing: ask for all before writing the first. */
+  assertWritable(key: Key, valueBytes: number): void;
   /** Keeps `value`: the caller never writes to it again. Throws ToposphereError when refused; nothing was changed then. */
   write(key: Key, value: Uint8Array): void;
   /** True when a visible value was there. Throws like `write`. */

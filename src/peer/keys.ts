@@ -16,15 +16,19 @@ const ASCII = /^[\x00-\x7f]*$/;
 /** The binary string of a key. Throws KEY_TOO_LONG, or BAD_ARGUMENT for an empty key or another type. */
 export function parseKey(input: KeyInput, limits: CoreLimits): Key {
   const key = parsePrefix(input);
+  assertKeyLength(key, limits);
+  return key;
+}
+
+/** Throws KEY_TOO_LONG, or BAD_ARGUMENT for an empty key. */
+export function assertKeyLength(key: Key, limits: CoreLimits): void {
   if (key.length === 0)
     throw new ToposphereError('BAD_ARGUMENT', 'a key has at least one byte; this one is empty');
-  if (key.length > limits.maxKeyBytes) {
-    throw new ToposphereError(
-      'KEY_TOO_LONG',
-      `a key has at most ${limits.maxKeyBytes} bytes; this one has ${key.length}: shorten it, or hash it`,
-    );
-  }
-  return key;
+  if (key.length <= limits.maxKeyBytes) return;
+  throw new ToposphereError(
+    'KEY_TOO_LONG',
+    `a key has at most ${limits.maxKeyBytes} bytes; this one has ${key.length}: shorten it, or hash it`,
+  );
 }
 
 /** The binary string of a prefix: may be empty. */
@@ -43,16 +47,16 @@ export function parseValue(input: ValueInput, limits: CoreLimits): Uint8Array {
     throw new ToposphereError('BAD_ARGUMENT', `a value is a string or a Uint8Array; this is ${typeof input}`);
   }
   const value = typeof input === 'string' ? Buffer.from(input, 'utf8') : Buffer.from(input);
-  assertValueLength(value, limits);
+  assertValueLength(value.length, limits);
   return value;
 }
 
 /** Throws VALUE_TOO_LONG. */
-export function assertValueLength(value: Uint8Array, limits: CoreLimits): void {
-  if (value.length <= limits.maxValueBytes) return;
+export function assertValueLength(valueBytes: number, limits: CoreLimits): void {
+  if (valueBytes <= limits.maxValueBytes) return;
   throw new ToposphereError(
     'VALUE_TOO_LONG',
-    `a value has at most ${limits.maxValueBytes} bytes (maxValueBytes); this one has ${value.length}`,
+    `a value has at most ${limits.maxValueBytes} bytes (maxValueBytes); this one has ${valueBytes}`,
   );
 }
 

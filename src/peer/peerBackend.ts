@@ -1,13 +1,12 @@
 /**
  * A running peer as a server sees it: binary keys, synchronous reads and writes, acknowledgement by turn.
  */
-import { ToposphereError } from '../core/errors.ts';
 import type { Now } from '../core/clock.ts';
 import type { Key } from '../core/types.ts';
 import type { LmdbStore } from '../storage/lmdbStore.ts';
 import type { AcknowledgementLevel, Backend, KeyChange } from './backend.ts';
 import { digestEntries, type Digest, type StreamingHash } from './digest.ts';
-import { assertValueLength } from './keys.ts';
+import { assertKeyLength, assertValueLength } from './keys.ts';
 import type { Runtime } from './runtime.ts';
 import { buildStatus, type PeerStatus } from './status.ts';
 import { visibleValue } from './watchers.ts';
@@ -32,15 +31,17 @@ export class PeerBackend implements Backend {
     return visibleValue(this.#parts.store.readEntry(key));
   }
 
+  assertWritable(key: Key, valueBytes: number): void {
+    const { limits } = this.#parts.runtime.state.settings;
+    assertValueLength(valueBytes, limits);
+    assertKeyLength(key, limits);
+    this.#parts.runtime.assertWritable();
+  }
+
   write(key: Key, value: Uint8Array, isFast = false): void {
     const { limits } = this.#parts.runtime.state.settings;
-    assertValueLength(value, limits);
-    if (key.length === 0 || key.length > limits.maxKeyBytes) {
-      throw new ToposphereError(
-        'KEY_TOO_LONG',
-        `a key has 1 to ${limits.maxKeyBytes} bytes; this one has ${key.length}: shorten it, or hash it`,
-      );
-    }
+    assertValueLength(value.length, limits);
+    assertKeyLength(key, limits);
     this.#parts.runtime.write(key, value, isFast);
   }
 

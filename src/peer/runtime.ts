@@ -13,7 +13,7 @@ import type { Channel, Message } from '../core/messages.ts';
 import { createPeerState, type CoreOptions, type PeerState } from '../core/state.ts';
 import type { Store } from '../core/store.ts';
 import { assertNever, type Incarnation, type Key, type PeerId } from '../core/types.ts';
-import { onWrite } from '../core/write.ts';
+import { findWriteRefusal, onWrite, type WriteRefusal } from '../core/write.ts';
 import type { AcknowledgementLevel } from './backend.ts';
 import { decodeMessage, encodeMessage } from '../wire/messageCodec.ts';
 import type { Envelope } from '../wire/envelope.ts';
@@ -91,10 +91,15 @@ export class Runtime {
 
   /** A local write; throws a ToposphereError when it is refused (nothing was changed then). */
   write(key: Key, value: Uint8Array | undefined, isFast: boolean): void {
-    this.#assertWritable();
-    const refusal = onWrite(this.state, this.#ports.now(), key, value, isFast);
-    if (refusal !== undefined) throw new ToposphereError(refusal.code, refusal.message);
+    this.#assertUsable();
+    throwRefusal(onWrite(this.state, this.#ports.now(), key, value, isFast));
     this.#openTurn();
+  }
+
+  /** Throws what a write would be refused with now. */
+  assertWritable(): void {
+    this.#assertUsable();
+    throwRefusal(findWriteRefusal(this.state, this.#ports.now()));
   }
 
   /** Calls back when every write of this turn so far has reached `level`, or never will. */
@@ -288,9 +293,13 @@ export class Runtime {
     this.#events.onFailure(this.#failure);
   }
 
-  #assertWritable(): void {
+  #assertUsable(): void {
     if (this.#isClosed)
       throw new ToposphereError('CLOSED', 'write refused: this peer is closed; open it again');
     if (this.#failure !== undefined) throw this.#failure;
   }
+}
+
+function throwRefusal(refusal: WriteRefusal | undefined): void {
+  if (refusal !== undefined) throw new ToposphereError(refusal.code, refusal.message);
 }

@@ -1,0 +1,164 @@
+/**
+ * CLIENT: what this server knows of its connections.
+ *
+ * Owns the names that connections give themselves and the line that CLIENT INFO and CLIENT LIST print for each.
+ * What is left out (TRACKING, KILL, PAUSE, REPLY, MAINT_NOTIFICATIONS…) is an unknown subcommand, in Redis's words.
+ * Invariant: a name has no space or line end, so a line of CLIENT LIST can be taken apart again.
+ */
+import type { ClientState, Command } from './command.ts';
+import { argumentText, LOCAL_TO_CONNECTION, LOCAL_TO_PEER, NO_KEYS } from './command.ts';
+
+const ORDINARY = { flags: ['noscript', 'loading', 'stale'], group: 'connection', keys: NO_KEYS } as const;
+
+export const clientCommand: Command = {
+  name: 'client',
+  arity: -2,
+  flags: [],
+  group: 'connection',
+  keys: NO_KEYS,
+  summary: 'Ask about connections, and name this one',
+  partition: LOCAL_TO_PEER,
+  subcommands: [
+    {
+      ...ORDINARY,
+      name: 'client|id',
+      arity: 2,
+      summary: 'Tell the number of this connection',
+      partition: LOCAL_TO_CONNECTION,
+      run: ({ client, reply }) => {
+        reply.integer(client.id);
+        return undefined;
+      },
+    },
+    {
+      ...ORDINARY,
+      name: 'client|setname',
+      arity: 3,
+      summary: 'Name this connection',
+      partition: LOCAL_TO_CONNECTION,
+      run: ({ client, reply }, request) => {
+        const name = argumentText(request, 2);
+        const problem = nameProblem(name);
+        if (problem === undefined) {
+          client.name = name;
+          reply.ok();
+        } else {
+          reply.error(problem);
+        }
+        return undefined;
+      },
+    },
+    {
+      ...ORDINARY,
+      name: 'client|getname',
+      arity: 2,
+      summary: 'Tell the name of this connection',
+      partition: LOCAL_TO_CONNECTION,
+      run: ({ client, reply }) => {
+        if (client.name === '') reply.null();
+        else reply.bulkText(client.name);
+        return undefined;
+      },
+    },
+    {
+      ...ORDINARY,
+      name: 'client|setinfo',
+      arity: 4,
+      summary: 'Tell which client library this is: LIB-NAME name or LIB-VER version',
+      partition: LOCAL_TO_CONNECTION,
+      run: ({ client, reply }, request) => {
+        const attribute = argumentText(request, 2);
+        const value = argumentText(request, 3);
+        const isName = attribute.toLowerCase() === 'lib-name';
+        if (!isName && attribute.toLowerCase() !== 'lib-ver') {
+          reply.error(`ERR Unrecognized option '${attribute}'`);
+        } else if (!isPlain(value)) {
+          reply.error(
+            `ERR ${attribute.toLowerCase()} cannot contain spaces, newlines or special characters.`,
+          );
+        } else {
+          if (isName) client.libraryName = value;
+          else client.libraryVersion = value;
+          reply.ok();
+        }
+        return undefined;
+      },
+    },
+    {
+      ...ORDINARY,
+      name: 'client|info',
+      arity: 2,
+      summary: 'Tell what is known of this connection',
+      partition: LOCAL_TO_CONNECTION,
+      run: ({ client, reply }) => {
+        reply.verbatim(`${describeClient(client)}\n`);
+        return undefined;
+      },
+    },
+    {
+      ...ORDINARY,
+      name: 'client|list',
+      arity: -2,
+      flags: ['admin', 'noscript', 'loading', 'stale'],
+      summary: 'Tell what is known of every connection to this peer, a line each',
+      partition: LOCAL_TO_PEER,
+      run: ({ server, reply }, request) => {
+        if (request.count > 2) {
+          reply.error('ERR syntax error');
+        } else {
+          let lines = '';
+          for (const client of server.clients()) lines += `${describeClient(client)}\n`;
+          reply.verbatim(lines);
+        }
+        return undefined;
+      },
+    },
+    switchCommand('no-evict', 'Accepted for compatibility: no connection is ever closed to save memory'),
+    switchCommand('no-touch', 'Accepted for compatibility: reading a key changes nothing about it'),
+  ],
+};
+
+/** ON or OFF that change nothing here, because what they switch off never happens. */
+function switchCommand(word: string, summary: string): Command {
+  return {
+    ...ORDINARY,
+    name: `client|${word}`,
+    arity: 3,
+    summary,
+    partition: LOCAL_TO_CONNECTION,
+    run: ({ reply }, request) => {
+      const value = argumentText(request, 2).toLowerCase();
+      if (value === 'on' || value === 'off') reply.ok();
+      else reply.error('ERR syntax error');
+      return undefined;
+    },
+  };
+}
+
+/** Why `name` cannot be a connection's name, in Redis's words. An empty name takes the name away. */
+export function nameProblem(name: string): string | undefined {
+  return isPlain(name)
+    ? undefined
+    : 'ERR Client names cannot contain spaces, newlines or special characters.';
+}
+
+/** Printable ASCII without spaces. */
+function isPlain(text: string): boolean {
+  return /^[!-~]*$/.test(text);
+}
+
+/** One line of CLIENT LIST, in Redis's `name=value` words and two of ours at the end. */
+export function describeClient(client: ClientState): string {
+  const nowMs = Date.now();
+  const ageSeconds = Math.floor((nowMs - client.connectedAtMs) / 1000);
+  const idleSeconds = Math.max(0, Math.floor((nowMs - client.lastCommandAtMs) / 1000));
+  const outputBytes = client.pendingOutputBytes();
+  return (
+    `id=${client.id} addr=${client.address} laddr=${client.localAddress} fd=-1 name=${client.name}` +
+    ` age=${ageSeconds} idle=${idleSeconds} flags=N db=0 sub=0 psub=0 ssub=0 multi=-1` +
+    ` qbuf=${client.pendingInputBytes()} qbuf-free=0 obl=0 oll=0 omem=${outputBytes} events=r` +
+    ` cmd=${client.lastCommand} user=default redir=-1 resp=${client.protocol}` +
+    ` lib-name=${client.libraryName} lib-ver=${client.libraryVersion}` +
+    ` ack=${client.acknowledge} watches=${client.watches.length}`
+  );
+}

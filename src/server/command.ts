@@ -1,0 +1,134 @@
+/**
+ * What a command is: its row in the table, what it is given, and how it reads its arguments.
+ *
+ * Owns the shapes that the command files, the dispatcher and COMMAND share. Leaves the rows to the family
+ * files and their collection to commandTable.ts.
+ * Invariant: everything that COMMAND, the documentation and the dispatcher say of a command comes from its one row.
+ */
+import type { Key } from '../core/types.ts';
+import type { AcknowledgementLevel, Backend } from '../peer/backend.ts';
+import type { ReplyWriter } from './reply.ts';
+import type { Request } from './requestParser.ts';
+import type { CommandTable } from './commandTable.ts';
+import type { ScanCursors } from './scanCursors.ts';
+import type { ServerCounters } from './serverCounters.ts';
+
+export type CommandFlag = 'readonly' | 'write' | 'fast' | 'admin' | 'noscript' | 'loading' | 'stale';
+export type CommandGroup = 'connection' | 'generic' | 'string' | 'server';
+
+/** What one connection remembers between commands. */
+export interface ClientState {
+  readonly id: number;
+  readonly address: string;
+  readonly localAddress: string;
+  /** Milliseconds since 1970. */
+  readonly connectedAtMs: number;
+  lastCommandAtMs: number;
+  name: string;
+  libraryName: string;
+  libraryVersion: string;
+  protocol: 2 | 3;
+  acknowledge: AcknowledgementLevel;
+  /** Full name of the last command, as 'client|list'. */
+  lastCommand: string;
+  /** Set by QUIT: nothing more is read, what was answered is sent, then the connection ends. */
+  isClosing: boolean;
+  /** Prefixes that TOPOSPHERE WATCH asked for; each ends with the connection or RESET. */
+  readonly watches: (() => void)[];
+  /** Bytes received and not yet understood, and answered and not yet taken by the client. */
+  readonly pendingInputBytes: () => number;
+  readonly pendingOutputBytes: () => number;
+  /** Sends out-of-band data between two replies; `write` fills the writer with one whole frame. */
+  readonly sendPush: (write: (reply: ReplyWriter) => void) => void;
+}
+
+/** What all connections of one server share. */
+export interface ServerState {
+  readonly table: CommandTable;
+  readonly cursors: ScanCursors;
+  readonly counters: ServerCounters;
+  /** Level that a new or reset connection waits for. */
+  readonly acknowledge: AcknowledgementLevel;
+  readonly maxClients: number;
+  readonly port: () => number;
+  readonly startedAtMs: number;
+  readonly clients: () => IterableIterator<ClientState>;
+  readonly clientCount: () => number;
+}
+
+export interface CommandContext {
+  readonly backend: Backend;
+  readonly reply: ReplyWriter;
+  readonly client: ClientState;
+  readonly server: ServerState;
+}
+
+/** An answer that needed time: the reply is written when it is the connection's turn again. */
+export type LateReply = Promise<(reply: ReplyWriter) => void>;
+
+/** Writes exactly one reply, or answers a LateReply. `undefined` rather than void: a forgotten promise fails to compile. */
+export type CommandHandler = (context: CommandContext, request: Request) => LateReply | undefined;
+
+export interface Command {
+  /** Lower case; 'client|list' for a subcommand. */
+  readonly name: string;
+  /** Number of arguments with the name, negative for "at least": Redis's convention. */
+  readonly arity: number;
+  readonly flags: readonly CommandFlag[];
+  readonly group: CommandGroup;
+  /** First key, last key (negative from the end), step; zeros for none. */
+  readonly keys: readonly [first: number, last: number, step: number];
+  /** One line for COMMAND DOCS and the documentation. */
+  readonly summary: string;
+  /** What it promises, and what not, while peers are cut off from each other. */
+  readonly partition: string;
+  readonly run?: CommandHandler;
+  readonly subcommands?: readonly Command[];
+}
+
+/** What commands that only concern their own connection promise. */
+export const LOCAL_TO_CONNECTION = 'Concerns this connection only; partitions do not matter.';
+export const LOCAL_TO_PEER = 'Tells of this peer only; works the same while it is cut off.';
+export const NO_KEYS = [0, 0, 0] as const;
+
+/** Argument `index` as a binary string. */
+export function argumentText(request: Request, index: number): string {
+  return request.bytes.toString('latin1', request.offsets[2 * index], request.offsets[2 * index + 1]);
+}
+
+export function argumentKey(request: Request, index: number): Key {
+  return request.bytes.toString('latin1', request.offsets[2 * index], request.offsets[2 * index + 1]) as Key;
+}
+
+/** Argument `index`, its bytes decoded as UTF-8: words of our own, such as peers' names. */
+export function argumentUtf8(request: Request, index: number): string {
+  return request.bytes.toString('utf8', request.offsets[2 * index], request.offsets[2 * index + 1]);
+}
+
+/** Argument `index` as bytes of their own: what is kept must not hold on to the chunk it came in. */
+export function argumentValue(request: Request, index: number): Uint8Array {
+  const start = request.offsets[2 * index] ?? 0;
+  const end = request.offsets[2 * index + 1] ?? start;
+  const value = Buffer.allocUnsafe(end - start);
+  request.bytes.copy(value, 0, start, end);
+  return value;
+}
+
+/** Bytes of one argument. */
+export function argumentBytes(request: Request, index: number): number {
+  return (request.offsets[2 * index + 1] ?? 0) - (request.offsets[2 * index] ?? 0);
+}
+
+/** All arguments from `first` on as binary strings. */
+export function argumentsFrom(request: Request, first: number): string[] {
+  const texts: string[] = [];
+  for (let index = first; index < request.count; index += 1) texts.push(argumentText(request, index));
+  return texts;
+}
+
+/** A whole number as Redis reads one (no sign +, no leading zero), or undefined. */
+export function readInteger(text: string): number | undefined {
+  if (!/^(?:0|-?[1-9][0-9]{0,18})$/.test(text)) return undefined;
+  const value = Number(text);
+  return Number.isSafeInteger(value) ? value : undefined;
+}

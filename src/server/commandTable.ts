@@ -1,0 +1,82 @@
+/**
+ * The one table of commands, and finding a row in it.
+ *
+ * Owns the order of the families and the lookup by any spelling of a name. Leaves the rows to the family files
+ * and running them to dispatch.ts.
+ * Invariant: no two rows share a name.
+ */
+import type { Command } from './command.ts';
+import { clientCommand } from './clientCommands.ts';
+import { connectionCommands } from './connectionCommands.ts';
+import { infoCommand } from './infoCommand.ts';
+import { introspectionCommand } from './introspectionCommand.ts';
+import { keyCommands } from './keyCommands.ts';
+import { scanCommands } from './scanCommands.ts';
+import { toposphereCommand } from './toposphereCommands.ts';
+
+export interface CommandTable {
+  /** All rows, in the order in which COMMAND lists them. */
+  readonly commands: readonly Command[];
+  /** The row of `name` in any spelling of upper and lower case. */
+  find(name: string): Command | undefined;
+  /** The same for bytes [start, end): names of a few letters, the hot ones, without making a string. */
+  findBytes(bytes: Buffer, start: number, end: number): Command | undefined;
+  findSubcommand(command: Command, name: string): Command | undefined;
+}
+
+/** Letters that `packName` fits into a small integer at five bits each, count. */
+const PACKED_LETTERS = 6;
+
+export const allCommands: readonly Command[] = [
+  ...keyCommands,
+  ...scanCommands,
+  ...connectionCommands,
+  clientCommand,
+  introspectionCommand,
+  infoCommand,
+  toposphereCommand,
+];
+
+export function createCommandTable(commands: readonly Command[] = allCommands): CommandTable {
+  // Clients write names in capitals or small letters; both are found without making a new string.
+  const bySpelling = new Map<string, Command>();
+  const byPackedName = new Map<number, Command>();
+  const subcommands = new Map<Command, Map<string, Command>>();
+  for (const command of commands) {
+    if (bySpelling.has(command.name)) throw new Error(`two commands are named ${command.name}`);
+    bySpelling.set(command.name, command);
+    bySpelling.set(command.name.toUpperCase(), command);
+    const packed = packName(Buffer.from(command.name), 0, command.name.length);
+    if (packed !== 0) byPackedName.set(packed, command);
+    if (command.subcommands === undefined) continue;
+    const names = new Map<string, Command>();
+    for (const subcommand of command.subcommands) {
+      names.set(subcommand.name.slice(command.name.length + 1), subcommand);
+    }
+    subcommands.set(command, names);
+  }
+  const find = (name: string): Command | undefined =>
+    bySpelling.get(name) ?? bySpelling.get(name.toLowerCase());
+  return {
+    commands,
+    find,
+    findBytes: (bytes, start, end) => {
+      const packed = packName(bytes, start, end);
+      if (packed !== 0) return byPackedName.get(packed);
+      return find(bytes.toString('latin1', start, end));
+    },
+    findSubcommand: (command, name) => subcommands.get(command)?.get(name.toLowerCase()),
+  };
+}
+
+/** A name of 1 to 6 letters, in any case, as one number of its own; 0 for every other name. */
+function packName(bytes: Uint8Array, start: number, end: number): number {
+  if (end - start > PACKED_LETTERS) return 0;
+  let packed = 0;
+  for (let index = start; index < end; index += 1) {
+    const letter = ((bytes[index] ?? 0) | 0x20) - 0x60;
+    if (letter < 1 || letter > 26) return 0;
+    packed = packed * 32 + letter;
+  }
+  return packed;
+}

@@ -1,0 +1,380 @@
+/**
+ * One client's connection: reads requests, runs them in order, sends replies in order.
+ *
+ * Owns the socket, what is held back until its writes are acknowledged, and back-pressure. Leaves parsing,
+ * encoding, commands and rounds to their files; what connections share comes from the ConnectionHost.
+ * Replies of one turn leave in one write. Those behind a write wait, and all later ones wait behind them.
+ * Invariant: a reply to a write leaves only after its level was reached, and no reply overtakes another. Output
+ * held for a client that does not read stays below PAUSE_OUTPUT_BYTES plus one reply: it is not read from meanwhile.
+ */
+import { ToposphereError } from '../core/errors.ts';
+import type { AcknowledgementRound, WaitingLevel } from './acknowledgements.ts';
+import type { ClientState, CommandContext, LateReply } from './command.ts';
+import type { ClientSocket, ConnectionHost } from './connectionHost.ts';
+import { dispatch, wordError } from './dispatch.ts';
+import { createHeldReplies } from './heldReplies.ts';
+import type { ReplyWriter } from './reply.ts';
+import { createReplyWriter, ReplyTooLongError } from './reply.ts';
+import type { RequestParser } from './requestParser.ts';
+import { createRequestParser, feed, nextRequest } from './requestParser.ts';
+
+/** Output of one connection, sent or held back, at which its requests wait, bytes. */
+export const PAUSE_OUTPUT_BYTES = 1024 * 1024;
+/** Turns of one connection whose replies are held back, at which its requests wait, count. */
+export const HELD_TURNS_LIMIT = 1024;
+/** Changes watched and not taken by the client, at which its connection is closed, bytes (as Redis's pubsub 32mb). */
+export const WATCH_OUTPUT_LIMIT_BYTES = 32 * 1024 * 1024;
+/** First size of the buffer that a watching connection gathers changes in, bytes. */
+const PUSH_CHUNK_BYTES = 4 * 1024;
+
+export class Connection {
+  readonly client: ClientState;
+  readonly #socket: ClientSocket;
+  readonly #host: ConnectionHost;
+  readonly #parser: RequestParser;
+  readonly #context: CommandContext;
+  readonly #held = createHeldReplies();
+  #inputBytes = 0;
+  /** The last round joined. */
+  #round: AcknowledgementRound | undefined;
+  #pushes: ReplyWriter | undefined;
+  #isPushScheduled = false;
+  #isPaused = false;
+  #isReplyLate = false;
+  #isDiskBusy = false;
+  #isEnding = false;
+  #isClosed = false;
+
+  constructor(host: ConnectionHost, socket: ClientSocket, id: number) {
+    this.#host = host;
+    this.#socket = socket;
+    this.#parser = createRequestParser(host.requestLimits);
+    const nowMs = Date.now();
+    this.client = {
+      id,
+      address: `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`,
+      localAddress: `${socket.localAddress ?? '?'}:${socket.localPort ?? 0}`,
+      connectedAtMs: nowMs,
+      lastCommandAtMs: nowMs,
+      name: '',
+      libraryName: '',
+      libraryVersion: '',
+      protocol: 2,
+      acknowledge: host.server.acknowledge,
+      lastCommand: 'NULL',
+      isClosing: false,
+      watches: [],
+      pendingInputBytes: () => this.#parser.end - this.#parser.position,
+      pendingOutputBytes: () => this.#outputBytes(),
+      sendPush: (write) => {
+        this.#onPush(write);
+      },
+    };
+    this.#context = { backend: host.backend, reply: host.reply, client: this.client, server: host.server };
+    // A client may close its side as soon as it has asked (printf | nc): it still gets its answers.
+    socket.allowHalfOpen = true;
+    socket.on('data', (chunk) => {
+      this.#onData(chunk);
+    });
+    socket.on('drain', () => {
+      this.#proceed();
+    });
+    socket.on('end', () => {
+      this.client.isClosing = true;
+      this.#endWhenEmpty();
+    });
+    socket.on('error', () => {
+      host.server.counters.socketErrors += 1;
+    });
+    socket.on('close', () => {
+      this.#onClose();
+    });
+  }
+
+  /** Takes no more requests; ends once everything answered has been sent. */
+  endGently(): void {
+    this.client.isClosing = true;
+    this.#endWhenEmpty();
+  }
+
+  /** Closes at once, whatever was not sent. */
+  destroy(): void {
+    this.#isClosed = true;
+    this.#socket.destroy();
+  }
+
+  #onData(chunk: Buffer): void {
+    if (this.#isClosed || this.client.isClosing) return;
+    const { counters } = this.#host.server;
+    counters.bytesReceived += chunk.length;
+    this.client.lastCommandAtMs = Date.now();
+    const isAccepted = feed(this.#parser, chunk);
+    if (!isAccepted || !this.#noteInput()) {
+      counters.inputLimitClosed += 1;
+      this.destroy();
+      return;
+    }
+    // Paused, and yet there is data: it was on its way already. It waits in the parser.
+    if (!this.#isPaused) this.#run();
+  }
+
+  /** Tells the host how the memory behind this connection's unfinished request changed. */
+  #noteInput(): boolean {
+    const change = this.#parser.heldBytes - this.#inputBytes;
+    if (change === 0) return true;
+    this.#inputBytes += change;
+    return this.#host.noteInputBytes(change) || change < 0;
+  }
+
+  /** Runs requests until there are no more, or something must be waited for. */
+  #run(): void {
+    this.#host.turn.isRunning = true;
+    // A batch ends early when its replies are many; if the client took them all at once, there may be more to do.
+    while (this.#runBatch()) if (this.#mustWait()) break;
+    this.#host.turn.isRunning = false;
+    if (this.#isClosed) return;
+    this.#noteInput();
+    if (this.#mustWait()) this.#pause();
+    this.#endWhenEmpty();
+  }
+
+  /** Runs requests and sends their replies, about PAUSE_OUTPUT_BYTES of them. True when requests may be left. */
+  #runBatch(): boolean {
+    const { reply, server, backend } = this.#host;
+    const waitingBytes = this.#outputBytes();
+    let level: WaitingLevel | undefined;
+    let hasWritten = false;
+    let found: ReturnType<typeof nextRequest> = 'request';
+    reply.protocol = this.client.protocol;
+    while (!this.client.isClosing && waitingBytes + reply.sizeBytes() <= PAUSE_OUTPUT_BYTES) {
+      found = nextRequest(this.#parser);
+      if (found !== 'request') break;
+      const outcome = this.#execute();
+      if (outcome === undefined) return false;
+      if (outcome === 'written') {
+        hasWritten = true;
+        if (this.client.acknowledge !== 'fast' && level !== 'durable') level = this.client.acknowledge;
+      } else if (outcome !== 'read') {
+        this.#awaitLateReply(outcome);
+        break;
+      }
+    }
+    if (found === 'error') {
+      server.counters.protocolErrors += 1;
+      reply.error(`ERR ${this.#parser.error}`);
+      this.client.isClosing = true;
+    }
+    this.#deliver(level);
+    if (hasWritten && backend.isBusy()) this.#awaitDisk();
+    return found === 'request' && !this.client.isClosing;
+  }
+
+  /** undefined: the connection was closed. */
+  #execute(): 'read' | 'written' | LateReply | undefined {
+    const { reply, server } = this.#host;
+    try {
+      const outcome = dispatch(this.#context, this.#parser);
+      if (outcome !== 'drop') return outcome;
+      server.counters.httpDropped += 1;
+    } catch (error) {
+      if (!(error instanceof ReplyTooLongError)) throw error;
+      server.counters.outputLimitClosed += 1;
+    }
+    reply.clear();
+    this.destroy();
+    return undefined;
+  }
+
+  /** Sends what the shared writer holds, or holds it back behind the writes of `level` and the replies before it. */
+  #deliver(level: WaitingLevel | undefined): void {
+    const { reply, server, acknowledgements } = this.#host;
+    const sizeBytes = reply.sizeBytes();
+    if (sizeBytes === 0) return;
+    server.counters.bytesSent += sizeBytes;
+    server.counters.commandsRefused += reply.errorCount;
+    reply.errorCount = 0;
+    if (level !== undefined) {
+      const round = acknowledgements.currentRound(level);
+      if (round !== this.#round) round.waiters.push(this);
+      this.#round = round;
+      this.#held.add(reply.detach(), sizeBytes, round);
+    } else if (this.#held.turns() > 0) {
+      this.#held.add(reply.detach(), sizeBytes, undefined);
+    } else {
+      this.#writeNow(reply);
+    }
+  }
+
+  #writeNow(reply: ReplyWriter): void {
+    const view = this.#socket.writableLength === 0 ? reply.view() : undefined;
+    if (view === undefined) {
+      this.#writePieces(reply.detach());
+      return;
+    }
+    this.#socket.write(view);
+    // Nothing left with the stream: the system has copied the bytes, their place may be used again.
+    if (this.#socket.writableLength === 0) reply.recycle();
+    else reply.pin();
+  }
+
+  #writePieces(pieces: readonly Buffer[]): void {
+    if (this.#isClosed || pieces.length === 0) return;
+    if (pieces.length > 1) this.#socket.cork();
+    for (const piece of pieces) this.#socket.write(piece);
+    if (pieces.length > 1) this.#socket.uncork();
+  }
+
+  onAcknowledged(failure: Error | undefined): void {
+    if (this.#isStopping()) return;
+    if (failure === undefined) this.#releaseHeld();
+    else this.#failWrites(failure);
+  }
+
+  #releaseHeld(): void {
+    this.#writePieces(this.#held.release());
+    this.#endWhenEmpty();
+    this.#proceed();
+  }
+
+  /** The writes may be lost: their replies must not be sent, and no later one may take their place. */
+  #failWrites(failure: Error): void {
+    this.#host.server.counters.acknowledgementFailed += 1;
+    this.#held.clear();
+    this.client.isClosing = true;
+    const reason = new ToposphereError('STORAGE_FAILED', `the write may be lost: ${failure.message}`);
+    this.#socket.write(Buffer.from(`-${wordError(reason).replaceAll(/[\r\n]/g, ' ')}\r\n`, 'latin1'));
+    this.#end();
+  }
+
+  #awaitLateReply(late: LateReply): void {
+    this.#isReplyLate = true;
+    const { reply } = this.#host;
+    const finish = (write: () => void): void => {
+      this.#isReplyLate = false;
+      if (this.#isStopping()) return;
+      reply.protocol = this.client.protocol;
+      write();
+      this.#deliver(undefined);
+      this.#endWhenEmpty();
+      this.#proceed();
+    };
+    late.then(
+      (write) => {
+        finish(() => {
+          write(reply);
+        });
+      },
+      (error: unknown) => {
+        // Our own bug must not hide in a rejection.
+        if (!(error instanceof ToposphereError)) throw error;
+        finish(() => {
+          reply.error(wordError(error));
+        });
+      },
+    );
+  }
+
+  #awaitDisk(): void {
+    if (this.#isDiskBusy) return;
+    this.#isDiskBusy = true;
+    this.#host.whenReady(() => {
+      this.#isDiskBusy = false;
+      this.#proceed();
+    });
+  }
+
+  #outputBytes(): number {
+    return this.#held.sizeBytes() + this.#socket.writableLength;
+  }
+
+  #mustWait(): boolean {
+    return (
+      this.#isReplyLate ||
+      this.#isDiskBusy ||
+      this.#held.turns() > HELD_TURNS_LIMIT ||
+      this.#outputBytes() > PAUSE_OUTPUT_BYTES
+    );
+  }
+
+  #pause(): void {
+    if (this.#isPaused) return;
+    this.#isPaused = true;
+    this.#host.server.counters.readingPaused += 1;
+    this.#socket.pause();
+  }
+
+  /** Goes on with what was left lying, then with reading, if nothing is waited for any more. */
+  #proceed(): void {
+    if (!this.#isPaused || this.#isClosed || this.#mustWait()) return;
+    if (this.#host.turn.isRunning) {
+      // Told from inside another connection's command: the shared writer is not free.
+      setImmediate(() => {
+        this.#proceed();
+      });
+      return;
+    }
+    this.#isPaused = false;
+    this.#run();
+    if (!this.#isStopped()) this.#socket.resume();
+  }
+
+  /** Asked again after `#run`, which may have paused or closed. */
+  #isStopped(): boolean {
+    return this.#isPaused || this.#isClosed;
+  }
+
+  /** Gathers out-of-band data of this turn: it comes while another connection's reply is being written. */
+  #onPush(write: (reply: ReplyWriter) => void): void {
+    if (this.#isStopping()) return;
+    this.#pushes ??= createReplyWriter(Number.POSITIVE_INFINITY, PUSH_CHUNK_BYTES);
+    this.#pushes.protocol = this.client.protocol;
+    write(this.#pushes);
+    if (this.#pushes.sizeBytes() + this.#outputBytes() > WATCH_OUTPUT_LIMIT_BYTES) {
+      this.#host.server.counters.outputLimitClosed += 1;
+      this.destroy();
+    } else if (!this.#isPushScheduled) {
+      this.#isPushScheduled = true;
+      setImmediate(() => {
+        this.#sendPushes();
+      });
+    }
+  }
+
+  #sendPushes(): void {
+    this.#isPushScheduled = false;
+    if (this.#pushes === undefined || this.#isStopping()) return;
+    const sizeBytes = this.#pushes.sizeBytes();
+    if (sizeBytes === 0) return;
+    this.#host.server.counters.bytesSent += sizeBytes;
+    const pieces = this.#pushes.detach();
+    if (this.#held.turns() > 0) this.#held.add(pieces, sizeBytes, undefined);
+    else this.#writePieces(pieces);
+  }
+
+  /** Ends a closing connection when its last reply has left this process's hands. */
+  #endWhenEmpty(): void {
+    if (!this.client.isClosing || this.#isReplyLate || this.#held.turns() > 0) return;
+    if (!this.#isStopping()) this.#end();
+  }
+
+  #isStopping(): boolean {
+    return this.#isEnding || this.#isClosed;
+  }
+
+  #end(): void {
+    this.#isEnding = true;
+    // The other side may keep its half open for ever: after the last byte we do not wait for it.
+    this.#socket.end(() => {
+      this.#socket.destroy();
+    });
+  }
+
+  #onClose(): void {
+    this.#isClosed = true;
+    this.#held.clear();
+    for (const endWatch of this.client.watches.splice(0)) endWatch();
+    this.#host.noteInputBytes(-this.#inputBytes);
+    this.#inputBytes = 0;
+    this.#host.onClosed(this.client.id);
+  }
+}

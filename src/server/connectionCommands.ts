@@ -1,0 +1,167 @@
+/**
+ * The commands that concern the conversation itself: PING ECHO HELLO SELECT RESET QUIT.
+ *
+ * Owns the handshake: protocol 2 or 3, a name, and a sensible refusal of passwords while none is configured.
+ * Leaves closing to connection.ts, which looks at `isClosing` after each command.
+ * Invariant: RESET leaves a connection as a new one is.
+ */
+import type { Command, CommandContext } from './command.ts';
+import { argumentText, LOCAL_TO_CONNECTION, LOCAL_TO_PEER, NO_KEYS, readInteger } from './command.ts';
+import { nameProblem } from './clientCommands.ts';
+import { REDIS_VERSION } from './infoCommand.ts';
+import type { ProtocolVersion } from './reply.ts';
+import type { Request } from './requestParser.ts';
+
+export const connectionCommands: readonly Command[] = [
+  {
+    name: 'ping',
+    arity: -1,
+    flags: ['fast'],
+    group: 'connection',
+    keys: NO_KEYS,
+    summary: 'Ask whether this peer answers',
+    partition: LOCAL_TO_PEER,
+    run: ({ reply }, request) => {
+      if (request.count > 2) reply.error("ERR wrong number of arguments for 'ping' command");
+      else if (request.count === 2) reply.bulkText(argumentText(request, 1));
+      else reply.simple('PONG');
+      return undefined;
+    },
+  },
+  {
+    name: 'echo',
+    arity: 2,
+    flags: ['loading', 'stale', 'fast'],
+    group: 'connection',
+    keys: NO_KEYS,
+    summary: 'Get back what was sent',
+    partition: LOCAL_TO_CONNECTION,
+    run: ({ reply }, request) => {
+      reply.bulkText(argumentText(request, 1));
+      return undefined;
+    },
+  },
+  {
+    name: 'hello',
+    arity: -1,
+    flags: ['noscript', 'loading', 'stale', 'fast'],
+    group: 'connection',
+    keys: NO_KEYS,
+    summary: 'Choose RESP2 or RESP3: HELLO [2|3 [SETNAME name]]',
+    partition: LOCAL_TO_CONNECTION,
+    run: (context, request) => {
+      runHello(context, request);
+      return undefined;
+    },
+  },
+  {
+    name: 'select',
+    arity: 2,
+    flags: ['loading', 'stale', 'fast'],
+    group: 'connection',
+    keys: NO_KEYS,
+    summary: 'Choose the database; there is one, number 0',
+    partition: LOCAL_TO_CONNECTION,
+    run: ({ reply }, request) => {
+      const index = readInteger(argumentText(request, 1));
+      if (index === undefined) reply.error('ERR value is not an integer or out of range');
+      else if (index !== 0) reply.error('ERR DB index is out of range');
+      else reply.ok();
+      return undefined;
+    },
+  },
+  {
+    name: 'reset',
+    arity: 1,
+    flags: ['noscript', 'loading', 'stale', 'fast'],
+    group: 'connection',
+    keys: NO_KEYS,
+    summary: 'Make this connection as a new one: RESP2, no name, no watches',
+    partition: LOCAL_TO_CONNECTION,
+    run: ({ client, reply, server }) => {
+      client.protocol = 2;
+      reply.protocol = 2;
+      client.name = '';
+      client.acknowledge = server.acknowledge;
+      for (const endWatch of client.watches.splice(0)) endWatch();
+      reply.simple('RESET');
+      return undefined;
+    },
+  },
+  {
+    name: 'quit',
+    arity: -1,
+    flags: ['noscript', 'loading', 'stale', 'fast'],
+    group: 'connection',
+    keys: NO_KEYS,
+    summary: 'End this connection after everything asked before was answered',
+    partition: LOCAL_TO_CONNECTION,
+    run: ({ client, reply }) => {
+      client.isClosing = true;
+      reply.ok();
+      return undefined;
+    },
+  },
+];
+
+function runHello(context: CommandContext, request: Request): void {
+  const { client, reply } = context;
+  let protocol: ProtocolVersion = client.protocol;
+  let name: string | undefined;
+  if (request.count > 1) {
+    const asked = readInteger(argumentText(request, 1));
+    if (asked === undefined) {
+      reply.error('ERR Protocol version is not an integer or out of range');
+      return;
+    }
+    if (asked !== 2 && asked !== 3) {
+      reply.error('NOPROTO unsupported protocol version');
+      return;
+    }
+    protocol = asked;
+  }
+  for (let index = 2; index < request.count; index += 1) {
+    const option = argumentText(request, index);
+    const following = request.count - index - 1;
+    if (option.toLowerCase() === 'auth' && following >= 2) {
+      // A password where none is configured is a client set up for another server: say so, let nobody believe in it.
+      reply.error(
+        'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?',
+      );
+      return;
+    } else if (option.toLowerCase() === 'setname' && following >= 1) {
+      name = argumentText(request, index + 1);
+      const problem = nameProblem(name);
+      if (problem !== undefined) {
+        reply.error(problem);
+        return;
+      }
+      index += 1;
+    } else {
+      reply.error(`ERR Syntax error in HELLO option '${option}'`);
+      return;
+    }
+  }
+  client.protocol = protocol;
+  reply.protocol = protocol;
+  if (name !== undefined) client.name = name;
+  writeGreeting(context);
+}
+
+function writeGreeting({ client, reply }: CommandContext): void {
+  reply.map(7);
+  reply.bulkText('server');
+  reply.bulkText('redis');
+  reply.bulkText('version');
+  reply.bulkText(REDIS_VERSION);
+  reply.bulkText('proto');
+  reply.integer(client.protocol);
+  reply.bulkText('id');
+  reply.integer(client.id);
+  reply.bulkText('mode');
+  reply.bulkText('standalone');
+  reply.bulkText('role');
+  reply.bulkText('master');
+  reply.bulkText('modules');
+  reply.array(0);
+}

@@ -1,0 +1,102 @@
+/**
+ * Finds the row of a request, checks it, runs it, and words what can go wrong as Redis 7 does.
+ *
+ * Owns the refusals: unknown command, unknown subcommand, arity, and the errors that a peer raises. Leaves
+ * encoding to reply.ts and the connection's fate to connection.ts.
+ * Invariant: a request gets exactly one reply, now or late, unless the answer is 'drop'. What is thrown that is
+ * no ToposphereError is a bug of our own and is not caught here.
+ */
+import { ToposphereError } from '../core/errors.ts';
+import { argumentText } from './command.ts';
+import type { Command, CommandContext, LateReply } from './command.ts';
+import type { Request } from './requestParser.ts';
+
+/** Bytes of a name or of arguments that an error quotes back. */
+const QUOTED_LIMIT_BYTES = 128;
+/** First words of HTTP that Redis takes for an attack through a browser. */
+const HTTP_WORDS: ReadonlySet<string> = new Set(['post', 'host:']);
+
+/** 'drop': close without an answer. A promise: the reply comes later. */
+export type DispatchOutcome = 'read' | 'written' | 'drop' | LateReply;
+
+export function dispatch(context: CommandContext, request: Request): DispatchOutcome {
+  const { server, client, reply } = context;
+  const found = server.table.findBytes(request.bytes, request.offsets[0] ?? 0, request.offsets[1] ?? 0);
+  if (found === undefined) return refuseUnknown(context, request, argumentText(request, 0));
+  if (request.isInline && isHttpLine(request)) return 'drop';
+  const command = found.subcommands === undefined ? found : chooseSubcommand(context, request, found);
+  if (command === undefined) return 'read';
+  if (command.arity > 0 ? request.count !== command.arity : request.count < -command.arity) {
+    context.reply.error(`ERR wrong number of arguments for '${command.name}' command`);
+    return 'read';
+  }
+  client.lastCommand = command.name;
+  server.counters.commandsProcessed += 1;
+  let late: LateReply | undefined;
+  try {
+    late = command.run?.(context, request);
+  } catch (error) {
+    if (!(error instanceof ToposphereError)) throw error;
+    reply.error(wordError(error));
+  }
+  // A write that failed half way may have changed something: its reply waits like any other.
+  return late ?? (command.flags.includes('write') ? 'written' : 'read');
+}
+
+/** `-<code without underscores> <message>`; a bad argument is Redis's plain ERR. */
+export function wordError(error: ToposphereError): string {
+  const prefix = error.code === 'BAD_ARGUMENT' ? 'ERR' : error.code.replaceAll('_', '');
+  // Replies are written as latin-1: carry the message's UTF-8 bytes through.
+  return `${prefix} ${Buffer.from(error.message).toString('latin1')}`;
+}
+
+function chooseSubcommand(context: CommandContext, request: Request, command: Command): Command | undefined {
+  // COMMAND by itself is a command, CLIENT is not: its row's arity of -2 refuses it.
+  if (request.count === 1) return command;
+  const name = argumentText(request, 1);
+  const subcommand = context.server.table.findSubcommand(command, name);
+  if (subcommand !== undefined) return subcommand;
+  if (name.toLowerCase() === 'help') {
+    writeHelp(context, command);
+    return undefined;
+  }
+  const shown = untilNul(name).slice(0, QUOTED_LIMIT_BYTES);
+  context.reply.error(`ERR unknown subcommand '${shown}'. Try ${command.name.toUpperCase()} HELP.`);
+  return undefined;
+}
+
+function writeHelp(context: CommandContext, command: Command): void {
+  const { reply } = context;
+  const name = command.name.toUpperCase();
+  const lines = [`${name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:`];
+  for (const subcommand of command.subcommands ?? []) {
+    lines.push(subcommand.name.slice(command.name.length + 1).toUpperCase(), `    ${subcommand.summary}`);
+  }
+  lines.push('HELP', '    Prints this help.');
+  reply.array(lines.length);
+  for (const line of lines) reply.simple(line);
+}
+
+function refuseUnknown(context: CommandContext, request: Request, name: string): DispatchOutcome {
+  if (HTTP_WORDS.has(name.toLowerCase())) return 'drop';
+  if (request.isInline && isHttpLine(request)) return 'drop';
+  let quoted = '';
+  for (let index = 1; index < request.count && quoted.length < QUOTED_LIMIT_BYTES; index += 1) {
+    const shown = untilNul(argumentText(request, index)).slice(0, QUOTED_LIMIT_BYTES - quoted.length);
+    quoted += `'${shown}' `;
+  }
+  const shownName = untilNul(name).slice(0, QUOTED_LIMIT_BYTES);
+  context.reply.error(`ERR unknown command '${shownName}', with args beginning with: ${quoted}`);
+  return 'read';
+}
+
+/** `GET / HTTP/1.1`: Redis answers it with an arity error and drops the Host: line that follows; we drop both. */
+function isHttpLine(request: Request): boolean {
+  return request.count === 3 && argumentText(request, 2).startsWith('HTTP/');
+}
+
+/** C's printf stops at a NUL. */
+function untilNul(text: string): string {
+  const nul = text.indexOf('\0');
+  return nul === -1 ? text : text.slice(0, nul);
+}

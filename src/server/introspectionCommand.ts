@@ -1,0 +1,148 @@
+/**
+ * COMMAND, COMMAND COUNT, INFO, LIST and DOCS: the table of commands, as Redis clients expect to read it.
+ *
+ * Owns the encoding of a row. Leaves the rows to the family files. DOCS carries, beside Redis's fields, what a
+ * command promises while peers are cut off from each other (`partition`): the client's own help is then true here.
+ * Invariant: everything printed is read from the table; nothing is said twice.
+ */
+import type { Command, CommandContext } from './command.ts';
+import { argumentsFrom, LOCAL_TO_PEER, NO_KEYS } from './command.ts';
+import type { ReplyWriter } from './reply.ts';
+
+/** The version DOCS names as the first to have a command. */
+const SINCE = '0.1.0';
+const ORDINARY = {
+  flags: ['loading', 'stale'],
+  group: 'server',
+  keys: NO_KEYS,
+  partition: LOCAL_TO_PEER,
+} as const;
+
+export const introspectionCommand: Command = {
+  ...ORDINARY,
+  name: 'command',
+  arity: -1,
+  summary: 'Tell about all commands',
+  run: ({ server, reply }) => {
+    reply.array(server.table.commands.length);
+    for (const command of server.table.commands) writeInfo(reply, command);
+    return undefined;
+  },
+  subcommands: [
+    {
+      ...ORDINARY,
+      name: 'command|count',
+      arity: 2,
+      summary: 'Count the commands',
+      run: ({ server, reply }) => {
+        reply.integer(server.table.commands.length);
+        return undefined;
+      },
+    },
+    {
+      ...ORDINARY,
+      name: 'command|info',
+      arity: -2,
+      summary: 'Tell about the commands named, or all',
+      run: (context, request) => {
+        const { reply } = context;
+        const names = argumentsFrom(request, 2);
+        const rows =
+          names.length === 0 ? context.server.table.commands : names.map((name) => findRow(context, name));
+        reply.array(rows.length);
+        for (const command of rows) {
+          if (command === undefined) reply.null();
+          else writeInfo(reply, command);
+        }
+        return undefined;
+      },
+    },
+    {
+      ...ORDINARY,
+      name: 'command|docs',
+      arity: -2,
+      summary: 'Tell what the commands named, or all, are for and what they promise',
+      run: (context, request) => {
+        const names = argumentsFrom(request, 2);
+        const rows =
+          names.length === 0
+            ? context.server.table.commands
+            : names.map((name) => findRow(context, name)).filter((command) => command !== undefined);
+        context.reply.map(rows.length);
+        for (const command of rows) writeDocs(context.reply, command);
+        return undefined;
+      },
+    },
+    {
+      ...ORDINARY,
+      name: 'command|list',
+      arity: -2,
+      summary: 'List the names of all commands',
+      run: ({ server, reply }, request) => {
+        if (request.count > 2) {
+          reply.error('ERR syntax error');
+          return undefined;
+        }
+        reply.array(server.table.commands.length);
+        for (const command of server.table.commands) reply.bulkText(command.name);
+        return undefined;
+      },
+    },
+  ],
+};
+
+/** The row of `get` or of `client|list`. */
+function findRow({ server }: CommandContext, name: string): Command | undefined {
+  const bar = name.indexOf('|');
+  if (bar === -1) return server.table.find(name);
+  const container = server.table.find(name.slice(0, bar));
+  return container === undefined ? undefined : server.table.findSubcommand(container, name.slice(bar + 1));
+}
+
+/** The ten fields of Redis 7: name, arity, flags, first key, last key, step, categories, tips, key specs, subcommands. */
+function writeInfo(reply: ReplyWriter, command: Command): void {
+  reply.array(10);
+  reply.bulkText(command.name);
+  reply.integer(command.arity);
+  reply.set(command.flags.length);
+  for (const flag of command.flags) reply.simple(flag);
+  for (const position of command.keys) reply.integer(position);
+  const categories = aclCategories(command);
+  reply.set(categories.length);
+  for (const category of categories) reply.simple(category);
+  reply.set(0);
+  reply.set(0);
+  const subcommands = command.subcommands ?? [];
+  reply.set(subcommands.length);
+  for (const subcommand of subcommands) writeInfo(reply, subcommand);
+}
+
+function aclCategories(command: Command): string[] {
+  const categories: string[] = [];
+  if (command.flags.includes('write')) categories.push('@write');
+  if (command.flags.includes('readonly')) categories.push('@read');
+  if (command.group === 'string') categories.push('@string');
+  if (command.group === 'generic') categories.push('@keyspace');
+  if (command.flags.includes('admin')) categories.push('@admin', '@dangerous');
+  categories.push(command.flags.includes('fast') ? '@fast' : '@slow');
+  if (command.group === 'connection') categories.push('@connection');
+  return categories;
+}
+
+function writeDocs(reply: ReplyWriter, command: Command): void {
+  const subcommands = command.subcommands ?? [];
+  reply.bulkText(command.name);
+  reply.map(subcommands.length === 0 ? 4 : 5);
+  reply.bulkText('summary');
+  reply.bulkUtf8(command.summary);
+  reply.bulkText('since');
+  reply.bulkText(SINCE);
+  reply.bulkText('group');
+  reply.bulkText(command.group);
+  reply.bulkText('partition');
+  reply.bulkUtf8(command.partition);
+  if (subcommands.length === 0) return;
+  reply.bulkText('subcommands');
+  reply.map(subcommands.length);
+  for (const subcommand of subcommands) writeDocs(reply, subcommand);
+}

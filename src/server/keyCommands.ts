@@ -1,0 +1,164 @@
+/**
+ * The commands on single keys and lists of keys: GET SET DEL EXISTS MGET MSET TYPE DBSIZE.
+ *
+ * Owns their meaning on this peer. Leaves waiting for the acknowledgement to connection.ts (their flag 'write')
+ * and refusals of keys and values to the backend, whose words are passed on.
+ * Invariant: a value handed to the backend is never written again.
+ */
+import type { Command } from './command.ts';
+import { argumentBytes, argumentKey, argumentValue, LOCAL_TO_PEER, NO_KEYS } from './command.ts';
+
+const READS =
+  'Answers from this peer: what it wrote and what has reached it; the other side of a cut may know more.';
+const WRITES =
+  'Never refused because of a cut; of two writes on two sides the one with the larger tag (later clock) stands everywhere once they meet.';
+
+export const keyCommands: readonly Command[] = [
+  {
+    name: 'get',
+    arity: 2,
+    flags: ['readonly', 'fast'],
+    group: 'string',
+    keys: [1, 1, 1],
+    summary: 'Get the value of a key',
+    partition: READS,
+    run: ({ backend, reply, server }, request) => {
+      const value = backend.read(argumentKey(request, 1));
+      if (value === undefined) {
+        server.counters.keyspaceMisses += 1;
+        reply.null();
+      } else {
+        server.counters.keyspaceHits += 1;
+        reply.bulk(value);
+      }
+      return undefined;
+    },
+  },
+  {
+    name: 'set',
+    arity: -3,
+    flags: ['write'],
+    group: 'string',
+    keys: [1, 1, 1],
+    summary: 'Set the value of a key',
+    partition: WRITES,
+    run: ({ backend, reply }, request) => {
+      if (request.count > 3) {
+        reply.error('ERR syntax error');
+      } else {
+        backend.write(argumentKey(request, 1), argumentValue(request, 2));
+        reply.ok();
+      }
+      return undefined;
+    },
+  },
+  {
+    name: 'del',
+    arity: -2,
+    flags: ['write'],
+    group: 'generic',
+    keys: [1, -1, 1],
+    summary: 'Delete keys',
+    partition: `${WRITES} The count is of keys that were visible on this peer.`,
+    run: ({ backend, reply }, request) => {
+      let removed = 0;
+      for (let index = 1; index < request.count; index += 1) {
+        if (backend.remove(argumentKey(request, index))) removed += 1;
+      }
+      reply.integer(removed);
+      return undefined;
+    },
+  },
+  {
+    name: 'exists',
+    arity: -2,
+    flags: ['readonly', 'fast'],
+    group: 'generic',
+    keys: [1, -1, 1],
+    summary: 'Count how many of the keys exist',
+    partition: READS,
+    run: ({ backend, reply, server }, request) => {
+      let present = 0;
+      for (let index = 1; index < request.count; index += 1) {
+        if (backend.read(argumentKey(request, index)) !== undefined) present += 1;
+      }
+      server.counters.keyspaceHits += present;
+      server.counters.keyspaceMisses += request.count - 1 - present;
+      reply.integer(present);
+      return undefined;
+    },
+  },
+  {
+    name: 'mget',
+    arity: -2,
+    flags: ['readonly', 'fast'],
+    group: 'string',
+    keys: [1, -1, 1],
+    summary: 'Get the values of several keys',
+    partition: READS,
+    run: ({ backend, reply, server }, request) => {
+      reply.array(request.count - 1);
+      for (let index = 1; index < request.count; index += 1) {
+        const value = backend.read(argumentKey(request, index));
+        if (value === undefined) {
+          server.counters.keyspaceMisses += 1;
+          reply.null();
+        } else {
+          server.counters.keyspaceHits += 1;
+          reply.bulk(value);
+        }
+      }
+      return undefined;
+    },
+  },
+  {
+    name: 'mset',
+    arity: -3,
+    flags: ['write'],
+    group: 'string',
+    keys: [1, -1, 2],
+    summary: 'Set several keys',
+    partition: `${WRITES} All keys are set at once here; elsewhere they may arrive one by one.`,
+    run: ({ backend, reply }, request) => {
+      if (request.count % 2 === 0) {
+        reply.error("ERR wrong number of arguments for 'mset' command");
+        return undefined;
+      }
+      // All are asked for before the first is written: a refusal leaves every key as it was.
+      for (let index = 1; index < request.count; index += 2) {
+        backend.assertWritable(argumentKey(request, index), argumentBytes(request, index + 1));
+      }
+      for (let index = 1; index < request.count; index += 2) {
+        backend.write(argumentKey(request, index), argumentValue(request, index + 1));
+      }
+      reply.ok();
+      return undefined;
+    },
+  },
+  {
+    name: 'type',
+    arity: 2,
+    flags: ['readonly', 'fast'],
+    group: 'generic',
+    keys: [1, 1, 1],
+    summary: 'Tell the type of the value of a key: string, or none',
+    partition: READS,
+    run: ({ backend, reply }, request) => {
+      reply.simple(backend.read(argumentKey(request, 1)) === undefined ? 'none' : 'string');
+      return undefined;
+    },
+  },
+  {
+    name: 'dbsize',
+    arity: 1,
+    flags: ['readonly', 'fast'],
+    group: 'server',
+    keys: NO_KEYS,
+    summary: 'Count the keys that this peer holds',
+    partition: LOCAL_TO_PEER,
+    run: ({ backend, reply }) => {
+      reply.integer(backend.keyCount());
+      return undefined;
+    },
+  },
+];

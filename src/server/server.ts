@@ -1,0 +1,156 @@
+/**
+ * The Redis protocol server of one peer: accepts clients and holds what their connections share.
+ *
+ * Owns the listening socket, the list of connections, their number and the memory behind their unfinished
+ * requests. Leaves each conversation to connection.ts and all data to the Backend.
+ * Invariant: after `close` has resolved no connection is open and no command will run; replies that waited
+ * for their acknowledgement were sent, or their connection was closed without them.
+ */
+import { listenTcp } from '../network/tcp.ts';
+import { createAcknowledgements } from './acknowledgements.ts';
+import type { AcknowledgementLevel, Backend } from '../peer/backend.ts';
+import type { ClientState, ServerState } from './command.ts';
+import { createCommandTable } from './commandTable.ts';
+import type { ClientSocket, ConnectionHost } from './connectionHost.ts';
+import { Connection } from './connection.ts';
+import { createReplyWriter } from './reply.ts';
+import { BULK_LIMIT_BYTES } from './requestParser.ts';
+import { createScanCursors } from './scanCursors.ts';
+import type { ServerCounters } from './serverCounters.ts';
+import { createServerCounters } from './serverCounters.ts';
+
+/** Clients connected at a time, count (Redis's maxclients). Raising it needs as many file descriptors. */
+export const DEFAULT_MAX_CLIENTS = 10_000;
+/** One reply, bytes: a larger one closes the connection. It is also the most that one client can make us hold. */
+export const DEFAULT_OUTPUT_LIMIT_BYTES = 256 * 1024 * 1024;
+/** Memory behind the unfinished requests of all connections, bytes: who passes it is closed. */
+export const INPUT_TOTAL_LIMIT_BYTES = 512 * 1024 * 1024;
+/** How long `close` waits for replies on their way, milliseconds. */
+export const CLOSE_GRACE_MS = 1000;
+
+export interface RedisServerOptions {
+  readonly backend: Backend;
+  readonly host: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  /** What a client's OK means unless it says otherwise; 'committed' if left out. */
+  readonly acknowledge?: AcknowledgementLevel;
+  readonly maxClients?: number;
+  /** Largest argument taken, bytes: the peer's maxValueBytes. */
+  readonly maxValueBytes?: number;
+  readonly outputLimitBytes?: number;
+}
+
+export interface RedisServer {
+  readonly port: number;
+  readonly counters: Readonly<ServerCounters>;
+  readonly connectionCount: () => number;
+  /** Takes no more requests, sends what can still be sent within CLOSE_GRACE_MS, then closes. May be called twice. */
+  readonly close: () => Promise<void>;
+}
+
+/** Rejects with the ToposphereError of `listenTcp` when the address cannot be had. */
+export async function startRedisServer(options: RedisServerOptions): Promise<RedisServer> {
+  const { backend } = options;
+  const maxClients = options.maxClients ?? DEFAULT_MAX_CLIENTS;
+  const connections = new Map<number, Connection>();
+  const counters = createServerCounters();
+  const acknowledgements = createAcknowledgements(backend);
+  let port = options.port;
+  let lastClientId = 0;
+  let inputBytes = 0;
+  let readyListeners: (() => void)[] = [];
+  let closing: Promise<void> | undefined;
+  let onEmpty: (() => void) | undefined;
+
+  const server: ServerState = {
+    table: createCommandTable(),
+    cursors: createScanCursors(),
+    counters,
+    acknowledge: options.acknowledge ?? 'committed',
+    maxClients,
+    port: () => port,
+    startedAtMs: Date.now(),
+    clients: listClients,
+    clientCount: () => connections.size,
+  };
+
+  const host: ConnectionHost = {
+    backend,
+    server,
+    reply: createReplyWriter(options.outputLimitBytes ?? DEFAULT_OUTPUT_LIMIT_BYTES),
+    acknowledgements,
+    turn: { isRunning: false },
+    requestLimits: { bulkLimitBytes: options.maxValueBytes ?? BULK_LIMIT_BYTES },
+    noteInputBytes: (change) => {
+      inputBytes += change;
+      return inputBytes <= INPUT_TOTAL_LIMIT_BYTES;
+    },
+    whenReady,
+    onClosed: (clientId) => {
+      connections.delete(clientId);
+      if (connections.size === 0) onEmpty?.();
+    },
+  };
+
+  function* listClients(): IterableIterator<ClientState> {
+    for (const connection of connections.values()) yield connection.client;
+  }
+
+  /** One question to the backend for all who wait. */
+  function whenReady(onReady: () => void): void {
+    readyListeners.push(onReady);
+    if (readyListeners.length > 1) return;
+    const tellAll = (): void => {
+      const listeners = readyListeners;
+      readyListeners = [];
+      for (const listener of listeners) listener();
+    };
+    // A backend that failed says so when the writes are acknowledged; nobody may wait for it here.
+    backend.whenReady().then(tellAll, tellAll);
+  }
+
+  function onSocket(socket: ClientSocket): void {
+    if (closing !== undefined) {
+      socket.destroy();
+      return;
+    }
+    counters.connectionsAccepted += 1;
+    if (connections.size >= maxClients) {
+      counters.connectionsRejected += 1;
+      socket.on('error', () => undefined);
+      socket.write(Buffer.from('-ERR max number of clients reached\r\n'));
+      socket.end(() => {
+        socket.destroy();
+      });
+      return;
+    }
+    lastClientId += 1;
+    connections.set(lastClientId, new Connection(host, socket, lastClientId));
+  }
+
+  const listener = await listenTcp({ host: options.host, port: options.port, onSocket });
+  port = listener.port;
+
+  async function closeAll(): Promise<void> {
+    for (const connection of connections.values()) connection.endGently();
+    if (connections.size > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, CLOSE_GRACE_MS);
+        onEmpty = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    for (const connection of connections.values()) connection.destroy();
+    await listener.close();
+  }
+
+  return {
+    port,
+    counters,
+    connectionCount: () => connections.size,
+    close: () => (closing ??= closeAll()),
+  };
+}

@@ -1,0 +1,52 @@
+/**
+ * What a Redis server counts: plain numbers, bumped in hot loops and read by INFO, status and metrics.
+ *
+ * Owns the names. Every reason for dropping a request or closing a connection has its own, so that none
+ * happens unseen. Counters only grow while the server lives.
+ */
+export interface ServerCounters {
+  connectionsAccepted: number;
+  /** Refused because `maxClients` were connected. */
+  connectionsRejected: number;
+  commandsProcessed: number;
+  /** Requests answered with an error. */
+  commandsRefused: number;
+  keyspaceHits: number;
+  keyspaceMisses: number;
+  bytesReceived: number;
+  bytesSent: number;
+  /** Closed: bytes that are no request. */
+  protocolErrors: number;
+  /** Closed: a web browser, or someone using one, spoke HTTP. */
+  httpDropped: number;
+  /** Closed: one request, or all unfinished ones together, longer than the limit. */
+  inputLimitClosed: number;
+  /** Closed: the client did not read its replies, or asked for one longer than the limit. */
+  outputLimitClosed: number;
+  /** Closed: writes whose acknowledgement level will not be reached. */
+  acknowledgementFailed: number;
+  /** The socket failed under the connection. */
+  socketErrors: number;
+  /** Times that reading was stopped because the client did not read, or the disk did not keep up. */
+  readingPaused: number;
+}
+
+export function createServerCounters(): ServerCounters {
+  return {
+    connectionsAccepted: 0,
+    connectionsRejected: 0,
+    commandsProcessed: 0,
+    commandsRefused: 0,
+    keyspaceHits: 0,
+    keyspaceMisses: 0,
+    bytesReceived: 0,
+    bytesSent: 0,
+    protocolErrors: 0,
+    httpDropped: 0,
+    inputLimitClosed: 0,
+    outputLimitClosed: 0,
+    acknowledgementFailed: 0,
+    socketErrors: 0,
+    readingPaused: 0,
+  };
+}

@@ -1,0 +1,170 @@
+/**
+ * TOPOSPHERE: what Redis has no word for. Status, digest, acknowledgement level, rehearsed faults, watching, ranges.
+ *
+ * Owns the shapes of these replies; the command line and the status page are built on them. Leaves the facts to
+ * the backend. A change that is watched goes out between two replies, as a RESP3 push or a RESP2 array.
+ * Invariant: a range ends only with an empty reply; a shorter one than asked for says nothing.
+ */
+import { ToposphereError } from '../core/errors.ts';
+import type { AcknowledgementLevel, KeyChange } from '../peer/backend.ts';
+import type { Command, CommandContext } from './command.ts';
+import { argumentKey, argumentText, argumentUtf8, LOCAL_TO_PEER, NO_KEYS, readInteger } from './command.ts';
+import type { ReplyWriter } from './reply.ts';
+import type { Request } from './requestParser.ts';
+import { keysWithPrefix } from './scanCommands.ts';
+
+/** Pairs in one reply of TOPOSPHERE RANGE, count. */
+export const RANGE_COUNT_LIMIT = 10_000;
+/** One reply of TOPOSPHERE RANGE ends early, after the pair that passes this size, bytes. */
+export const RANGE_REPLY_BYTES = 4 * 1024 * 1024;
+/** Watches of one connection, count. */
+export const WATCH_LIMIT = 64;
+
+const ORDINARY = { flags: ['noscript', 'loading', 'stale'], group: 'server', keys: NO_KEYS } as const;
+
+export const toposphereCommand: Command = {
+  ...ORDINARY,
+  name: 'toposphere',
+  arity: -2,
+  summary: 'Ask this peer for what Redis has no word for',
+  partition: LOCAL_TO_PEER,
+  subcommands: [
+    {
+      ...ORDINARY,
+      name: 'toposphere|status',
+      arity: 2,
+      summary: 'Tell everything this peer knows of itself and the others, as JSON',
+      partition: LOCAL_TO_PEER,
+      run: ({ backend, server, reply }) => {
+        const clients = { connected: server.clientCount(), ...server.counters };
+        reply.bulkUtf8(JSON.stringify({ ...backend.describe(), clients }));
+        return undefined;
+      },
+    },
+    {
+      ...ORDINARY,
+      name: 'toposphere|digest',
+      arity: 2,
+      summary: 'Hash everything this peer holds: digest, visible keys, tombstones',
+      partition: 'Equal on peers that hold the same; differs while a cut keeps updates from one of them.',
+      run: async ({ backend }) => {
+        const { digest, visible, tombstones } = await backend.digest();
+        return (reply) => {
+          reply.array(3);
+          reply.bulkText(digest);
+          reply.integer(visible);
+          reply.integer(tombstones);
+        };
+      },
+    },
+    {
+      ...ORDINARY,
+      name: 'toposphere|ack',
+      arity: -2,
+      summary: 'Choose what OK to a write means on this connection: TOPOSPHERE ACK fast|committed|durable',
+      partition: 'None of the levels waits for other peers: writes are acknowledged on either side of a cut.',
+      run: ({ client, reply }, request) => {
+        const level = request.count === 3 ? readLevel(argumentText(request, 2).toLowerCase()) : undefined;
+        if (request.count === 2) {
+          reply.bulkText(client.acknowledge);
+        } else if (level === undefined) {
+          reply.error('ERR the acknowledgement level is one of fast, committed, durable');
+        } else {
+          client.acknowledge = level;
+          reply.ok();
+        }
+        return undefined;
+      },
+    },
+    {
+      ...ORDINARY,
+      name: 'toposphere|faults',
+      arity: -3,
+      flags: ['admin', 'noscript', 'loading', 'stale'],
+      summary: 'Rehearse a partition, on a peer started for it: TOPOSPHERE FAULTS cut|heal|drop ...',
+      partition: 'Makes one.',
+      run: ({ backend, reply }, request) => {
+        const words: string[] = [];
+        for (let index = 2; index < request.count; index += 1) words.push(argumentUtf8(request, index));
+        reply.bulkUtf8(backend.rehearseFaults(words));
+        return undefined;
+      },
+    },
+    {
+      ...ORDINARY,
+      name: 'toposphere|watch',
+      arity: 3,
+      summary: 'Be told of every change of a key with this prefix until the connection ends',
+      partition:
+        'Tells of changes as they reach this peer; a key changed often on the other side of a cut changes once here.',
+      run: ({ backend, client, reply }, request) => {
+        if (client.watches.length >= WATCH_LIMIT) {
+          reply.error(`ERR a connection watches at most ${WATCH_LIMIT} prefixes`);
+          return undefined;
+        }
+        const endWatch = backend.watchKeys(argumentKey(request, 2), (change) => {
+          client.sendPush((writer) => {
+            writeChange(writer, change);
+          });
+        });
+        client.watches.push(endWatch);
+        reply.ok();
+        return undefined;
+      },
+    },
+    {
+      ...ORDINARY,
+      name: 'toposphere|range',
+      arity: 5,
+      flags: ['readonly'],
+      summary: 'Read keys and values in byte order: TOPOSPHERE RANGE prefix after|"" count',
+      partition:
+        'Reads what this peer holds; ask again with the last key as `after` until the reply is empty.',
+      run: (context, request) => {
+        runRange(context, request);
+        return undefined;
+      },
+    },
+  ],
+};
+
+function readLevel(word: string): AcknowledgementLevel | undefined {
+  return word === 'fast' || word === 'committed' || word === 'durable' ? word : undefined;
+}
+
+function writeChange(writer: ReplyWriter, { key, previous, value }: KeyChange): void {
+  writer.push(4);
+  writer.bulkText('change');
+  writer.bulkText(key);
+  if (previous === undefined) writer.null();
+  else writer.bulk(previous);
+  if (value === undefined) writer.null();
+  else writer.bulk(value);
+}
+
+function runRange({ backend, reply }: CommandContext, request: Request): void {
+  const count = readInteger(argumentText(request, 4));
+  if (count === undefined || count < 1) {
+    throw new ToposphereError('BAD_ARGUMENT', 'the count of a range is a whole number from 1');
+  }
+  const afterKey = argumentKey(request, 3);
+  const after = afterKey === '' ? undefined : afterKey;
+  const { keys } = keysWithPrefix(
+    backend,
+    argumentKey(request, 2),
+    after,
+    Math.min(count, RANGE_COUNT_LIMIT),
+  );
+  const slot = reply.openArray();
+  const startBytes = reply.sizeBytes();
+  let written = 0;
+  for (const key of keys) {
+    const value = backend.read(key);
+    if (value === undefined) continue;
+    reply.bulkText(key);
+    reply.bulk(value);
+    written += 2;
+    if (reply.sizeBytes() - startBytes > RANGE_REPLY_BYTES) break;
+  }
+  reply.closeArray(slot, written);
+}

@@ -1,0 +1,130 @@
+/**
+ * A Backend over a Map, for tests and for measuring the server alone.
+ *
+ * Owns the hand on the tap: acknowledgements can be held, released or failed, and the disk can be made busy.
+ * Leaves tags, peers and storage out. Keys are sorted only when someone walks over them.
+ */
+import { ToposphereError } from '../../src/core/errors.ts';
+import type { Key } from '../../src/core/types.ts';
+import type { AcknowledgementLevel, Backend, KeyChange } from '../../src/peer/backend.ts';
+
+export interface PendingAcknowledgement {
+  readonly level: AcknowledgementLevel;
+  readonly callback: (failure?: Error) => void;
+}
+
+export interface MapBackend extends Backend {
+  readonly values: Map<Key, Uint8Array>;
+  /** 'prompt' answers each acknowledge in the next turn; 'held' keeps them in `pending`. */
+  mode: 'prompt' | 'held';
+  readonly pending: PendingAcknowledgement[];
+  /** Number of calls of `acknowledge`. */
+  acknowledgeCalls: number;
+  /** Resolves when `pending` holds at least `count`. */
+  readonly whenPending: (count: number) => Promise<void>;
+  readonly setBusy: (isBusy: boolean) => void;
+}
+
+/** Keys longer than this are refused, as a peer does, characters. */
+const KEY_LIMIT = 1900;
+
+export function createMapBackend(): MapBackend {
+  const values = new Map<Key, Uint8Array>();
+  const watches = new Set<{ readonly prefix: Key; readonly listener: (change: KeyChange) => void }>();
+  const pending: PendingAcknowledgement[] = [];
+  let sorted: Key[] | undefined;
+  let isBusy = false;
+  const readyListeners: (() => void)[] = [];
+  let pendingListeners: { readonly count: number; readonly resolve: () => void }[] = [];
+
+  function tellWatches(key: Key, previous: Uint8Array | undefined, value: Uint8Array | undefined): void {
+    for (const { prefix, listener } of watches)
+      if (key.startsWith(prefix)) listener({ key, previous, value });
+  }
+
+  function assertWritable(key: Key): void {
+    if (key.length > KEY_LIMIT) throw new ToposphereError('KEY_TOO_LONG', `a key of ${key.length} bytes`);
+    if (key === 'ahead') throw new ToposphereError('CLOCK_AHEAD', 'this clock is an hour ahead');
+  }
+
+  const backend: MapBackend = {
+    values,
+    mode: 'prompt',
+    pending,
+    acknowledgeCalls: 0,
+    whenPending: (count) =>
+      new Promise((resolve) => {
+        if (pending.length >= count) resolve();
+        else pendingListeners.push({ count, resolve });
+      }),
+    setBusy: (value) => {
+      isBusy = value;
+      if (value) return;
+      for (const listener of readyListeners.splice(0)) listener();
+    },
+    read: (key) => values.get(key),
+    assertWritable,
+    write: (key, value) => {
+      assertWritable(key);
+      const previous = watches.size > 0 ? values.get(key) : undefined;
+      const sizeBefore = values.size;
+      values.set(key, value);
+      if (values.size !== sizeBefore) sorted = undefined;
+      if (watches.size > 0) tellWatches(key, previous, value);
+    },
+    remove: (key) => {
+      const previous = values.get(key);
+      if (previous === undefined) return false;
+      values.delete(key);
+      sorted = undefined;
+      tellWatches(key, previous, undefined);
+      return true;
+    },
+    keysAfter: (after, limit) => {
+      sorted ??= [...values.keys()].sort((a, b) => (a < b ? -1 : 1));
+      let low = 0;
+      let high = after === undefined ? 0 : sorted.length;
+      while (after !== undefined && low < high) {
+        const middle = (low + high) >> 1;
+        if ((sorted[middle] ?? '') <= after) low = middle + 1;
+        else high = middle;
+      }
+      return sorted.slice(low, low + limit);
+    },
+    keyCount: () => values.size,
+    acknowledge: (level, callback) => {
+      backend.acknowledgeCalls += 1;
+      if (backend.mode === 'prompt') {
+        setImmediate(callback);
+        return;
+      }
+      pending.push({ level, callback });
+      pendingListeners = pendingListeners.filter(({ count, resolve }) => {
+        if (pending.length >= count) resolve();
+        return pending.length < count;
+      });
+    },
+    isBusy: () => isBusy,
+    whenReady: () =>
+      new Promise((resolve) => {
+        if (isBusy) readyListeners.push(resolve);
+        else resolve();
+      }),
+    watchKeys: (prefix, listener) => {
+      const watch = { prefix, listener };
+      watches.add(watch);
+      return () => {
+        watches.delete(watch);
+      };
+    },
+    describe: () => ({ id: 'alpha', lagUpdates: 0, peers: [{ id: 'beta', isAlive: true }] }),
+    digest: () => Promise.resolve({ digest: 'c0ffee', visible: values.size, tombstones: 0 }),
+    rehearseFaults: (words) => {
+      if (words[0] !== 'heal') {
+        throw new ToposphereError('BAD_ARGUMENT', 'this peer was not started with --allow-faults');
+      }
+      return 'healed';
+    },
+  };
+  return backend;
+}

@@ -1,0 +1,189 @@
+/**
+ * Reply by reply against redis-server itself: the same bytes in, the same bytes out, unless said here.
+ *
+ * Runs when redis-server is installed; says why when it does not. The server is our own child on a port of 127.0.0.1.
+ */
+import { equal } from 'node:assert/strict';
+import type { ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { listenTcp } from '../../src/network/tcp.ts';
+import { compileGlob } from '../../src/server/globPattern.ts';
+import type { RedisServer } from '../../src/server/server.ts';
+import { startRedisServer } from '../../src/server/server.ts';
+import { createRandom } from './mutation.ts';
+import { createMapBackend } from './mapBackend.ts';
+import { encode, openRawClient } from './rawClient.ts';
+
+/** Each is sent on a connection of its own and ends it, so that the whole conversation can be compared. */
+const CONVERSATIONS: readonly string[] = [
+  'PING\r\nPING hello\r\nping a b\r\nECHO x\r\nECHO\r\nQUIT\r\n',
+  'SET a 1\r\nGET a\r\nGET none\r\nGET\r\nGET a b\r\nSET a\r\nSET a b FOO\r\nset a b EX\r\nQUIT\r\n',
+  'MSET a 1 b 2\r\nMGET a b none\r\nMSET a\r\nMSET a b c\r\nMGET\r\nEXISTS a a none\r\nDEL a a none\r\nDEL\r\nQUIT\r\n',
+  'SET t x\r\nTYPE t\r\nTYPE none\r\nDEL t b\r\nDBSIZE\r\nDBSIZE x\r\nTYPE\r\nQUIT\r\n',
+  'FOO a b\r\nfoo\r\n"f\\r\\no" "a\\r\\nb"\r\n"f\\x00o" "a\\x00b" c\r\nQUIT\r\n',
+  `${'F'.repeat(200)} ${'a'.repeat(100)} ${'b'.repeat(100)} c\r\nQUIT\r\n`,
+  'CLIENT\r\nCLIENT FOO\r\nclient foo bar\r\nCLIENT SETNAME\r\nCLIENT SETNAME "a b"\r\nCLIENT GETNAME\r\nCLIENT SETNAME n\r\nCLIENT GETNAME\r\nCLIENT INFO x\r\nCLIENT ID x\r\nCLIENT LIST FOO\r\nQUIT\r\n',
+  'CLIENT NO-EVICT maybe\r\nCLIENT NO-EVICT on\r\nCLIENT NO-EVICT\r\nRESET\r\nCLIENT GETNAME\r\nRESET x\r\nQUIT\r\n',
+  'COMMAND FOO\r\nCOMMAND COUNT x\r\nCOMMAND DOCS nosuch\r\nCOMMAND INFO nosuch\r\nCOMMAND LIST x\r\nQUIT\r\n',
+  'SELECT 0\r\nSELECT a\r\nSELECT 100\r\nSELECT -1\r\nSELECT\r\nQUIT\r\n',
+  'HELLO 4\r\nHELLO x\r\nHELLO 2 FOO\r\nHELLO 2 SETNAME\r\nHELLO 2 SETNAME "a b"\r\nHELLO 3 AUTH a\r\nQUIT\r\n',
+  'SCAN\r\nSCAN x\r\nSCAN 0 COUNT\r\nSCAN 0 COUNT 0\r\nSCAN 0 COUNT x\r\nSCAN 0 TYPE foo\r\nSCAN 18446744073709551616\r\nSCAN 0 FOO x\r\nKEYS\r\nKEYS nosuch*\r\nQUIT\r\n',
+  'INFO foo\r\nINFO foo bar\r\nQUIT\r\n',
+  'HELLO 3 FOO\r\nGET none\r\nQUIT now\r\nPING\r\n',
+  '*1\r\n!3\r\n',
+  '*1\r\n$-1\r\n',
+  '*1\r\n$4x\r\n',
+  '*1\r\n$600000000\r\n',
+  '*a\r\n',
+  '*01\r\n',
+  '*2147483648\r\n',
+  '*-1\r\n*0\r\n\r\nPING\r\nQUIT\r\n',
+  '*1\r\n$4\r\nPINGxx*1\r\n$4\r\nQUITyy',
+  'GET "a\r\n',
+  'ECHO \'a\\\'b\' \r\nECHO "\\x41\\n\\q"\r\nECHO a"b c"\r\nQUIT\r\n',
+  'POST / \r\nPING\r\n',
+  'Host: box\r\nPING\r\n',
+  'GET / HTTP/1.1\r\nHost: x\r\nPING\r\n',
+  encode('QUIT').toString(),
+];
+
+describe('redis oracle', () => {
+  let redis: ChildProcess | undefined;
+  let redisPort = 0;
+  let folder = '';
+  let server: RedisServer;
+
+  before(async function () {
+    folder = await mkdtemp(join(tmpdir(), 'toposphere-oracle-'));
+    redisPort = await freePort();
+    redis = await startOracle(redisPort, folder);
+    if (redis === undefined) {
+      console.log('      skipped: redis-server is not installed, so there is nothing to compare with');
+      this.skip();
+    }
+  });
+
+  after(async () => {
+    if (redis !== undefined) {
+      const ended = new Promise((resolve) => redis?.once('exit', resolve));
+      redis.kill();
+      await ended;
+    }
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  beforeEach(async () => {
+    server = await startRedisServer({ backend: createMapBackend(), host: '127.0.0.1', port: 0 });
+    await converse(redisPort, 'FLUSHALL\r\nQUIT\r\n');
+  });
+
+  afterEach(async () => {
+    await server.close();
+  });
+
+  for (const conversation of CONVERSATIONS) {
+    it(`answers ${JSON.stringify(conversation.slice(0, 70))} as Redis does`, async () => {
+      equal(await converse(server.port, conversation), await converse(redisPort, conversation));
+    });
+  }
+
+  it('tells of GET in COMMAND INFO what Redis tells, up to the key specifications', async () => {
+    for (const hello of ['', 'HELLO 3 SETNAME x\r\n']) {
+      const ask = `${hello}COMMAND INFO get mset del keys dbsize\r\nQUIT\r\n`;
+      const heads = async (port: number): Promise<string> =>
+        (await converse(port, ask)).match(/\$\d+\r\n(?:get|mset|dbsize)\r\n:-?\d+\r\n/g)?.join('') ?? '';
+      equal(await heads(server.port), await heads(redisPort));
+    }
+  });
+
+  it('matches 3,000 made-up patterns as Redis does', async () => {
+    const random = createRandom(7);
+    const alphabet = ['a', 'b', '-', ']', '[', '^', '*', '?', '\\', '\xe9'];
+    const word = (length: number): string =>
+      Array.from({ length }, () => alphabet[random(alphabet.length)] ?? '').join('');
+    const keys = [...new Set(Array.from({ length: 60 }, () => word(1 + random(5))))].sort();
+    const patterns = Array.from({ length: 3000 }, () => word(1 + random(7)));
+    const requests = [
+      encode('MSET', ...keys.flatMap((key) => [key, '1'])),
+      ...patterns.map((pattern) => encode('KEYS', pattern)),
+      encode('QUIT'),
+    ];
+    const answer = await converse(redisPort, Buffer.concat(requests).toString('latin1'));
+    const lists = readLists(answer.slice('+OK\r\n'.length));
+    for (const [index, pattern] of patterns.entries()) {
+      const ours = keys.filter((key) => compileGlob(pattern).isMatch(key));
+      const theirs = [...(lists[index] ?? [])].sort();
+      equal(JSON.stringify(ours), JSON.stringify(theirs), `pattern ${JSON.stringify(pattern)}`);
+    }
+  });
+});
+
+/** Everything that is answered until the other side closes. */
+async function converse(port: number, text: string): Promise<string> {
+  const client = openRawClient(port);
+  client.send(text);
+  const answer = await client.waitForClose();
+  client.destroy();
+  return answer;
+}
+
+function readLists(answer: string): string[][] {
+  const lists: string[][] = [];
+  let at = 0;
+  const line = (): string => {
+    const end = answer.indexOf('\r\n', at);
+    const text = answer.slice(at, end);
+    at = end + 2;
+    return text;
+  };
+  while (answer[at] === '*') {
+    const list: string[] = [];
+    for (let left = Number(line().slice(1)); left > 0; left -= 1) {
+      const length = Number(line().slice(1));
+      list.push(answer.slice(at, at + length));
+      at += length + 2;
+    }
+    lists.push(list);
+  }
+  return lists;
+}
+
+async function freePort(): Promise<number> {
+  const listener = await listenTcp({ host: '127.0.0.1', port: 0, onSocket: (socket) => socket.destroy() });
+  await listener.close();
+  return listener.port;
+}
+
+/** undefined when there is no redis-server to start. */
+function startOracle(port: number, folder: string): Promise<ChildProcess | undefined> {
+  const words = [
+    '--port',
+    String(port),
+    '--bind',
+    '127.0.0.1',
+    '--save',
+    '',
+    '--appendonly',
+    'no',
+    '--dir',
+    folder,
+  ];
+  const child = spawn('redis-server', words, { stdio: ['ignore', 'pipe', 'ignore'] });
+  return new Promise((resolve, reject) => {
+    child.once('error', () => {
+      resolve(undefined);
+    });
+    child.once('exit', (code) => {
+      reject(new Error(`redis-server ended with ${code ?? 'a signal'}`));
+    });
+    child.stdout.on('data', (chunk: Buffer) => {
+      if (chunk.toString().includes('Ready to accept connections')) {
+        child.removeAllListeners('exit');
+        resolve(child);
+      }
+    });
+  });
+}
