@@ -158,7 +158,7 @@ export class Peer {
         runtime,
         store,
         now: ports.now,
-        createHash: hashing.createHash64,
+        createHash: () => hashing.createHash64(),
         describeNetwork: () => ({ ...network.report() }),
       });
       return new Peer({ options, runtime, store, network, backend, failureListeners });
@@ -227,11 +227,7 @@ export class Peer {
       const last = page[page.length - 1];
       if (last === undefined || page.length < size) return;
       left -= page.length;
-      const { from: _from, after: _after, before: _before, ...kept } = bounds;
-      bounds =
-        options.reverse === true
-          ? { ...bounds, before: last[0] }
-          : { ...kept, ...(bounds.before === undefined ? {} : { before: bounds.before }), after: last[0] };
+      bounds = options.reverse === true ? { ...bounds, before: last[0] } : { ...bounds, after: last[0] };
     }
   }
 
@@ -305,16 +301,16 @@ function coreSettings(options: PeerOptions): CoreSettings {
 
 /** The tighter of prefix and bounds. */
 function keyRangeOf(options: RangeOptions): KeyRange {
-  const prefix = options.prefix === undefined ? undefined : parsePrefix(options.prefix);
-  const from = options.from === undefined ? undefined : parsePrefix(options.from);
-  const before = options.before === undefined ? undefined : parsePrefix(options.before);
-  const end = prefix === undefined ? undefined : prefixEnd(prefix);
+  const [prefix, from, after, before] = [options.prefix, options.from, options.after, options.before].map(
+    (bound) => (bound === undefined ? undefined : parsePrefix(bound)),
+  );
   const lowest = prefix !== undefined && (from === undefined || prefix > from) ? prefix : from;
+  const end = prefix === undefined ? undefined : prefixEnd(prefix);
   const highest = end !== undefined && (before === undefined || end < before) ? end : before;
   return {
     ...(lowest === undefined ? {} : { from: lowest }),
+    ...(after === undefined ? {} : { after }),
     ...(highest === undefined ? {} : { before: highest }),
-    ...(options.after === undefined ? {} : { after: parsePrefix(options.after) }),
     ...(options.reverse === undefined ? {} : { reverse: options.reverse }),
   };
 }
