@@ -1,0 +1,129 @@
+/** A store as plain maps, and arbitrary operations to do to it and to a real one side by side. */
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import type { KeyRange, StateValue, Store } from '../../src/core/store.ts';
+import type { Entry, Key } from '../../src/core/types.ts';
+import { asKey, commitTurn, entryNumber, listEntries, ORIGIN, plainEntry } from './entries.ts';
+
+interface Contents {
+  entries: Map<Key, Entry>;
+  rows: Map<number, Key>;
+  states: Map<string, StateValue>;
+}
+
+export interface StoreModel extends Contents {
+  /** As of the last commit: what a restart finds. */
+  committed: Contents;
+}
+
+export type StoreOperation =
+  | { readonly kind: 'entry'; readonly key: string; readonly number: number; readonly isTombstone: boolean }
+  | { readonly kind: 'row'; readonly sequence: number; readonly key: string }
+  | { readonly kind: 'state'; readonly name: string; readonly value: number }
+  | { readonly kind: 'commit'; readonly wait: boolean }
+  | { readonly kind: 'settle'; readonly wait: boolean }
+  | { readonly kind: 'reopen' }
+  | { readonly kind: 'scan'; readonly range: KeyRange };
+
+export function createModel(): StoreModel {
+  const contents = {
+    entries: new Map<Key, Entry>(),
+    rows: new Map<number, Key>(),
+    states: new Map<string, StateValue>(),
+  };
+  return { ...contents, committed: copyOf(contents) };
+}
+
+function copyOf({ entries, rows, states }: Contents): Contents {
+  return { entries: new Map(entries), rows: new Map(rows), states: new Map(states) };
+}
+
+export function modelEntries(model: StoreModel, { from, after, before, reverse }: KeyRange): unknown[] {
+  const kept = [...model.entries].filter(
+    ([key]) =>
+      (from === undefined || key >= from) &&
+      (after === undefined || key > after) &&
+      (before === undefined || key < before),
+  );
+  kept.sort(([a], [b]) => (a < b ? -1 : 1));
+  if (reverse === true) kept.reverse();
+  return kept.map(([key, entry]) => [key, plainEntry(entry)]);
+}
+
+/** Does the operation to both and compares. `settle` and `reopen` are done to the store by the caller. */
+export async function applyToModel(
+  store: Store,
+  model: StoreModel,
+  operation: StoreOperation,
+): Promise<void> {
+  switch (operation.kind) {
+    case 'entry': {
+      const entry = entryNumber(operation.number, operation.isTombstone ? 'tombstone' : 'value');
+      store.writeEntry(asKey(operation.key), entry);
+      model.entries.set(asKey(operation.key), entry);
+      assert.deepEqual(plainEntry(store.readEntry(asKey(operation.key))), plainEntry(entry));
+      return;
+    }
+    case 'row':
+      store.writeRow(ORIGIN, operation.sequence, asKey(operation.key));
+      model.rows.set(operation.sequence, asKey(operation.key));
+      return;
+    case 'state':
+      store.writeState(operation.name, operation.value);
+      model.states.set(operation.name, operation.value);
+      return;
+    case 'commit': {
+      model.committed = copyOf(model);
+      const durable = commitTurn(store);
+      if (operation.wait) await durable;
+      return;
+    }
+    case 'reopen':
+      Object.assign(model, copyOf(model.committed));
+      assert.deepEqual(listEntries(store.entries({})), modelEntries(model, {}));
+      return;
+    case 'settle':
+    case 'scan': {
+      const range = operation.kind === 'scan' ? operation.range : {};
+      assert.deepEqual(listEntries(store.entries(range)), modelEntries(model, range));
+      return;
+    }
+  }
+}
+
+/** Few keys, so that they meet again; the bytes that are first and last, so that orders and prefixes are tried. */
+const keys = fc
+  .array(fc.constantFrom('\x00', 'a', '\xff'), { maxLength: 3 })
+  .map((characters) => characters.join(''));
+
+const ranges: fc.Arbitrary<KeyRange> = fc.record(
+  { from: keys.map(asKey), after: keys.map(asKey), before: keys.map(asKey), reverse: fc.boolean() },
+  { requiredKeys: [] },
+);
+
+const numbers = fc.integer({ min: 1, max: 1_000_000 });
+const arbitraries: Record<StoreOperation['kind'], fc.Arbitrary<StoreOperation>> = {
+  entry: fc.record({ kind: fc.constant('entry'), key: keys, number: numbers, isTombstone: fc.boolean() }),
+  row: fc.record({ kind: fc.constant('row'), sequence: fc.integer({ min: 1, max: 5_000 }), key: keys }),
+  state: fc.record({ kind: fc.constant('state'), name: keys, value: numbers }),
+  commit: fc.record({ kind: fc.constant('commit'), wait: fc.boolean() }),
+  settle: fc.record({ kind: fc.constant('settle'), wait: fc.boolean() }),
+  reopen: fc.record({ kind: fc.constant('reopen') }),
+  scan: fc.record({ kind: fc.constant('scan'), range: ranges }),
+};
+
+export function storeOperations(): fc.Arbitrary<readonly StoreOperation[]> {
+  const { entry, row, state, commit, settle, reopen, scan } = arbitraries;
+  return fc.array(
+    fc.oneof(
+      { weight: 12, arbitrary: entry },
+      { weight: 4, arbitrary: row },
+      { weight: 3, arbitrary: state },
+      { weight: 5, arbitrary: commit },
+      { weight: 3, arbitrary: settle },
+      { weight: 1, arbitrary: reopen },
+      { weight: 6, arbitrary: scan },
+    ),
+    { maxLength: 80 },
+  );
+}

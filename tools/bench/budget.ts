@@ -1,0 +1,70 @@
+/**
+ * What a run was asked for: how long, how much, with what.
+ *
+ * Owns the two sizes of a run (full and short) and the clock that ends it. Invariant: a part that runs out of time
+ * stops after the round it is in and says so; it never hangs and never fails the run.
+ */
+import type { Children } from './children.ts';
+import type { Workspace } from './workspace.ts';
+
+export interface Sizes {
+  /** Time the parts may take together before they start to leave rounds out, milliseconds. */
+  readonly totalMs: number;
+  /** Keys of the embedded part. */
+  readonly embeddedKeys: number;
+  readonly embeddedRounds: number;
+  /** Time of one embedded measurement of awaited writes, milliseconds. */
+  readonly embeddedWriteMs: number;
+  /** Requests of one run of redis-benchmark by pipeline length. */
+  readonly requests: Readonly<Record<1 | 16, number>>;
+  /** SETs that fill the random keys before anything is measured. */
+  readonly fillRequests: number;
+  readonly aloneRounds: number;
+  readonly fourRounds: number;
+  /** Paced writes of one visibility round, and rounds. */
+  readonly visibilityWrites: number;
+  readonly visibilityRounds: number;
+}
+
+export const FULL: Sizes = {
+  totalMs: 345_000,
+  embeddedKeys: 100_000,
+  embeddedRounds: 5,
+  embeddedWriteMs: 500,
+  requests: { 1: 120_000, 16: 600_000 },
+  fillRequests: 300_000,
+  aloneRounds: 3,
+  fourRounds: 3,
+  visibilityWrites: 500,
+  visibilityRounds: 5,
+};
+
+export const SHORT: Sizes = {
+  totalMs: 30_000,
+  embeddedKeys: 20_000,
+  embeddedRounds: 3,
+  embeddedWriteMs: 100,
+  requests: { 1: 10_000, 16: 50_000 },
+  fillRequests: 100_000,
+  aloneRounds: 2,
+  fourRounds: 1,
+  visibilityWrites: 150,
+  visibilityRounds: 2,
+};
+
+export interface Bench {
+  readonly sizes: Sizes;
+  readonly children: Children;
+  readonly workspace: Workspace;
+  /** Why there is no Redis to compare with; undefined when there is one. */
+  readonly redisMissing: string | undefined;
+  /** Milliseconds since the run began. */
+  readonly elapsedMs: () => number;
+  /** Milliseconds since the run began at which the present part should be over. */
+  readonly partEndsMs: number;
+}
+
+/** Measurements go on while the part has time; those of the first round always run. */
+export function hasTimeFor({ partEndsMs, elapsedMs }: Bench, round: number): boolean {
+  return round === 0 || elapsedMs() < partEndsMs;
+}
