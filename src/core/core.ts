@@ -7,7 +7,7 @@
 import type { Now } from './clock.ts';
 import type { Effect, TimerName } from './effects.ts';
 import { onNakTimer } from './gaps.ts';
-import { noteHeard, onLivenessTimer } from './liveness.ts';
+import { noteHeard, noteInput, onLivenessTimer } from './liveness.ts';
 import type { Channel, Message } from './messages.ts';
 import { onHeartbeat, onHeartbeatTimer } from './onHeartbeat.ts';
 import { greet, onKeepalive, onKeepaliveTimer } from './onKeepalive.ts';
@@ -21,7 +21,7 @@ import { flushUpdates } from './write.ts';
 
 /** Starts the timers. Call once, when the first turn (with the new incarnation) is durable. */
 export function onStart(state: PeerState, now: Now): void {
-  state.lastLivenessMs = now.monotonicMs;
+  state.lastInputMs = now.monotonicMs;
   schedule(state, now, 'keepalive', 0);
   schedule(state, now, 'heartbeat', state.settings.heartbeatMs * state.random());
   schedule(state, now, 'liveness', state.settings.deadAfterMs / 4);
@@ -36,6 +36,7 @@ export function onMessage(
   channel: Channel,
   message: Message,
 ): void {
+  noteInput(state, now);
   const view = state.peers.get(from);
   if (view === undefined) {
     state.counters.droppedNotMember += 1;
@@ -52,7 +53,7 @@ export function onMessage(
       else onKeepalive(state, now, view, message);
       return;
     case 'heartbeat':
-      onHeartbeat(state, view, message);
+      onHeartbeat(state, now, view, message);
       return;
     case 'sync':
       onSync(state, now, view, message);
@@ -67,6 +68,7 @@ export function onMessage(
 
 /** A timer that an effect asked for has come; one armed anew since is ignored. */
 export function onTimer(state: PeerState, now: Now, timer: TimerName, token: number): void {
+  noteInput(state, now);
   if (!takeTimer(state, timer, token)) return;
   switch (timer) {
     case 'keepalive':

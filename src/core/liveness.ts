@@ -14,8 +14,8 @@ import type { Incarnation, PeerId } from './types.ts';
 
 /** Liveness is judged so many times per `deadAfterMs`. */
 const JUDGEMENTS_PER_DEATH = 4;
-/** A judgement this many periods late means that this process stalled. */
-const STALL_PERIODS = 2;
+/** After a stall, so many keepalive periods go by before anyone is judged: the others need one to hear us again. */
+const CATCH_UP_PERIODS = 3;
 /** Multicast is taken to fail after so many silent keepalive periods: well before death, so that unicast takes over in time. */
 const MULTICAST_PERIODS = 4;
 
@@ -56,6 +56,7 @@ export function noteHeard(
 
 /** Judges one peer; tells of a change. Returns true when it has just become live. */
 export function judgePeer(state: PeerState, now: Now, view: PeerView): boolean {
+  if (isCatchingUp(state, now)) return false;
   const isLive = view.hearsUs && isHeard(state, view, now);
   if (isLive === view.isLive) return false;
   view.isLive = isLive;
@@ -63,13 +64,25 @@ export function judgePeer(state: PeerState, now: Now, view: PeerView): boolean {
   return isLive;
 }
 
-/** Timer: judges everyone, unless this process was away itself. */
+/**
+ * Notes the time of an input. Timers come every few hundred milliseconds, so a longer silence means that this
+ * process stood still, and that what it reads next has waited in the socket.
+ */
+export function noteInput(state: PeerState, now: Now): void {
+  if (now.monotonicMs - state.lastInputMs > state.settings.deadAfterMs / 2)
+    state.lastStallMs = now.monotonicMs;
+  state.lastInputMs = now.monotonicMs;
+}
+
+/** Whether this process stood still a moment ago: until it has drained its sockets it judges neither peers nor clocks. */
+export function isCatchingUp(state: PeerState, now: Now): boolean {
+  return now.monotonicMs - state.lastStallMs < CATCH_UP_PERIODS * state.settings.keepaliveMs;
+}
+
+/** Timer: judges everyone, unless this process stood still itself. */
 export function onLivenessTimer(state: PeerState, now: Now): void {
-  const periodMs = state.settings.deadAfterMs / JUDGEMENTS_PER_DEATH;
-  const lateMs = now.monotonicMs - state.lastLivenessMs - periodMs;
-  state.lastLivenessMs = now.monotonicMs;
-  schedule(state, now, 'liveness', periodMs);
-  if (lateMs > STALL_PERIODS * periodMs) return; // stalled: drain the sockets before judging anyone
+  schedule(state, now, 'liveness', state.settings.deadAfterMs / JUDGEMENTS_PER_DEATH);
+  if (isCatchingUp(state, now)) return;
   for (const view of state.peers.values()) judgePeer(state, now, view);
   judgeClock(state, now);
 }
@@ -79,6 +92,7 @@ export function onLivenessTimer(state: PeerState, now: Now): void {
  * two peers that disagree the one ahead gives way).
  */
 export function judgeClock(state: PeerState, now: Now): void {
+  if (isCatchingUp(state, now)) return;
   const offsets = [0];
   for (const view of state.peers.values())
     if (isHeard(state, view, now) && view.hearsUs) offsets.push(view.wallOffsetMs);

@@ -7,7 +7,7 @@
  */
 import { SyncBuilder } from './buildSync.ts';
 import type { Now } from './clock.ts';
-import { claimsMore, rangesLacked, type HaveClaim } from './haveSet.ts';
+import { claimsMore, lastSequenceOf, rangesLacked, type HaveClaim } from './haveSet.ts';
 import { liveIds } from './liveness.ts';
 import type { HeartbeatMessage, SyncMessage } from './messages.ts';
 import type { PeerView } from './peerView.ts';
@@ -38,10 +38,20 @@ export function sendHeartbeat(state: PeerState, to: PeerId): void {
   state.counters.heartbeatsSent += 1;
 }
 
-export function onHeartbeat(state: PeerState, view: PeerView, message: HeartbeatMessage): void {
+export function onHeartbeat(state: PeerState, now: Now, view: PeerView, message: HeartbeatMessage): void {
   const claims = noteClaims(state, view, message.vector);
   const lacksMore = doesLack(state, claims);
-  answer(state, view.id, claims, lacksMore ? 'hybrid' : 'sync');
+  answer(state, now, view.id, claims, lacksMore ? 'hybrid' : 'sync');
+}
+
+/** Moves the marks behind which dots are old enough to be missing rather than on their way. */
+export function markSettled(state: PeerState, now: Now): void {
+  for (const origin of state.origins.values()) {
+    if (now.monotonicMs - origin.markedAtMs < state.settings.limits.settleMs) continue;
+    origin.settledThrough = origin.markedThrough;
+    origin.markedThrough = lastSequenceOf(origin.have);
+    origin.markedAtMs = now.monotonicMs;
+  }
 }
 
 /** Remembers what a peer says it has. */
@@ -68,12 +78,14 @@ function doesLack(state: PeerState, claims: ReadonlyMap<OriginKey, HaveClaim>): 
 /** Sends what a peer with `claims` lacks; as HYBRID with our own vector, even when it lacks nothing. */
 export function answer(
   state: PeerState,
+  now: Now,
   to: PeerId,
   claims: ReadonlyMap<OriginKey, HaveClaim>,
   as: 'sync' | 'hybrid',
 ): void {
   const { limits } = state.settings;
   const builder = new SyncBuilder(state);
+  markSettled(state, now);
   const more = collectLacked(state, claims, builder);
   const records = builder.records();
   if (records.length === 0 && as === 'sync') return;
@@ -111,7 +123,8 @@ function collectLacked(
   let isFull = false;
   for (const origin of state.origins.values()) {
     for (const [from, to] of rangesLacked(origin.have, claims.get(origin.key))) {
-      for (let sequence = from; sequence <= to; sequence += 1) {
+      const last = Math.min(to, origin.settledThrough); // what is younger is likely on its way already
+      for (let sequence = from; sequence <= last; sequence += 1) {
         if (looked >= maxAnswerDots) return true;
         looked += 1;
         if (builder.bytes >= maxAnswerBytes) {

@@ -6,10 +6,10 @@
  */
 import { timestampOf, type Now } from './clock.ts';
 import { noteAnnounced } from './gaps.ts';
-import { sendHeartbeat } from './onHeartbeat.ts';
-import { isHeard, judgeClock, judgePeer, multicastHeardSinceMs, notice } from './liveness.ts';
+import { markSettled, sendHeartbeat } from './onHeartbeat.ts';
+import { isCatchingUp, isHeard, judgeClock, judgePeer, multicastHeardSinceMs, notice } from './liveness.ts';
 import type { KeepaliveMessage } from './messages.ts';
-import type { PeerView } from './peerView.ts';
+import { addWallSample, type PeerView } from './peerView.ts';
 import { isAheadOfClock } from './apply.ts';
 import { sendKeepalive } from './send.ts';
 import { hashVector, originOf, type PeerState } from './state.ts';
@@ -23,6 +23,7 @@ const GREETING_INTERVAL_MS = 20;
 export function onKeepaliveTimer(state: PeerState, now: Now): void {
   schedule(state, now, 'keepalive', jittered(state, state.settings.keepaliveMs));
   state.lastKeepaliveMs = now.monotonicMs;
+  markSettled(state, now);
   const sinceMs = multicastHeardSinceMs(state, now);
   const heard = [];
   for (const view of state.peers.values()) {
@@ -52,7 +53,7 @@ export function onKeepalive(state: PeerState, now: Now, view: PeerView, message:
   const didHearUs = view.hearsUs;
   view.hearsUs = ofUs !== undefined;
   view.hearsOurMulticast = ofUs?.byMulticast ?? false;
-  view.wallOffsetMs = message.wallMs - now.wallMs;
+  if (!isCatchingUp(state, now)) addWallSample(view, message.wallMs - now.wallMs);
   view.vectorHash = message.vectorHash;
   view.serversHash = message.serversHash;
   view.lastSequence = message.lastSequence;

@@ -19,7 +19,8 @@ const EMPTY = new Uint8Array(0);
 export function onSync(state: PeerState, now: Now, view: PeerView, message: SyncMessage): void {
   let progress = 0;
   for (const record of message.records) progress += onSyncRecord(state, now, view.id, record);
-  if (message.vector !== undefined) answer(state, view.id, noteClaims(state, view, message.vector), 'sync');
+  if (message.vector !== undefined)
+    answer(state, now, view.id, noteClaims(state, view, message.vector), 'sync');
   // Only after progress: a sender of records that we refuse would otherwise be asked for them for ever.
   else if (message.more && progress > 0) sendHeartbeat(state, view.id);
 }

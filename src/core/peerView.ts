@@ -16,8 +16,10 @@ export interface PeerView {
   /** What its last KEEPALIVE said of us. */
   hearsUs: boolean;
   hearsOurMulticast: boolean;
-  /** Its wall clock less ours, milliseconds, at its last KEEPALIVE. */
+  /** Its wall clock less ours, milliseconds: the largest of the last samples, for waiting on the way only lowers one. */
   wallOffsetMs: number;
+  /** One sample a KEEPALIVE, the latest last. */
+  readonly wallSamplesMs: number[];
   vectorHash: number;
   serversHash: number;
   lastSequence: number;
@@ -31,6 +33,16 @@ export interface PeerView {
   isDifferenceTold: boolean;
 }
 
+/** Two seconds of KEEPALIVEs: longer than any queue that is not a stall, short enough to notice a clock that is set. */
+const WALL_SAMPLES = 8;
+
+/** Takes one reading of the other's wall clock less ours. */
+export function addWallSample(view: PeerView, offsetMs: number): void {
+  view.wallSamplesMs.push(offsetMs);
+  if (view.wallSamplesMs.length > WALL_SAMPLES) view.wallSamplesMs.shift();
+  view.wallOffsetMs = Math.max(...view.wallSamplesMs);
+}
+
 export function createPeerView(id: PeerId): PeerView {
   return {
     id,
@@ -40,6 +52,7 @@ export function createPeerView(id: PeerId): PeerView {
     hearsUs: false,
     hearsOurMulticast: false,
     wallOffsetMs: 0,
+    wallSamplesMs: [],
     vectorHash: 0,
     serversHash: 0,
     lastSequence: 0,

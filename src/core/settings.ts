@@ -52,6 +52,8 @@ export interface CoreLimits {
   /** Repair datagrams sent in one go, then a pause of `repairPauseMs`: a receive buffer that overflows loses more than it gains. */
   readonly maxRepairDatagrams: number;
   readonly repairPauseMs: number;
+  /** Milliseconds a dot is given to arrive by itself before a HEARTBEAT that lacks it is answered with it. */
+  readonly settleMs: number;
   /** An answer to a HEARTBEAT longer than this, in bytes, goes over TCP. */
   readonly streamThresholdBytes: number;
   /** Bytes of records in one answer to a HEARTBEAT; the rest is asked for again at once. */
@@ -80,6 +82,7 @@ export const defaultLimits: CoreLimits = {
   maxPendingRepairs: 16_384,
   maxRepairDatagrams: 64,
   repairPauseMs: 2,
+  settleMs: 100,
   streamThresholdBytes: 8 * 1300,
   maxAnswerBytes: 256 * 1024,
   maxAnswerDots: 16_384,

@@ -40,6 +40,10 @@ export interface OriginState extends Origin {
   silentTries: number;
   /** True when `have` changed in this turn. */
   isDirty: boolean;
+  /** Last sequence had a while ago, and since when: what came later may still be on its way to others. */
+  settledThrough: number;
+  markedThrough: number;
+  markedAtMs: number;
 }
 
 export interface PeerState {
@@ -72,7 +76,9 @@ export interface PeerState {
   effects: Effect[];
   /** Token of the armed timer of each name; 0 when none is armed. */
   readonly timers: Record<TimerName, { token: number; dueMs: number }>;
-  lastLivenessMs: number;
+  /** Monotonic milliseconds of the last input, and of the last one that came after a stall of this process. */
+  lastInputMs: number;
+  lastStallMs: number;
   /** Monotonic milliseconds of the last KEEPALIVE. */
   lastKeepaliveMs: number;
   /** Milliseconds by which the median of the live walls is ahead of this one. */
@@ -146,7 +152,8 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
       nak: { token: 0, dueMs: Infinity },
       repair: { token: 0, dueMs: Infinity },
     },
-    lastLivenessMs: now.monotonicMs,
+    lastInputMs: now.monotonicMs,
+    lastStallMs: -Infinity,
     lastKeepaliveMs: -Infinity,
     medianOffsetMs: 0,
     hasMedian: false,
@@ -172,6 +179,9 @@ function createOriginState(origin: Origin, have: HaveSet = createHaveSet()): Ori
     askAgainAtMs: Infinity,
     silentTries: 0,
     isDirty: false,
+    settledThrough: lastSequenceOf(have),
+    markedThrough: lastSequenceOf(have),
+    markedAtMs: -Infinity,
   };
 }
 

@@ -129,7 +129,8 @@ export class Runtime {
     if (this.#envelope === undefined || this.#isClosed || this.#failure !== undefined) return;
     const opened = this.#envelope.open(bytes, channel === 'stream' ? 'stream' : 'datagram');
     if (!opened.ok) {
-      if (opened.reason !== 'ownEcho') this.#drop(opened.reason); // a group's members hear themselves
+      const isOwnMulticast = opened.reason === 'ownEcho' && channel === 'multicast'; // a group's members hear themselves
+      if (!isOwnMulticast) this.#drop(opened.reason);
       return;
     }
     const decoded = decodeMessage(opened.payload);

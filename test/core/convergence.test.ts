@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { findBrokenInvariants } from '../../src/core/invariants.ts';
 import { defaultLimits, defaultSettings } from '../../src/core/settings.ts';
-import { Cluster } from './cluster.ts';
+import { Cluster, type Sent } from './cluster.ts';
 
 const FOUR = ['alpha', 'beta', 'gamma', 'delta'];
 
@@ -70,6 +70,7 @@ describe('convergence', () => {
     cluster.loses = () => true;
     cluster.run(3000);
     for (let at = 0; at < 50; at += 1) cluster.write('alpha', 'hot', `${at}`);
+    cluster.run(1000);
     cluster.sent.length = 0;
     cluster.loses = (message) => message.kind === 'nak';
     cluster.run(1000);
@@ -146,6 +147,25 @@ describe('convergence', () => {
     assert.deepEqual([...kinds].sort(), ['heartbeat', 'keepalive']);
   });
 
+  it('does not answer a heartbeat with what is still on its way, but with what stays missing', () => {
+    const cluster = new Cluster(['alpha', 'beta']);
+    cluster.run(1000);
+    const isSync = ({ message }: Sent): boolean => message.kind === 'sync' && message.records.length > 0;
+    for (let at = 0; at < 20; at += 1) {
+      cluster.write('alpha', `k${at}`, 'v');
+      cluster.deliver('beta', 'alpha', { kind: 'heartbeat', vector: [] });
+      cluster.run(3);
+    }
+    assert.equal(cluster.sent.filter(isSync).length, 0);
+    cluster.run(600);
+    cluster.deliver('beta', 'alpha', { kind: 'heartbeat', vector: [] });
+    cluster.run(3);
+    const records = cluster.sent
+      .filter(isSync)
+      .flatMap(({ message }) => (message.kind === 'sync' ? message.records : []));
+    assert.equal(records.length, 20);
+  });
+
   it('fetches a value that no datagram holds, by stream', () => {
     const cluster = new Cluster(FOUR);
     cluster.run(1000);
@@ -163,6 +183,7 @@ describe('convergence', () => {
     cluster.loses = () => true;
     cluster.run(3000);
     for (let at = 0; at < 6000; at += 1) cluster.write('alpha', `key${at}`, 'v'.repeat(100));
+    cluster.run(1000);
     cluster.loses = () => false;
     cluster.run(700);
     assertConverged(cluster);

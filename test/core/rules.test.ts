@@ -319,6 +319,35 @@ describe('section 8, clocks', () => {
     assert.equal(cluster.read('alpha', 'early'), 'bird');
   });
 
+  it('takes a KEEPALIVE that waited in a buffer for late, not for a slow clock', () => {
+    const cluster = new Cluster(['alpha', 'beta', 'gamma']);
+    cluster.run(2000);
+    for (let stall = 0; stall < 4; stall += 1) {
+      cluster.at('alpha').isPaused = true;
+      cluster.run(800 + 3000 * (stall % 2)); // shorter and longer than what counts as a stall
+      const alpha = cluster.at('alpha');
+      if (stall < 2) cluster.resumeTimers('alpha');
+      alpha.isPaused = false;
+      for (const arrive of alpha.waitingMessages.splice(0)) {
+        arrive();
+        assert.equal(
+          cluster.write('alpha', 'k', 'v'),
+          undefined,
+          `refused while draining after stall ${stall}`,
+        );
+      }
+      cluster.resume('alpha');
+      for (let at = 0; at < 20; at += 1) {
+        cluster.run(50);
+        assert.equal(cluster.write('alpha', 'k', `${at}`), undefined, `refused after stall ${stall}`);
+      }
+    }
+    assert.deepEqual(
+      cluster.notices.filter(({ name }) => name.startsWith('clock')),
+      [],
+    );
+  });
+
   it('accepts a peer 400 ms fast, and all agree on the values', () => {
     const cluster = new Cluster(['alpha', 'beta', 'gamma']);
     cluster.at('gamma').offsetMs = 400;

@@ -1,0 +1,148 @@
+/**
+ * One peer as a child process (`serve`), with a connection to ask it things.
+ *
+ * Owns the process over its restarts, its log and that one connection. Clusters of them are cluster.ts's;
+ * loads bring connections of their own. Invariant: a start resolves only when clients are served.
+ */
+import { buildArguments } from '../../src/cli/settingsOptions.ts';
+import type { Settings } from '../../src/peer/configuration.ts';
+import type { PeerStatus } from '../../src/peer/status.ts';
+import { Command, describeEnd } from './command.ts';
+import type { Ended } from './command.ts';
+import { RespClient } from './respClient.ts';
+import type { Reply, Word } from './respClient.ts';
+
+/** What TOPOSPHERE STATUS says: the peer's own view, and what its Redis server counts. */
+export interface FullStatus extends PeerStatus {
+  readonly clients: Readonly<Record<string, number>>;
+  readonly network: {
+    readonly datagrams: { readonly received: { readonly multicast: number; readonly unicast: number } };
+    readonly faults: Readonly<Record<string, number>>;
+  };
+}
+
+export interface DigestReply {
+  readonly digest: string;
+  readonly visible: number;
+  readonly tombstones: number;
+}
+
+export class ChildPeer {
+  readonly id: string;
+  readonly port: number;
+  readonly clientPort: number;
+  readonly settings: Settings;
+  readonly #pastLines: string[] = [];
+  #command: Command | undefined;
+  #client: RespClient | undefined;
+
+  constructor(id: string, port: number, settings: Settings) {
+    this.id = id;
+    this.port = port;
+    this.clientPort = port - 1000;
+    this.settings = { ...settings, id };
+  }
+
+  /** Starts the process, again after an end, and waits until it serves clients. */
+  async start(): Promise<void> {
+    this.#keepLog();
+    this.#command = new Command(['serve', ...buildArguments(this.settings)], true);
+    await this.#command.awaitLine(/^ready /);
+  }
+
+  get isRunning(): boolean {
+    return this.#command?.hasEnded === false;
+  }
+
+  get pid(): number {
+    return this.#command?.pid ?? -1;
+  }
+
+  /** All that this peer has printed, over its restarts. */
+  get log(): readonly string[] {
+    return [...this.#pastLines, ...(this.#command?.lines ?? [])];
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#command?.signal(name);
+  }
+
+  /** kill -9; resolves when the process is gone. */
+  async kill(): Promise<void> {
+    this.#disconnect();
+    await this.#command?.kill();
+  }
+
+  /** Waits for the end that a signal asked for. */
+  async awaitEnd(timeoutMs: number): Promise<Ended> {
+    this.#disconnect();
+    if (this.#command === undefined) throw new Error(`${this.id} was never started`);
+    return this.#command.awaitEnd(timeoutMs);
+  }
+
+  /** A connection of its own; the caller closes it. */
+  connect(): Promise<RespClient> {
+    return RespClient.connect(this.clientPort);
+  }
+
+  /** One request over the peer's common connection. Rejects with the error reply. */
+  async ask(...words: readonly Word[]): Promise<Exclude<Reply, Error>> {
+    if (this.#client === undefined || this.#client.isBroken) this.#client = await this.connect();
+    return this.#client.call(...words);
+  }
+
+  async set(key: Word, value: Word): Promise<void> {
+    const reply = await this.ask('SET', key, value);
+    if (String(reply) !== 'OK') throw new Error(`SET answered ${String(reply)}`);
+  }
+
+  async get(key: Word): Promise<string | null> {
+    const reply = await this.getBytes(key);
+    return reply?.toString() ?? null;
+  }
+
+  async getBytes(key: Word): Promise<Buffer | null> {
+    const reply = await this.ask('GET', key);
+    if (reply === null || Buffer.isBuffer(reply)) return reply;
+    throw new Error('GET answered in an unexpected shape');
+  }
+
+  async status(): Promise<FullStatus> {
+    return JSON.parse(String(await this.ask('TOPOSPHERE', 'STATUS'))) as FullStatus;
+  }
+
+  async digest(): Promise<DigestReply> {
+    const reply = await this.ask('TOPOSPHERE', 'DIGEST');
+    const [digest, visible, tombstones] = Array.isArray(reply) ? (reply as readonly Reply[]) : [];
+    return { digest: String(digest), visible: Number(visible), tombstones: Number(tombstones) };
+  }
+
+  /** Words as in `faults cut beta`. The peer must have been started with faults allowed. */
+  async faults(...words: readonly string[]): Promise<string> {
+    return String(await this.ask('TOPOSPHERE', 'FAULTS', ...words));
+  }
+
+  /** Resident memory of the process, bytes. */
+  async residentBytes(): Promise<number> {
+    const text = String(await this.ask('INFO', 'memory'));
+    return Number(/^used_memory_rss:(\d+)/m.exec(text)?.[1] ?? Number.NaN);
+  }
+
+  #disconnect(): void {
+    this.#client?.close();
+    this.#client = undefined;
+  }
+
+  #keepLog(): void {
+    if (this.#command === undefined) return;
+    this.#pastLines.push(...this.#command.lines, '--- started again ---');
+  }
+
+  /** For a failed test: the last lines, and how it ended. */
+  async describe(lineCount: number): Promise<string> {
+    const ended = this.isRunning ? 'running' : describeEnd((await this.#command?.ended) ?? NEVER_RAN);
+    return [`${this.id} (${ended}):`, ...this.log.slice(-lineCount)].join('\n  | ');
+  }
+}
+
+const NEVER_RAN: Ended = { code: null, signal: null };
