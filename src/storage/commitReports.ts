@@ -13,6 +13,9 @@ const COMPACT_AFTER = 1024;
 /** Turns whose writes share a transaction, and so its promise. */
 interface Batch {
   readonly flushed: Promise<unknown>;
+  lastTurn: number;
+  lastSizeBytes: number;
+  /** The promise was kept, and its turns can be read. */
   isFlushed: boolean;
 }
 
@@ -22,6 +25,12 @@ interface PendingTurn {
   readonly batch: Batch | undefined;
   readonly sizeBytes: number;
   readonly listener: CommitListener;
+}
+
+interface CommittedWaiter {
+  readonly turn: number;
+  readonly resolve: () => void;
+  readonly reject: (reason: Error) => void;
 }
 
 export interface CommitReports {
@@ -34,6 +43,8 @@ export interface CommitReports {
   failure(): Error | undefined;
   /** Turns whose commit has not been reported yet, and their bytes. */
   pending(): { readonly turns: number; readonly sizeBytes: number };
+  /** Resolves when the turn is committed, rejects when it never will be. */
+  whenCommitted(turn: number): Promise<void>;
   /** Resolves when every turn so far is durable or failed. */
   whenSettled(): Promise<void>;
 }
@@ -43,8 +54,12 @@ export interface CommitReports {
  * reader is a new one. `onProgress` is called after turns were reported.
  */
 export function createCommitReports(storage: {
+  /** Last turn that was committed before: found at open. */
+  readonly lastCommitted: number;
   readonly refresh: () => void;
-  readonly isVisible: (turn: number) => boolean;
+  readonly isVisible: (turn: number, sizeBytes: number) => boolean;
+  /** Resolves once `isThere` is true, rejects when it stays false: confirmWritten. */
+  readonly confirm: (isThere: () => boolean, what: string) => Promise<void>;
   readonly onProgress: () => void;
 }): CommitReports {
   let uncommitted: PendingTurn[] = [];
@@ -53,9 +68,11 @@ export function createCommitReports(storage: {
   let firstUncommitted = 0;
   let firstUndurable = 0;
   let pendingBytes = 0;
+  let lastCommitted = storage.lastCommitted;
   let failure: Error | undefined;
   let batch: Batch | undefined;
   let settledWaiters: (() => void)[] = [];
+  let committedWaiters: CommittedWaiter[] = [];
 
   // A turn goes by its own transaction's promise, never by a later one's: a transaction may fail and the next succeed.
   const isFlushed = ({ batch: own }: PendingTurn): boolean => own === undefined || own.isFlushed;
@@ -65,6 +82,7 @@ export function createCommitReports(storage: {
       const next = uncommitted[firstUncommitted];
       if (next === undefined || failure !== undefined || !isCommitted(next)) break;
       firstUncommitted++;
+      lastCommitted = Math.max(lastCommitted, next.turn);
       pendingBytes -= next.sizeBytes;
       undurable.push(next);
       next.listener.committed();
@@ -89,6 +107,8 @@ export function createCommitReports(storage: {
   }
 
   function settle(): void {
+    for (const { turn, resolve } of committedWaiters) if (turn <= lastCommitted) resolve();
+    committedWaiters = committedWaiters.filter(({ turn }) => turn > lastCommitted);
     storage.onProgress();
     if (uncommitted.length > 0 || undurable.length > 0) return;
     const waiters = settledWaiters;
@@ -106,14 +126,23 @@ export function createCommitReports(storage: {
     firstUndurable = 0;
     pendingBytes = 0;
     for (const { listener } of turns) listener.failed(reason);
+    for (const { reject } of committedWaiters) reject(reason);
+    committedWaiters = [];
     settle();
   }
 
   function check(): void {
     if (failure !== undefined || firstUncommitted === uncommitted.length) return;
     storage.refresh();
-    takeCommitted((pending) => isFlushed(pending) || storage.isVisible(pending.turn));
+    takeCommitted((pending) => isFlushed(pending) || storage.isVisible(pending.turn, pending.sizeBytes));
     settle();
+  }
+
+  function isThere({ lastTurn, lastSizeBytes }: Batch): boolean {
+    // What was seen once may be folded, and gone from the log, by now.
+    if (lastTurn <= lastCommitted) return true;
+    storage.refresh();
+    return storage.isVisible(lastTurn, lastSizeBytes);
   }
 
   /** Some promise is kept. It is later than visibility: what no hint told is told now. */
@@ -135,21 +164,29 @@ export function createCommitReports(storage: {
       }
       pendingBytes += sizeBytes;
       if (batch?.flushed === flushed) {
+        batch.lastTurn = turn;
+        batch.lastSizeBytes = sizeBytes;
         uncommitted.push({ turn, batch, sizeBytes, listener });
         return;
       }
-      const mine: Batch = { flushed, isFlushed: false };
+      const mine: Batch = { flushed, lastTurn: turn, lastSizeBytes: sizeBytes, isFlushed: false };
       batch = mine;
       uncommitted.push({ turn, batch, sizeBytes, listener });
-      flushed.then(
-        () => {
-          mine.isFlushed = true;
-          onFlushed();
-        },
-        (reason: unknown) => {
-          fail(reason instanceof Error ? reason : new Error(String(reason)));
-        },
-      );
+      flushed
+        .then(() => {
+          // Not believed before a reader sees its last turn, and with it the others of its transaction.
+          if (!isThere(mine)) return storage.confirm(() => isThere(mine), `turn ${mine.lastTurn}`);
+          return undefined;
+        })
+        .then(
+          () => {
+            mine.isFlushed = true;
+            onFlushed();
+          },
+          (reason: unknown) => {
+            fail(reason instanceof Error ? reason : new Error(String(reason)));
+          },
+        );
     },
     addEmpty(listener) {
       if (failure === undefined) uncommitted.push({ turn: 0, batch: undefined, sizeBytes: 0, listener });
@@ -163,6 +200,12 @@ export function createCommitReports(storage: {
     fail,
     failure: () => failure,
     pending: () => ({ turns: uncommitted.length - firstUncommitted, sizeBytes: pendingBytes }),
+    whenCommitted: (turn) =>
+      new Promise((resolve, reject) => {
+        if (turn <= lastCommitted) resolve();
+        else if (failure !== undefined) reject(failure);
+        else committedWaiters.push({ turn, resolve, reject });
+      }),
     whenSettled: () =>
       uncommitted.length === 0 && undurable.length === 0
         ? Promise.resolve()

@@ -3,9 +3,11 @@
  *
  * Owns the pace: a slice holds the event loop for a few milliseconds at most, and at most SLICES_IN_FLIGHT are with
  * LMDB at once, for a turn's commit waits behind them. The slices grow with the pressure the caller reports.
- * Invariant: the log records of the set stay until every slice is committed, so a fold that is cut short by a crash
+ * Invariants: only committed turns are written; the log records of the set stay until every slice is committed, so a fold that is cut short by a crash
  * is simply done again from the log; transactions commit in order, so the log is never cleared before its contents are in the trees.
  */
+import { compareTags } from '../core/types.ts';
+import { confirmWritten } from './confirmWritten.ts';
 import { entryRecordBytes, recordView, sealEntryRecord, writeEntryRecord } from './entryRecord.ts';
 import type { Checksum } from './entryRecord.ts';
 import type { LogName, Trees } from './lmdbTrees.ts';
@@ -28,48 +30,51 @@ export interface FoldPorts {
   readonly checksum: Checksum;
   /** 0 when there is plenty of time, 1 when writers are about to be held up. */
   readonly pressure: () => number;
-  /** Called when the trees hold everything, before the log is cleared. */
-  readonly onContentsVisible: () => void;
+  /** Resolves when the log shows every turn of the set: nothing of a turn that may yet fail must reach the trees. */
+  readonly whenCommitted: () => Promise<void>;
 }
 
 /** Resolves when the trees hold the whole set and `log` is empty; rejects with the first failed commit. */
 export async function foldWorkingSet(set: WorkingSet, log: LogName, ports: FoldPorts): Promise<void> {
   const { trees } = ports;
-  const inFlight: Promise<unknown>[] = [];
+  await ports.whenCommitted();
+  const inFlight: Promise<void>[] = [];
   const writes = foldWrites(set, ports);
   for (;;) {
-    const committed = putSlice(writes, ports.pressure());
-    if (committed === undefined) break;
+    const slice = putSlice(writes, ports.pressure());
+    if (slice === undefined) break;
+    const committed = slice.committed.then(() => confirmWritten(slice.isThere, 'a part of a fold'));
+    // Handled where it is awaited below; until then it must not count as unhandled.
+    committed.catch(() => undefined);
     inFlight.push(committed);
     if (inFlight.length >= SLICES_IN_FLIGHT) await inFlight.shift();
     await new Promise((resolve) => setImmediate(resolve));
   }
   await Promise.all(inFlight);
-  ports.onContentsVisible();
   await trees.clearLog(log);
-  trees.refresh();
+  // Turns left in the log would look, beside later ones, as if those between were lost.
+  await confirmWritten(() => trees.nextTurn(log, 0) === undefined, 'the clearing of a log');
 }
 
 interface Write {
   readonly committed: Promise<unknown>;
+  /** Whether a reader sees it. */
+  readonly isThere: () => boolean;
   readonly sizeBytes: number;
 }
 
-/** Puts one slice; answers its last promise (a slice is one transaction or follows in order), undefined when all is done. */
-function putSlice(writes: Iterator<Write>, pressure: number): Promise<unknown> | undefined {
+/** Puts one slice and answers its last write, undefined when all is done. A slice is one transaction: the last stands for all. */
+function putSlice(writes: Iterator<Write>, pressure: number): Write | undefined {
   const limit = CALM_SLICE_WRITES + Math.floor((PRESSED_SLICE_WRITES - CALM_SLICE_WRITES) * pressure);
   const started = performance.now();
-  let last: Promise<unknown> | undefined;
+  let last: Write | undefined;
   let sizeBytes = 0;
   for (let count = 1; count <= limit && sizeBytes < SLICE_BYTES; count++) {
     const next = writes.next();
     if (next.done === true) break;
-    if (last !== next.value.committed) {
-      last = next.value.committed;
-      // Handled where the slice is awaited; until then it must not count as unhandled.
-      last.catch(() => undefined);
-    }
-    sizeBytes += next.value.sizeBytes;
+    if (last?.committed !== next.value.committed) next.value.committed.catch(() => undefined);
+    last = next.value;
+    sizeBytes += last.sizeBytes;
     if (count % CLOCK_EVERY === 0 && performance.now() - started > SLICE_MS) break;
   }
   return last;
@@ -88,16 +93,39 @@ function* foldWrites(set: WorkingSet, { trees, checksum }: FoldPorts): Generator
     }
     const end = writeEntryRecord(chunk, at, change.entry);
     sealEntryRecord(chunk, at, end, checksum);
-    yield { committed: trees.putEntry(change.key, chunk.bytes.subarray(at, end)), sizeBytes };
+    const { key, entry } = change;
+    yield {
+      committed: trees.putEntry(key, chunk.bytes.subarray(at, end)),
+      isThere: () => {
+        trees.refresh();
+        const found = trees.readEntry(key);
+        return found !== undefined && compareTags(found, entry) === 0;
+      },
+      sizeBytes,
+    };
     at = end;
   }
   for (const [origin, table] of set.rows) {
     for (const [sequence, key] of table.rows()) {
-      yield { committed: trees.putRow(origin, sequence, key), sizeBytes: key.length };
+      yield {
+        committed: trees.putRow(origin, sequence, key),
+        isThere: () => {
+          trees.refresh();
+          return trees.readRow(origin, sequence) === key;
+        },
+        sizeBytes: key.length,
+      };
     }
   }
   for (const [name, value] of set.states) {
-    yield { committed: trees.putState(name, value), sizeBytes: name.length };
+    yield {
+      committed: trees.putState(name, value),
+      isThere: () => {
+        trees.refresh();
+        return trees.hasState(name, value);
+      },
+      sizeBytes: name.length,
+    };
   }
   return undefined;
 }

@@ -30,8 +30,8 @@ export interface FoldSchedulePorts {
   readonly limits: FoldLimits;
   /** True while something was written since the last commit. */
   readonly isTurnOpen: () => boolean;
-  /** Reports what is visible: called while the log still shows it. */
-  readonly checkCommits: () => void;
+  /** Resolves when the turn is committed, rejects when it never will be. */
+  readonly whenCommitted: (turn: number) => Promise<void>;
   readonly onFolded: () => void;
   /** A commit of the fold failed: nothing more may be written, and `fail` is to be called. */
   readonly onFailed: (reason: unknown) => void;
@@ -204,13 +204,14 @@ export class FoldSchedule {
   async #fold(set: WorkingSet, log: LogName): Promise<void> {
     this.#sealed = set;
     const started = performance.now();
-    const { trees, checksum, checkCommits } = this.#ports;
+    const { trees, checksum, whenCommitted } = this.#ports;
+    const lastTurn = this.#sealedTurn;
     try {
       await foldWorkingSet(set, log, {
         trees,
         checksum,
         pressure: () => (this.#waiters.length > 0 ? 1 : Math.min(1, this.#fill())),
-        onContentsVisible: checkCommits,
+        whenCommitted: () => whenCommitted(lastTurn),
       });
     } catch (error) {
       this.#ports.onFailed(error);

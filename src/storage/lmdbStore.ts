@@ -9,6 +9,8 @@
 import { ToposphereError } from '../core/errors.ts';
 import type { CommitListener, KeyRange, StateValue, Store } from '../core/store.ts';
 import type { Entry, Key, OriginKey } from '../core/types.ts';
+import { confirmWritten } from './confirmWritten.ts';
+import { commitError, delay } from './commitError.ts';
 import { createCommitReports } from './commitReports.ts';
 import type { CommitReports } from './commitReports.ts';
 import { hintWhenVisible } from './commitVisibility.ts';
@@ -31,8 +33,7 @@ const ACTIVE_LIMIT_BYTES = 96 * 1024 * 1024;
 const PENDING_LIMIT_BYTES = 32 * 1024 * 1024;
 /** A pause in writing that starts a fold, milliseconds. */
 const FOLD_IDLE_MS = 100;
-/** Longest wait for lmdb-js to name the cause of a failed commit, and to close after one, milliseconds. */
-const CAUSE_WAIT_MS = 100;
+/** Longest wait for lmdb-js to close after a failed commit, milliseconds. */
 const CLOSE_AFTER_FAILURE_MS = 1_000;
 /** Entries of a snapshot between two breaths of the event loop. */
 const SNAPSHOT_SLICE_ENTRIES = 2_000;
@@ -97,8 +98,13 @@ export class LmdbStore implements Store {
     this.#states = states;
     this.#writer = createTurnWriter(checksum);
     this.#reports = createCommitReports({
+      lastCommitted: recovery.active.lastTurn,
       refresh: trees.refresh,
-      isVisible: (turn) => trees.hasTurn(this.#sets.logOf(turn), turn),
+      isVisible: (turn, sizeBytes) => trees.hasTurn(this.#sets.logOf(turn), turn, sizeBytes),
+      confirm: (isThere, what) =>
+        confirmWritten(isThere, what).catch(async (reason: unknown) => {
+          throw await commitError(options.directory, reason);
+        }),
       onProgress: () => {
         this.#onProgress();
       },
@@ -112,7 +118,7 @@ export class LmdbStore implements Store {
         idleMs: options.foldIdleMs ?? FOLD_IDLE_MS,
       },
       isTurnOpen: () => !this.#writer.isEmpty(),
-      checkCommits: this.#reports.check,
+      whenCommitted: (turn) => this.#reports.whenCommitted(turn),
       onFolded: () => {
         this.#wakeWriters();
       },
@@ -324,26 +330,6 @@ export class LmdbStore implements Store {
     if (this.#closing !== undefined)
       throw new ToposphereError('CLOSED', `the store in ${this.#directory} is closed`);
   }
-}
-
-/** Names the cause of a failed commit. lmdb-js tells it by a second promise, a little later and not in every case. */
-async function commitError(directory: string, reason: unknown): Promise<ToposphereError> {
-  const { commitError: told } = reason as { readonly commitError?: Promise<unknown> };
-  const cause: unknown = await Promise.race([
-    told?.then(undefined, (why: unknown) => why),
-    delay(CAUSE_WAIT_MS).then(() => undefined),
-  ]);
-  return new ToposphereError(
-    'STORAGE_FAILED',
-    `committing to ${directory} failed: ${String(cause ?? reason)}. Check free space and the disk, then start the peer again`,
-    { changed: 'unknown', cause: cause ?? reason },
-  );
-}
-
-function delay(timeoutMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, timeoutMs);
-  });
 }
 
 function keyTooLong(key: Key): ToposphereError {

@@ -19,6 +19,8 @@ import { packState, unpackState } from './turnRecord.ts';
 const KEY_PREFIX = 1;
 /** Keys up to this length are written by a loop: quicker than a call into the runtime. */
 const SHORT_KEY = 32;
+/** Records from here on are looked for without reading them. */
+const LARGE_RECORD_BYTES = 8 * 1024;
 /** Checksum before a row's or a state's bytes. */
 const CHECKSUM_BYTES = 4;
 /** Readers of the environment at once; a snapshot takes one, everything else shares one. */
@@ -94,10 +96,12 @@ export function openTrees(directory: string, checksum: Checksum) {
   };
 
   // lmdb-js makes a promise for some transactions that it gives to nobody: should the commit fail, its rejection would
-  // be an unhandled one and end the process. It is there once the turn's writes are handed over.
+  // be an unhandled one and end the process, as would that of the promise that names the cause. It is there once the turn's writes are handed over.
   root.on('beforecommit', () => {
     queueMicrotask(() => {
-      root.committed.then(undefined, () => undefined);
+      root.committed.then(undefined, (reason: unknown) => {
+        (reason as { readonly commitError?: Promise<unknown> }).commitError?.catch(() => undefined);
+      });
     });
   });
 
@@ -179,22 +183,30 @@ export function openTrees(directory: string, checksum: Checksum) {
       return undefined;
     },
     putState: (name: string, value: StateValue): Promise<boolean> =>
-      states.put(Buffer.from(name, 'utf8').toString('latin1'), wrapRecord(packState(value))),
+      states.put(stateKey(name), wrapRecord(packState(value))),
+
+    hasState: (name: string, value: StateValue): boolean =>
+      checkedBytes(states, stateKey(name), `state ${name}`)?.equals(packState(value)) === true,
 
     /** `record` must not be written to until it is committed. Resolves when it survives a power cut. */
     appendLog: (log: LogName, turn: number, record: Buffer): Promise<boolean> => logs[log].put(turn, record),
-    hasTurn: (log: LogName, turn: number): boolean => logs[log].getBinaryFast(turn) !== undefined,
+    /** Whether a reader sees the turn's record, which has `sizeBytes`. */
+    hasTurn(log: LogName, turn: number, sizeBytes: number): boolean {
+      // A get is quicker than a cursor, but copies the record.
+      if (sizeBytes < LARGE_RECORD_BYTES) return logs[log].getBinaryFast(turn) !== undefined;
+      for (const found of logs[log].getKeys({ start: turn, limit: 1 })) return found === turn;
+      return false;
+    },
     /** The first log record at or after `from`. */
     nextTurn(log: LogName, from: number): readonly [turn: number, record: Buffer] | undefined {
       for (const { key, value } of logs[log].getRange({ start: from, limit: 1 })) return [key, value];
       return undefined;
     },
-    /** Removes the log records from turn `from` on. */
-    async removeTurns(log: LogName, from: number): Promise<void> {
-      let removed: Promise<boolean> | undefined;
-      for (const turn of [...logs[log].getKeys({ start: from })]) removed = logs[log].remove(turn);
-      await removed;
-      root.resetReadTxn();
+    /** Removes the log records from turn `from` on, at once; throws when the disk refuses it. */
+    removeTurns(log: LogName, from: number): void {
+      root.transactionSync(() => {
+        for (const turn of [...logs[log].getKeys({ start: from })]) logs[log].removeSync(turn);
+      });
     },
     clearLog: (log: LogName): Promise<void> => logs[log].clearAsync(),
 
@@ -245,6 +257,11 @@ function rangeOptions({ from, after, before, reverse }: KeyBounds) {
     };
   }
   return { start: low ?? '', exclusiveStart: lowExclusive, end: before as string };
+}
+
+/** Names may have any characters, keys have bytes. */
+function stateKey(name: string): string {
+  return Buffer.from(name, 'utf8').toString('latin1');
 }
 
 /** origin · 00 · sequence as 8 bytes, the largest first: rows of an origin lie in order. */

@@ -37,7 +37,7 @@ export async function recoverLogs(trees: Trees, checksum: Checksum, directory: s
   const [older, newer] = even.firstTurn <= odd.firstTurn ? [even, odd] : [odd, even];
   if (older.lastTurn === 0) return { sealed: undefined, active: newer };
   if (newer.firstTurn === older.lastTurn + 1) return { sealed: older, active: newer };
-  await trees.clearLog(newer.log);
+  trees.removeTurns(newer.log, 0);
   return { sealed: undefined, active: older };
 }
 
@@ -57,7 +57,7 @@ async function replayLog(
     const [turn, record] = next;
     if (firstTurn === 0) firstTurn = turn;
     else if (turn !== lastTurn + 1) {
-      await trees.removeTurns(log, turn);
+      trees.removeTurns(log, turn);
       break;
     }
     if (!readTurn(record, turn, checksum, set)) throw damagedLog(directory, turn);

@@ -16,8 +16,11 @@ function createRig(): Rig {
   const heard: string[] = [];
   const visible = new Set<number>();
   const reports = createCommitReports({
+    lastCommitted: 0,
     refresh: () => undefined,
     isVisible: (turn) => visible.has(turn),
+    confirm: (isThere, what) =>
+      isThere() ? Promise.resolve() : Promise.reject(new Error(`${what} is not there`)),
     onProgress: () => undefined,
   });
   const listener = (name: string) => ({
@@ -65,7 +68,8 @@ describe('commit reports', () => {
   });
 
   it('reports by the promise what no hint told', async () => {
-    const { heard, add } = createRig();
+    const { heard, visible, add } = createRig();
+    visible.add(1).add(2).add(3);
     const first = deferred();
     const second = deferred();
     add(1, first.promise);
@@ -128,8 +132,20 @@ describe('commit reports', () => {
     assert.equal(reports.failure()?.message, 'disk full');
   });
 
+  it('does not believe a promise whose turns no reader sees', async () => {
+    const { heard, visible, add } = createRig();
+    visible.add(1);
+    const { promise, resolve } = deferred();
+    add(1, promise);
+    add(2, promise);
+    resolve();
+    await nextTurn();
+    assert.deepEqual(heard, ['failed 1: turn 2 is not there', 'failed 2: turn 2 is not there']);
+  });
+
   it('does not take the promise of a later transaction for that of an earlier one', async () => {
-    const { heard, add } = createRig();
+    const { heard, visible, add } = createRig();
+    visible.add(2);
     const first = deferred();
     add(1, first.promise);
     add(2, Promise.resolve());
@@ -141,7 +157,8 @@ describe('commit reports', () => {
   });
 
   it('never calls a durable turn again when a later one fails', async () => {
-    const { heard, add } = createRig();
+    const { heard, visible, add } = createRig();
+    visible.add(1);
     add(1, Promise.resolve());
     await nextTurn();
     add(2, Promise.reject(new Error('disk full')));
@@ -149,8 +166,26 @@ describe('commit reports', () => {
     assert.deepEqual(heard, ['committed 1', 'durable 1', 'failed 2: disk full']);
   });
 
+  it('tells who waits for a turn when it is committed, or that it never will be', async () => {
+    const { reports, visible, add } = createRig();
+    await reports.whenCommitted(0);
+    const { promise, reject } = deferred();
+    add(1, promise);
+    add(2, promise);
+    const first = reports.whenCommitted(1);
+    const second = reports.whenCommitted(2);
+    visible.add(1);
+    reports.check();
+    await first;
+    reject(new Error('disk full'));
+    await assert.rejects(second, /disk full/);
+    await assert.rejects(reports.whenCommitted(3), /disk full/);
+    await reports.whenCommitted(1);
+  });
+
   it('settles when every turn is durable, or has failed', async () => {
-    const { reports, add } = createRig();
+    const { reports, visible, add } = createRig();
+    visible.add(1);
     await reports.whenSettled();
     const { promise, resolve } = deferred();
     let isSettled = false;
