@@ -32,7 +32,7 @@ export function applyEntry(state: PeerState, key: Key, incoming: Entry): boolean
   store.writeEntry(key, incoming);
   counters.recordsApplied += 1;
   countKinds(state, present, incoming);
-  state.effects.push({ kind: 'changed', key, previous: present, entry: incoming });
+  state.changes.push({ key, previous: present, entry: incoming });
   return true;
 }
 

@@ -5,7 +5,7 @@
  * whatever it says; a broken invariant of our own always does.
  */
 import type { Now } from './clock.ts';
-import type { Effect, TimerName } from './effects.ts';
+import type { Effect, EntryChange, TimerName } from './effects.ts';
 import { onNakTimer } from './gaps.ts';
 import { noteHeard, noteInput, onLivenessTimer } from './liveness.ts';
 import type { Channel, Message } from './messages.ts';
@@ -89,6 +89,13 @@ export function onTimer(state: PeerState, now: Now, timer: TimerName, token: num
     default:
       assertNever(timer);
   }
+}
+
+/** The changes since they were last taken, in order. */
+export function takeChanges(state: PeerState): readonly EntryChange[] {
+  const { changes } = state;
+  if (changes.length > 0) state.changes = [];
+  return changes;
 }
 
 /** Ends the turn: own updates become UPDATEs, vectors go to the store. The driver then commits and carries out the effects. */

@@ -39,15 +39,15 @@ export type Effect =
       readonly after: After;
     }
   | { readonly kind: 'schedule'; readonly timer: TimerName; readonly token: number; readonly delayMs: number }
-  /** The entry of a key changed on this peer. */
-  | {
-      readonly kind: 'changed';
-      readonly key: Key;
-      readonly previous: Entry | undefined;
-      readonly entry: Entry;
-    }
   | {
       readonly kind: 'notice';
       readonly name: NoticeName;
       readonly detail: Readonly<Record<string, string | number>>;
     };
+
+/** The entry of a key changed on this peer. Told apart from effects: it needs no disk, and watchers want it at once. */
+export interface EntryChange {
+  readonly key: Key;
+  readonly previous: Entry | undefined;
+  readonly entry: Entry;
+}

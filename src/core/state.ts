@@ -7,7 +7,7 @@
  */
 import { drawIncarnation, type Now } from './clock.ts';
 import { createCounters, type CoreCounters } from './counters.ts';
-import type { Effect, TimerName } from './effects.ts';
+import type { Effect, EntryChange, TimerName } from './effects.ts';
 import { createHaveSet, gapRanges, lastSequenceOf, type HaveSet } from './haveSet.ts';
 import type { UpdateRecord } from './messages.ts';
 import { createPeerView, type PeerView } from './peerView.ts';
@@ -74,6 +74,8 @@ export interface PeerState {
   isTurnFast: boolean;
   readonly repairs: PendingRepairs;
   effects: Effect[];
+  /** Entries that changed since the driver last took them. */
+  changes: EntryChange[];
   /** Token of the armed timer of each name; 0 when none is armed. */
   readonly timers: Record<TimerName, { token: number; dueMs: number }>;
   /** Monotonic milliseconds of the last input, and of the last one that came after a stall of this process. */
@@ -145,6 +147,7 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
     isTurnFast: true,
     repairs: new Map(),
     effects: [],
+    changes: [],
     timers: {
       keepalive: { token: 0, dueMs: Infinity },
       heartbeat: { token: 0, dueMs: Infinity },

@@ -6,7 +6,7 @@
  * committed, some when it is durable. A commit that fails ends the incarnation: no write is taken, no
  * waiting acknowledgement is given, and the owner is told.
  */
-import { onMessage, onStart, onTimer, onTurnEnd } from '../core/core.ts';
+import { onMessage, onStart, onTimer, onTurnEnd, takeChanges } from '../core/core.ts';
 import type { Effect } from '../core/effects.ts';
 import { ToposphereError } from '../core/errors.ts';
 import type { Channel, Message } from '../core/messages.ts';
@@ -29,6 +29,13 @@ interface Turn {
   readonly durable: Effect[];
   readonly onCommitted: Acknowledged[];
   readonly onDurable: Acknowledged[];
+}
+
+/** Milliseconds that updates of other peers wait for company in a commit: a crash loses so much more, and repair brings it back. */
+const LINGER_MS = 2;
+
+function emptyTurn(): Turn {
+  return { committed: [], durable: [], onCommitted: [], onDurable: [] };
 }
 
 type NoticeEffect = Extract<Effect, { kind: 'notice' }>;
@@ -56,6 +63,7 @@ export class Runtime {
   #onDurable: Acknowledged[] = [];
   #onFast: Acknowledged[] = [];
   #turnsUnderWay = 0;
+  #isCommitSoon = false;
   readonly #waiting = new Set<Turn>();
 
   constructor(options: CoreOptions, ports: RuntimePorts, faults: Faults, events: RuntimeEvents) {
@@ -83,9 +91,10 @@ export class Runtime {
     });
   }
 
-  /** Stops listening and speaking. Turns under way are still committed. */
+  /** Stops listening and speaking. What was taken in is still committed. */
   stop(): void {
     if (this.#isTurnOpen) this.#endTurn();
+    if (this.#failure === undefined && this.#store.hasChanges()) this.#commitNow(emptyTurn());
     this.#isClosed = true;
   }
 
@@ -151,7 +160,14 @@ export class Runtime {
       return;
     }
     onMessage(this.state, this.#ports.now(), from, incarnation, channel, message);
+    this.#tellWatchers();
     this.#openTurn();
+  }
+
+  #tellWatchers(): void {
+    const changes = takeChanges(this.state);
+    if (this.watchers.isEmpty) return;
+    for (const change of changes) this.watchers.onChanged(change);
   }
 
   #drop(reason: string): void {
@@ -170,6 +186,7 @@ export class Runtime {
     if (!this.#isTurnOpen) return;
     this.#isTurnOpen = false;
     const effects = onTurnEnd(this.state);
+    this.#tellWatchers();
     const turn: Turn = {
       committed: [],
       durable: [],
@@ -201,9 +218,6 @@ export class Runtime {
           this.#openTurn();
         });
         return;
-      case 'changed':
-        if (!this.watchers.isEmpty) this.watchers.onChanged(effect.key, effect.previous, effect.entry);
-        return;
       case 'notice':
         this.#events.onNotice(effect);
         return;
@@ -216,12 +230,31 @@ export class Runtime {
     const hasChanges = this.#store.hasChanges();
     const waits =
       turn.committed.length + turn.durable.length + turn.onCommitted.length + turn.onDurable.length > 0;
-    if (!hasChanges && !waits) return;
+    if (!waits) {
+      // Updates of other peers: nobody waits for them, so they may share a commit with what comes next.
+      if (hasChanges) this.#commitSoon();
+      return;
+    }
     if (!hasChanges && this.#turnsUnderWay === 0) {
       this.#onTurnCommitted(turn); // nothing to make safe, and nothing before it that is not
       this.#onTurnDurable(turn);
       return;
     }
+    this.#commitNow(turn);
+  }
+
+  #commitSoon(): void {
+    if (this.#isCommitSoon) return;
+    this.#isCommitSoon = true;
+    this.#ports.after(LINGER_MS, () => {
+      if (this.#isClosed || this.#failure !== undefined) return;
+      this.#endTurn(); // R2: never half a turn
+      this.#isCommitSoon = false;
+      if (this.#store.hasChanges()) this.#commitNow(emptyTurn());
+    });
+  }
+
+  #commitNow(turn: Turn): void {
     this.#turnsUnderWay += 1;
     this.#waiting.add(turn);
     this.#store.commit({

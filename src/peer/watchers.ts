@@ -1,9 +1,10 @@
 /**
  * Who wants to know of changes of visible keys, by prefix.
  *
- * Told once for each change, in order, at the end of the turn that made it; a change that leaves the visible
+ * Told once for each change, in order, as soon as it is visible here; a change that leaves the visible
  * value as it was (a tombstone over nothing) is none.
  */
+import type { EntryChange } from '../core/effects.ts';
 import type { Entry, Key } from '../core/types.ts';
 import type { KeyChange } from './backend.ts';
 
@@ -23,7 +24,7 @@ export class Watchers {
     return () => this.#listeners.delete(watcher);
   }
 
-  onChanged(key: Key, previousEntry: Entry | undefined, entry: Entry): void {
+  onChanged({ key, previous: previousEntry, entry }: EntryChange): void {
     const previous = visibleValue(previousEntry);
     const value = visibleValue(entry);
     if (previous === undefined && value === undefined) return;

@@ -27,7 +27,7 @@ export interface Sizes {
 }
 
 export const FULL: Sizes = {
-  totalMs: 345_000,
+  totalMs: 320_000,
   embeddedKeys: 100_000,
   embeddedRounds: 5,
   embeddedWriteMs: 500,

@@ -8,6 +8,7 @@ import xxhash from 'xxhash-wasm';
 import type { CommitListener } from '../../src/core/store.ts';
 import type { Entry, Key, OriginKey } from '../../src/core/types.ts';
 import { createCommitReports } from '../../src/storage/commitReports.ts';
+import { confirmWritten } from '../../src/storage/confirmWritten.ts';
 import { hintWhenVisible } from '../../src/storage/commitVisibility.ts';
 import {
   entryRecordBytes,
@@ -32,11 +33,13 @@ export async function openDirectShape(directory: string) {
   let waiters: (() => void)[] = [];
 
   const reports = createCommitReports({
+    lastCommitted: 0,
     refresh: trees.refresh,
     isVisible: (closed) => {
       const row = lastRows.get(closed);
       return row !== undefined && trees.readRow(...row) !== undefined;
     },
+    confirm: confirmWritten,
     onProgress: () => {
       if (isBusy()) return;
       for (const waiter of waiters) waiter();

@@ -8,8 +8,9 @@
 import { open } from 'lmdb';
 import type { RootDatabase } from 'lmdb';
 import type { Key } from '../../src/core/types.ts';
-import { Peer } from '../../src/peer/peer.ts';
+import type { Peer } from '../../src/peer/peer.ts';
 import type { EmbeddedAnswer, EmbeddedRow, EmbeddedTask } from './embeddedMessages.ts';
+import { loadPeer } from './shipped.ts';
 
 const VALUE_BYTES = 100;
 /** Writes awaited together. */
@@ -20,6 +21,7 @@ const HOT_KEYS = 10_000;
 const READS = 100_000;
 const SEED = 12_345;
 
+const { Peer: BuiltPeer } = await loadPeer();
 const task = JSON.parse(process.argv[2] ?? '{}') as EmbeddedTask;
 const value = Buffer.alloc(VALUE_BYTES, 'v');
 const keys = Array.from({ length: task.keys }, (_, index) => `key:${String(index).padStart(9, '0')}`);
@@ -38,7 +40,7 @@ function shuffle(values: readonly string[]): string[] {
 }
 
 const openPeer = (): Promise<Peer> =>
-  Peer.open({
+  BuiltPeer.open({
     id: 'alpha',
     servers: task.servers,
     dataDirectory: task.dataDirectory,

@@ -5,9 +5,8 @@
  * clients) come to the same peers: nothing differs but the way in and out. Invariant: it is ready only when it
  * hears all the others, and they it, by multicast.
  */
-import { Peer } from '../../src/peer/peer.ts';
-import { startRedisServer } from '../../src/server/server.ts';
 import { waitUntil } from './peers.ts';
+import { loadPeer, loadServer } from './shipped.ts';
 import type { ProbeTask } from './visibilityMessages.ts';
 import { sequenceText, startProbe } from './visibilityProbe.ts';
 import { HOST } from './workspace.ts';
@@ -29,6 +28,8 @@ interface PeerTask extends ProbeTask {
 
 const { processes, valueBytes, clientPort, ...settings } = JSON.parse(process.argv[2] ?? '{}') as PeerTask;
 const value = Buffer.alloc(valueBytes, 'v');
+const { Peer } = await loadPeer();
+const { startRedisServer } = await loadServer();
 const peer = await Peer.open(settings);
 await startRedisServer({ backend: peer.backend, host: HOST, port: clientPort });
 

@@ -4,13 +4,12 @@
  * Owns their start, the wait until they hear each other, and the two questions that make runs comparable: is the
  * store at rest, do all hold the same. Leaves load to redisBenchmark.ts. Invariant: a run begins only when the work of the one before is done.
  */
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { openConnection, replyText } from '../../src/cli/connection.ts';
 import type { Connection } from '../../src/cli/connection.ts';
 import { DERIVED_PORT_DISTANCE } from '../../src/peer/serversFile.ts';
 import type { Bench } from './budget.ts';
 import type { Child } from './children.ts';
+import { builtCommand } from './shipped.ts';
 import { HOST } from './workspace.ts';
 import type { ServersText } from './workspace.ts';
 
@@ -20,8 +19,6 @@ const START_TIMEOUT_MS = 15_000;
 const POLL_MS = 20;
 /** Milliseconds a store is given to come to rest between two runs. */
 const REST_TIMEOUT_MS = 5000;
-
-const BUILT_COMMAND = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 /** The part of TOPOSPHERE STATUS that is read here. */
 export interface Status {
@@ -67,14 +64,10 @@ export function clusterWords(cluster: ServersText, id: string): readonly string[
 
 /** Starts every peer of a fresh servers.txt and waits until all hear all, by multicast. */
 export async function startPeers(bench: Bench, count: number): Promise<readonly ServedPeer[]> {
-  if (!existsSync(BUILT_COMMAND)) throw new Error('dist/cli/main.js is missing: npm run build comes first');
+  const command = builtCommand();
   const cluster = await bench.workspace.cluster(count);
   const children = cluster.ids.map((id) =>
-    bench.children.spawnNode(`serve ${id} of ${count}`, [
-      BUILT_COMMAND,
-      'serve',
-      ...clusterWords(cluster, id),
-    ]),
+    bench.children.spawnNode(`serve ${id} of ${count}`, [command, 'serve', ...clusterWords(cluster, id)]),
   );
   const peers: ServedPeer[] = [];
   for (const [index, child] of children.entries()) {
