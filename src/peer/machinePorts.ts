@@ -11,6 +11,7 @@ export function createMachinePorts(network: Network, clockOffsetMs: number): Run
     random: Math.random,
     after: (delayMs, callback) => void setTimeout(callback, delayMs).unref(),
     endOfTurn: (callback) => void setImmediate(callback),
+    soon: queueMicrotask,
     transport: network,
   };
 }

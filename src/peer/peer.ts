@@ -176,8 +176,7 @@ export class Peer {
   /** The value of a key, or undefined. The buffer is the caller's own. Throws on a key that cannot be. */
   get(key: KeyInput): Buffer | undefined {
     this.#assertOpen();
-    const value = this.backend.read(parseKey(key, this.#limits));
-    return value === undefined ? undefined : Buffer.from(value);
+    return this.backend.readOwn(parseKey(key, this.#limits));
   }
 
   /** The value of a key as UTF-8 text, or undefined. */
@@ -277,6 +276,7 @@ export class Peer {
         if (failure === undefined) resolve();
         else reject(failure);
       });
+      this.#parts.runtime.endTurnSoon();
     });
   }
 

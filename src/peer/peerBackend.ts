@@ -31,6 +31,11 @@ export class PeerBackend implements Backend {
     return visibleValue(this.#parts.store.readEntry(key));
   }
 
+  /** As `read`, in bytes that are the caller's to change. */
+  readOwn(key: Key): Buffer | undefined {
+    return this.#parts.store.readOwnValue(key);
+  }
+
   assertWritable(key: Key, valueBytes: number): void {
     const { limits } = this.#parts.runtime.state.settings;
     assertValueLength(valueBytes, limits);

@@ -22,5 +22,7 @@ export interface RuntimePorts {
   readonly after: (delayMs: number, callback: () => void) => void;
   /** Runs the callback when the inputs at hand have been taken in: the end of the event-loop turn. */
   readonly endOfTurn: (callback: () => void) => void;
+  /** Runs the callback when the code that runs now is done, before any other input. */
+  readonly soon: (callback: () => void) => void;
   readonly transport: Transport;
 }

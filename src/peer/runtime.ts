@@ -24,9 +24,17 @@ import { Watchers } from './watchers.ts';
 
 export type Acknowledged = (failure?: Error) => void;
 
+type SendEffect = Extract<Effect, { kind: 'multicast' | 'send' }>;
+
+/** A message on its way out; sealed while its turn is being committed, so that it leaves the moment it may. */
+interface Outgoing {
+  readonly effect: SendEffect;
+  packet: Uint8Array | undefined;
+}
+
 interface Turn {
-  readonly committed: Effect[];
-  readonly durable: Effect[];
+  readonly committed: Outgoing[];
+  readonly durable: Outgoing[];
   readonly onCommitted: Acknowledged[];
   readonly onDurable: Acknowledged[];
 }
@@ -96,6 +104,13 @@ export class Runtime {
     if (this.#isTurnOpen) this.#endTurn();
     if (this.#failure === undefined && this.#store.hasChanges()) this.#commitNow(emptyTurn());
     this.#isClosed = true;
+  }
+
+  /** Ends the turn as soon as the code that runs now is done, without waiting for other inputs: for whoever has nothing to batch. */
+  endTurnSoon(): void {
+    this.#ports.soon(() => {
+      this.#endTurn();
+    });
   }
 
   /** A local write; throws a ToposphereError when it is refused (nothing was changed then). */
@@ -200,6 +215,8 @@ export class Runtime {
     for (const effect of effects) this.#sortEffect(effect, turn);
     this.#commit(turn);
     for (const callback of fast) callback(this.#failure);
+    for (const outgoing of turn.committed) this.#seal(outgoing);
+    for (const outgoing of turn.durable) this.#seal(outgoing);
   }
 
   /** Carries an effect out, or keeps it until its turn is as safe as the effect demands. */
@@ -207,9 +224,9 @@ export class Runtime {
     switch (effect.kind) {
       case 'multicast':
       case 'send':
-        if (effect.after === 'committed') turn.committed.push(effect);
-        else if (effect.after === 'durable') turn.durable.push(effect);
-        else this.#send(effect);
+        if (effect.after === 'committed') turn.committed.push({ effect, packet: undefined });
+        else if (effect.after === 'durable') turn.durable.push({ effect, packet: undefined });
+        else this.#send({ effect, packet: undefined });
         return;
       case 'schedule':
         this.#ports.after(effect.delayMs, () => {
@@ -273,43 +290,41 @@ export class Runtime {
   }
 
   #onTurnCommitted(turn: Turn): void {
-    for (const effect of turn.committed) this.#send(effect);
+    for (const outgoing of turn.committed.splice(0)) this.#send(outgoing);
     for (const callback of turn.onCommitted.splice(0)) callback();
   }
 
   #onTurnDurable(turn: Turn): void {
-    for (const effect of turn.durable) this.#send(effect);
+    for (const outgoing of turn.durable.splice(0)) this.#send(outgoing);
     for (const callback of turn.onDurable.splice(0)) callback();
   }
 
-  #send(effect: Effect): void {
-    if (effect.kind !== 'multicast' && effect.kind !== 'send') return;
-    const envelope = this.#envelope;
-    if (envelope === undefined || this.#failure !== undefined) return;
+  #seal(outgoing: Outgoing): Uint8Array | undefined {
+    const { effect } = outgoing;
+    const channel = effect.kind === 'send' && effect.by === 'stream' ? 'stream' : 'datagram';
+    outgoing.packet ??= this.#envelope?.seal(encodeMessage(effect.message), channel);
+    return outgoing.packet;
+  }
+
+  #send(outgoing: Outgoing): void {
+    const packet = this.#seal(outgoing);
+    if (packet === undefined || this.#failure !== undefined) return;
+    const { effect } = outgoing;
     const { transport } = this.#ports;
-    if (effect.kind === 'send') {
-      if (this.faults.cutsOff(effect.to)) return;
-      const bytes = envelope.seal(
-        encodeMessage(effect.message),
-        effect.by === 'stream' ? 'stream' : 'datagram',
-      );
-      if (effect.by === 'stream') transport.stream(effect.to, bytes);
-      else
-        this.sendQueue.push(() => {
-          transport.unicast(effect.to, bytes);
-        });
-      return;
-    }
-    const bytes = envelope.seal(encodeMessage(effect.message), 'datagram');
+    if (effect.kind === 'multicast') {
+      this.sendQueue.push(() => {
+        transport.multicast(packet);
+      });
+      for (const to of effect.alsoTo) this.#unicast(to, packet);
+    } else if (effect.by === 'unicast') this.#unicast(effect.to, packet);
+    else if (!this.faults.cutsOff(effect.to)) transport.stream(effect.to, packet);
+  }
+
+  #unicast(to: PeerId, packet: Uint8Array): void {
+    if (this.faults.cutsOff(to)) return;
     this.sendQueue.push(() => {
-      transport.multicast(bytes);
+      this.#ports.transport.unicast(to, packet);
     });
-    for (const to of effect.alsoTo) {
-      if (!this.faults.cutsOff(to))
-        this.sendQueue.push(() => {
-          transport.unicast(to, bytes);
-        });
-    }
   }
 
   /** R1: a commit that fails ends the incarnation. */
