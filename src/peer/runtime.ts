@@ -42,6 +42,10 @@ interface Turn {
 /** Milliseconds that updates of other peers wait for company in a commit: a crash loses so much more, and repair brings it back. */
 const LINGER_MS = 2;
 
+/** Writes that one event-loop turn must bring for the next to join it, and how long a turn may last then, milliseconds. */
+const STREAMING_WRITES = 8;
+const STREAMING_TURN_MS = 0.4;
+
 function emptyTurn(): Turn {
   return { committed: [], durable: [], onCommitted: [], onDurable: [] };
 }
@@ -65,6 +69,7 @@ export class Runtime {
   readonly #events: RuntimeEvents;
   #envelope: Envelope | undefined;
   #isTurnOpen = false;
+  #turnOpenedMs = 0;
   #isClosed = false;
   #failure: ToposphereError | undefined;
   #onCommitted: Acknowledged[] = [];
@@ -192,8 +197,18 @@ export class Runtime {
   #openTurn(): void {
     if (this.#isTurnOpen || this.#isClosed) return;
     this.#isTurnOpen = true;
+    this.#turnOpenedMs = this.#ports.now().monotonicMs;
+    this.#awaitTurnEnd(0);
+  }
+
+  /** Ends the turn when its inputs are in. While writers keep streaming in it stays open a little: a larger commit costs each of them less. */
+  #awaitTurnEnd(writesSeen: number): void {
     this.#ports.endOfTurn(() => {
-      this.#endTurn();
+      const writes = this.state.pendingUpdates.length;
+      const isStreaming = writes - writesSeen >= STREAMING_WRITES;
+      if (isStreaming && this.#ports.now().monotonicMs - this.#turnOpenedMs < STREAMING_TURN_MS)
+        this.#awaitTurnEnd(writes);
+      else this.#endTurn();
     });
   }
 
