@@ -1,0 +1,236 @@
+import assert from 'node:assert/strict';
+import { defaultSettings } from '../../src/core/settings.ts';
+import type { Key, PeerId } from '../../src/core/types.ts';
+import { Faults } from '../../src/peer/faults.ts';
+import { Runtime } from '../../src/peer/runtime.ts';
+import { openMemoryStore, type MemoryStore } from '../../src/storage/memoryStore.ts';
+import { createEnvelope, type Envelope } from '../../src/wire/envelope.ts';
+import { loadHashing, type Hashing } from '../../src/wire/hash.ts';
+import { decodeMessage, encodeMessage } from '../../src/wire/messageCodec.ts';
+
+const ALPHA = 'alpha' as PeerId;
+const BETA = 'beta' as PeerId;
+const WALL_MS = Date.UTC(2026, 0, 1);
+const value = Buffer.from('v');
+const key = (name: string): Key => name as Key;
+
+/** One runtime in a world where nothing happens unless the test says so. */
+class World {
+  readonly disk: MemoryStore = openMemoryStore();
+  readonly runtime: Runtime;
+  readonly sent: Uint8Array[] = [];
+  readonly failures: string[] = [];
+  readonly ofBeta: Envelope;
+  timeMs = 0;
+  readonly #hashing: Hashing;
+  #turnEnds: (() => void)[] = [];
+  #timers: { readonly atMs: number; readonly run: () => void }[] = [];
+
+  constructor(hashing: Hashing) {
+    this.#hashing = hashing;
+    const record = (bytes: Uint8Array): void => void this.sent.push(bytes);
+    this.runtime = new Runtime(
+      {
+        id: ALPHA,
+        members: [ALPHA, BETA],
+        settings: defaultSettings,
+        store: this.disk.store,
+        random: () => 0.5,
+      },
+      {
+        now: () => ({ monotonicMs: this.timeMs, wallMs: WALL_MS + this.timeMs }),
+        random: () => 0.5,
+        after: (delayMs, run) => void this.#timers.push({ atMs: this.timeMs + delayMs, run }),
+        endOfTurn: (run) => void this.#turnEnds.push(run),
+        soon: (run) => void this.#turnEnds.push(run),
+        transport: {
+          multicast: record,
+          unicast: (_to, bytes) => {
+            record(bytes);
+          },
+          stream: (_to, bytes) => {
+            record(bytes);
+          },
+        },
+      },
+      new Faults(false, [BETA], () => 0.5),
+      { onNotice: () => undefined, onFailure: (failure) => void this.failures.push(failure.code) },
+    );
+    this.ofBeta = createEnvelope({
+      hashing,
+      clusterId: 'test',
+      self: { id: BETA, incarnation: 7 as never },
+      membershipHash: 1,
+    });
+  }
+
+  async start(): Promise<void> {
+    const envelope = createEnvelope({
+      hashing: this.#hashing,
+      clusterId: 'test',
+      self: this.runtime.state.self,
+      membershipHash: 1,
+    });
+    const started = this.runtime.start(envelope);
+    this.endTurns();
+    this.disk.completeCommits();
+    this.disk.completeFlushes();
+    await started;
+    this.endTurns();
+    this.sent.length = 0;
+  }
+
+  endTurns(): void {
+    for (let run = this.#turnEnds.shift(); run !== undefined; run = this.#turnEnds.shift()) run();
+  }
+
+  pass(forMs: number): void {
+    this.timeMs += forMs;
+    const due = this.#timers.filter(({ atMs }) => atMs <= this.timeMs);
+    this.#timers = this.#timers.filter(({ atMs }) => atMs > this.timeMs);
+    for (const { run } of due) run();
+    this.endTurns();
+  }
+
+  receiveUpdate(sequence: number): void {
+    const record = {
+      sequence,
+      key: key(`r${sequence}`),
+      timestamp: 1000 as never,
+      kind: 'value',
+      expiresAt: 0,
+      value,
+    } as const;
+    this.runtime.receive(
+      this.ofBeta.seal(encodeMessage({ kind: 'update', records: [record] }), 'datagram'),
+      'multicast',
+    );
+  }
+
+  /** Kinds of the messages sent so far. */
+  kinds(): string[] {
+    return this.sent.map((bytes) => {
+      const reader = createEnvelope({
+        hashing: this.#hashing,
+        clusterId: 'test',
+        self: { id: BETA, incarnation: 8 as never },
+        membershipHash: 1,
+      });
+      const opened = reader.open(bytes, 'datagram');
+      const decoded = opened.ok ? decodeMessage(opened.payload) : { ok: false as const };
+      return decoded.ok ? decoded.message.kind : '?';
+    });
+  }
+}
+
+describe('runtime', () => {
+  let world: World;
+  beforeEach(async () => {
+    world = new World(await loadHashing());
+    await world.start();
+  });
+
+  it('neither acknowledges nor sends a write before its turn is committed', () => {
+    const acknowledged: string[] = [];
+    world.runtime.write(key('k'), value, false);
+    world.runtime.acknowledge('committed', () => acknowledged.push('committed'));
+    world.runtime.acknowledge('durable', () => acknowledged.push('durable'));
+    world.endTurns();
+    assert.deepEqual([acknowledged, world.kinds()], [[], []]);
+    world.disk.completeCommits();
+    assert.deepEqual([acknowledged, world.kinds()], [['committed'], ['update']]);
+    world.disk.completeFlushes();
+    assert.deepEqual(acknowledged, ['committed', 'durable']);
+  });
+
+  it('acknowledges and sends a fast write at once', () => {
+    const acknowledged: string[] = [];
+    world.runtime.write(key('k'), value, true);
+    world.runtime.acknowledge('fast', () => acknowledged.push('fast'));
+    world.endTurns();
+    assert.deepEqual([acknowledged, world.kinds()], [['fast'], ['update']]);
+  });
+
+  it('commits all writes of a turn as one, and those of other peers with what comes next or soon', () => {
+    world.runtime.write(key('a'), value, false);
+    world.runtime.write(key('b'), value, false);
+    world.runtime.acknowledge('committed', () => undefined);
+    world.endTurns();
+    assert.deepEqual(world.disk.pendingTurns().uncommitted, 1);
+    world.disk.completeCommits();
+    for (let sequence = 1; sequence <= 5; sequence += 1) {
+      world.receiveUpdate(sequence);
+      world.endTurns();
+    }
+    assert.equal(world.disk.pendingTurns().uncommitted, 0, 'nobody waits for them');
+    world.pass(2);
+    assert.equal(world.disk.pendingTurns().uncommitted, 1, 'and yet they are committed soon');
+  });
+
+  it('tells watchers of an arrival before its turn ends', () => {
+    const seen: string[] = [];
+    world.runtime.watchers.add(key('r'), (change) => seen.push(change.key));
+    world.receiveUpdate(1);
+    assert.deepEqual(seen, ['r1']);
+    world.endTurns();
+    assert.deepEqual(seen, ['r1']);
+  });
+
+  it('keeps a turn open while many writes stream in, but not for long', () => {
+    const write = (count: number): void => {
+      for (let at = 0; at < count; at += 1) world.runtime.write(key(`s${at}`), value, false);
+    };
+    write(20);
+    world.runtime.acknowledge('committed', () => undefined);
+    world.timeMs += 10;
+    write(20);
+    world.endTurns();
+    assert.equal(world.disk.pendingTurns().uncommitted, 1);
+  });
+
+  it('commits on stop what was taken in', () => {
+    world.receiveUpdate(1);
+    world.runtime.stop();
+    assert.equal(world.disk.pendingTurns().uncommitted, 1);
+    assert.throws(
+      () => {
+        world.runtime.write(key('k'), value, false);
+      },
+      { code: 'CLOSED' },
+    );
+  });
+
+  it('gives no acknowledgement after a failed commit, takes no write and says so once', () => {
+    const outcomes: string[] = [];
+    world.runtime.write(key('k'), value, false);
+    world.runtime.acknowledge('committed', (failure) =>
+      outcomes.push(failure === undefined ? 'ok' : 'failed'),
+    );
+    world.endTurns();
+    world.runtime.acknowledge('durable', (failure) => outcomes.push(failure === undefined ? 'ok' : 'failed'));
+    world.disk.failNext(new Error('no space'));
+    world.disk.completeCommits();
+    world.endTurns();
+    assert.deepEqual(outcomes, ['failed', 'failed']);
+    assert.deepEqual(world.failures, ['STORAGE_FAILED']);
+    assert.throws(
+      () => {
+        world.runtime.write(key('k2'), value, false);
+      },
+      { code: 'STORAGE_FAILED' },
+    );
+    assert.deepEqual(world.kinds(), [], 'an update whose commit failed was sent');
+  });
+
+  it('drops what it cannot read and counts it by reason', () => {
+    world.runtime.receive(Buffer.from('GET / HTTP/1.1'), 'unicast');
+    const packet = world.ofBeta.seal(encodeMessage({ kind: 'heartbeat', vector: [] }), 'datagram');
+    packet[packet.length - 1] = (packet.at(-1) ?? 0) ^ 1;
+    world.runtime.receive(packet, 'unicast');
+    assert.equal(
+      [...world.runtime.drops.values()].reduce((sum, count) => sum + count, 0),
+      2,
+    );
+    assert.equal(world.runtime.drops.get('badChecksum'), 1);
+  });
+});
