@@ -40,7 +40,7 @@ interface Turn {
 }
 
 /** Milliseconds that updates of other peers wait for company in a commit: a crash loses so much more, and repair brings it back. */
-const LINGER_MS = 2;
+const LINGER_MS = 10;
 
 /** Writes that one event-loop turn must bring for the next to join it, and how long a turn may last then, milliseconds. */
 const STREAMING_WRITES = 8;

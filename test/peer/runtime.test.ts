@@ -163,7 +163,7 @@ describe('runtime', () => {
       world.endTurns();
     }
     assert.equal(world.disk.pendingTurns().uncommitted, 0, 'nobody waits for them');
-    world.pass(2);
+    world.pass(10);
     assert.equal(world.disk.pendingTurns().uncommitted, 1, 'and yet they are committed soon');
   });
 
