@@ -21,6 +21,8 @@ export interface Sizes {
   readonly fillRequests: number;
   readonly aloneRounds: number;
   readonly fourRounds: number;
+  /** Paced writes of each system before the first visibility round, not counted: code that ran that often is compiled. */
+  readonly visibilityWarmUp: number;
   /** Paced writes of one visibility round, and rounds. */
   readonly visibilityWrites: number;
   readonly visibilityRounds: number;
@@ -35,6 +37,7 @@ export const FULL: Sizes = {
   fillRequests: 300_000,
   aloneRounds: 3,
   fourRounds: 3,
+  visibilityWarmUp: 1000,
   visibilityWrites: 500,
   visibilityRounds: 5,
 };
@@ -48,6 +51,7 @@ export const SHORT: Sizes = {
   fillRequests: 100_000,
   aloneRounds: 2,
   fourRounds: 1,
+  visibilityWarmUp: 100,
   visibilityWrites: 150,
   visibilityRounds: 2,
 };

@@ -30,8 +30,6 @@ const READY_TIMEOUT_MS = 20_000;
 const BURST_TIMEOUT_MS = 30_000;
 /** Milliseconds that the last arrivals of a burst are waited for. */
 const ARRIVAL_TIMEOUT_MS = 3000;
-/** Writes before the first round that are not counted. */
-const WARM_UP_WRITES = 100;
 const COLUMNS = [
   'system',
   'writes',
@@ -195,10 +193,10 @@ export async function runVisibility(bench: Bench): Promise<PartResult> {
   const [embedded, throughClients] = await startEmbedded(bench);
   const systems = [ping, embedded, throughClients];
   if (redisMissing === undefined) systems.push(await startRedis(bench));
-  for (const system of systems) await runBurst(system, 0, WARM_UP_WRITES, true);
+  for (const system of systems) await runBurst(system, 0, sizes.visibilityWarmUp, true);
   let rounds = 0;
   for (; rounds < sizes.visibilityRounds && hasTimeFor(bench, rounds); rounds++) {
-    const first = WARM_UP_WRITES + rounds * sizes.visibilityWrites;
+    const first = sizes.visibilityWarmUp + rounds * sizes.visibilityWrites;
     for (const system of systems) await runBurst(system, first, sizes.visibilityWrites, false);
   }
   const pingP50Ns = percentile(ping.lastNs, 0.5);
