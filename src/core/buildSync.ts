@@ -36,6 +36,15 @@ export class SyncBuilder {
     return key !== undefined && this.#byKey.has(key);
   }
 
+  /** Bytes by which the dot would lengthen the answer. */
+  costOf(origin: OriginKey, sequence: number): number {
+    const key = this.#state.store.readRow(origin, sequence);
+    if (key === undefined) return 0;
+    if (this.#byKey.has(key)) return COVERED_DOT_BYTES;
+    const valueBytes = this.#state.store.readEntry(key)?.value.length ?? 0;
+    return RECORD_OVERHEAD_BYTES + key.length + valueBytes + COVERED_DOT_BYTES;
+  }
+
   /** Adds a dot that this peer has; false when its row is gone. */
   addDot(origin: OriginKey, sequence: number): boolean {
     const key = this.#state.store.readRow(origin, sequence);

@@ -22,6 +22,7 @@ import { flushUpdates } from './write.ts';
 /** Starts the timers. Call once, when the first turn (with the new incarnation) is durable. */
 export function onStart(state: PeerState, now: Now): void {
   state.lastInputMs = now.monotonicMs;
+  state.lastWallMs = now.wallMs;
   schedule(state, now, 'keepalive', 0);
   schedule(state, now, 'heartbeat', state.settings.heartbeatMs * state.random());
   schedule(state, now, 'liveness', state.settings.deadAfterMs / 4);

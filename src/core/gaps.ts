@@ -31,9 +31,14 @@ export function noteAnnounced(state: PeerState, now: Now, origin: OriginState, s
   }
 }
 
-/** Something of the origin arrived: whoever is asked is not silent. */
-export function noteProgress(origin: OriginState): void {
+/** A repair of the origin arrived: whoever was asked is not silent. */
+export function noteRepair(origin: OriginState): void {
   origin.silentTries = 0;
+  noteArrival(origin);
+}
+
+/** Something of the origin arrived, asked for or not. */
+export function noteArrival(origin: OriginState): void {
   if (origin.have.contiguous >= origin.announced) settle(origin);
 }
 

@@ -127,11 +127,11 @@ export function rangesLacked(mine: HaveSet, theirs: HaveClaim | undefined): Sequ
   const claim = theirs ?? { contiguous: 0, gaps: [] };
   const had = createHaveSet(claim.contiguous, claim.gaps.flat());
   const lacked: SequenceRange[] = [];
-  if (had.contiguous < mine.contiguous) lacked.push(...missingRanges(had, 0, mine.contiguous));
+  for (const range of missingRanges(had, 0, mine.contiguous)) lacked.push(range);
   for (let at = 0; at < mine.gaps.length; at += 2) {
     const from = mine.gaps[at] ?? 0;
     const to = mine.gaps[at + 1] ?? 0;
-    lacked.push(...missingRanges(had, from - 1, to));
+    for (const range of missingRanges(had, from - 1, to)) lacked.push(range);
   }
   return lacked;
 }

@@ -7,7 +7,7 @@
 import type { Now } from './clock.ts';
 import type { NoticeName } from './effects.ts';
 import type { Channel } from './messages.ts';
-import type { PeerView } from './peerView.ts';
+import { shiftWallSamples, type PeerView } from './peerView.ts';
 import type { PeerState } from './state.ts';
 import { schedule } from './timers.ts';
 import type { Incarnation, PeerId } from './types.ts';
@@ -66,12 +66,18 @@ export function judgePeer(state: PeerState, now: Now, view: PeerView): boolean {
 
 /**
  * Notes the time of an input. Timers come every few hundred milliseconds, so a longer silence means that this
- * process stood still, and that what it reads next has waited in the socket.
+ * process stood still, and that what it reads next has waited in the socket. A wall clock that moved otherwise than
+ * the monotonic one was set: the others' offsets move with it at once, or writes would be taken that nobody accepts.
  */
 export function noteInput(state: PeerState, now: Now): void {
+  const stepMs = now.wallMs - state.lastWallMs - (now.monotonicMs - state.lastInputMs);
   if (now.monotonicMs - state.lastInputMs > state.settings.deadAfterMs / 2)
     state.lastStallMs = now.monotonicMs;
   state.lastInputMs = now.monotonicMs;
+  state.lastWallMs = now.wallMs;
+  if (Math.abs(stepMs) < state.settings.maxDriftMs / 2) return;
+  for (const view of state.peers.values()) shiftWallSamples(view, stepMs);
+  judgeClock(state, now);
 }
 
 /** Whether this process stood still a moment ago: until it has drained its sockets it judges neither peers nor clocks. */

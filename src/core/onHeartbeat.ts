@@ -94,7 +94,8 @@ export function answer(
   const { datagrams, oversized } = SyncBuilder.split(records, limits.datagramBudgetBytes);
   const vectorSize = vectorBytes(vector.vector ?? []);
   if (oversized.length > 0 || builder.bytes + vectorSize > limits.streamThresholdBytes) {
-    send(state, to, 'stream', { kind: 'sync', records, more, ...vector });
+    if (records.length > 0) send(state, to, 'stream', { kind: 'sync', records, more });
+    if (as === 'hybrid') send(state, to, 'stream', { kind: 'sync', records: [], more: false, ...vector });
     return;
   }
   // The vector goes last and alone, so that its answer comes when the records have been applied.
@@ -121,15 +122,19 @@ function collectLacked(
   const { maxAnswerBytes, maxAnswerDots } = state.settings.limits;
   let looked = 0;
   let isFull = false;
-  for (const origin of state.origins.values()) {
+  // Every answer begins with another origin: records that the receiver must refuse hold up nobody else's.
+  const origins = [...state.origins.values()];
+  const first = Math.floor(state.random() * origins.length);
+  for (const origin of [...origins.slice(first), ...origins.slice(0, first)]) {
     for (const [from, to] of rangesLacked(origin.have, claims.get(origin.key))) {
       const last = Math.min(to, origin.settledThrough); // what is younger is likely on its way already
       for (let sequence = from; sequence <= last; sequence += 1) {
         if (looked >= maxAnswerDots) return true;
         looked += 1;
-        if (builder.bytes >= maxAnswerBytes) {
-          isFull = true; // no further key; but dots of keys that travel anyway are covered for next to nothing
-          if (!builder.holdsKeyOf(origin.key, sequence)) continue;
+        // A record that would pass the bound travels alone or later: no frame holds more than the longest value and a little.
+        if (builder.bytes > 0 && builder.bytes + builder.costOf(origin.key, sequence) > maxAnswerBytes) {
+          isFull = true;
+          if (builder.bytes > maxAnswerBytes || !builder.holdsKeyOf(origin.key, sequence)) continue;
         }
         builder.addDot(origin.key, sequence);
       }

@@ -6,7 +6,7 @@
  */
 import { applyEntry, hasRoomFor, isAheadOfClock, recordDot, refuseAhead } from './apply.ts';
 import type { Now } from './clock.ts';
-import { noteProgress } from './gaps.ts';
+import { noteRepair } from './gaps.ts';
 import { hasSequence } from './haveSet.ts';
 import { answer, noteClaims, sendHeartbeat } from './onHeartbeat.ts';
 import type { SyncAbsentRecord, SyncEntryRecord, SyncMessage, SyncRecord } from './messages.ts';
@@ -52,7 +52,7 @@ function applyWinner(state: PeerState, record: SyncEntryRecord): boolean {
   if (entryKind === 'synthetic') return false;
   const origin = originOf(state, id, incarnation);
   const isNew = recordDot(state, origin, sequence, key);
-  noteProgress(origin);
+  noteRepair(origin);
   return isNew;
 }
 
@@ -87,7 +87,7 @@ function recordCovered(state: PeerState, record: SyncRecord): number {
         if (recordDot(state, origin, sequence, record.key)) recorded += 1;
       }
     }
-    noteProgress(origin);
+    noteRepair(origin);
   }
   return recorded;
 }

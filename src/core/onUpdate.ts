@@ -7,7 +7,7 @@
  */
 import { applyEntry, hasRoomFor, isAheadOfClock, recordDot, refuseAhead } from './apply.ts';
 import type { Now } from './clock.ts';
-import { noteAnnounced, noteProgress } from './gaps.ts';
+import { noteAnnounced, noteArrival } from './gaps.ts';
 import { hasSequence } from './haveSet.ts';
 import type { UpdateMessage, UpdateRecord } from './messages.ts';
 import { originOf, type OriginState, type PeerState } from './state.ts';
@@ -26,7 +26,7 @@ export function onUpdate(
     last = Math.max(last, record.sequence);
     takeRecord(state, now, origin, record);
   }
-  noteProgress(origin);
+  noteArrival(origin);
   noteAnnounced(state, now, origin, last);
 }
 

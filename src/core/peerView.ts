@@ -43,6 +43,12 @@ export function addWallSample(view: PeerView, offsetMs: number): void {
   view.wallOffsetMs = Math.max(...view.wallSamplesMs);
 }
 
+/** The own wall clock stepped by `stepMs`: every sample taken before is off by as much. */
+export function shiftWallSamples(view: PeerView, stepMs: number): void {
+  for (const [at, sampleMs] of view.wallSamplesMs.entries()) view.wallSamplesMs[at] = sampleMs - stepMs;
+  view.wallOffsetMs -= stepMs;
+}
+
 export function createPeerView(id: PeerId): PeerView {
   return {
     id,

@@ -58,6 +58,8 @@ export interface CoreLimits {
   readonly streamThresholdBytes: number;
   /** Bytes of records in one answer to a HEARTBEAT; the rest is asked for again at once. */
   readonly maxAnswerBytes: number;
+  /** Gap intervals claimed in one vector, all origins together. */
+  readonly maxVectorGaps: number;
   /** Dots looked at for one answer. */
   readonly maxAnswerDots: number;
   /** Every so manieth turn of the shuffled contact goes to a peer presumed dead, when one is drawn. */
@@ -85,6 +87,7 @@ export const defaultLimits: CoreLimits = {
   settleMs: 100,
   streamThresholdBytes: 8 * 1300,
   maxAnswerBytes: 256 * 1024,
+  maxVectorGaps: 16_384,
   maxAnswerDots: 16_384,
   deadContactEvery: 4,
 };

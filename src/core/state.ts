@@ -78,6 +78,8 @@ export interface PeerState {
   changes: EntryChange[];
   /** Token of the armed timer of each name; 0 when none is armed. */
   readonly timers: Record<TimerName, { token: number; dueMs: number }>;
+  /** Wall milliseconds at the last input: a step of the own clock shows against the monotonic one. */
+  lastWallMs: number;
   /** Monotonic milliseconds of the last input, and of the last one that came after a stall of this process. */
   lastInputMs: number;
   lastStallMs: number;
@@ -155,6 +157,7 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
       nak: { token: 0, dueMs: Infinity },
       repair: { token: 0, dueMs: Infinity },
     },
+    lastWallMs: now.wallMs,
     lastInputMs: now.monotonicMs,
     lastStallMs: -Infinity,
     lastKeepaliveMs: -Infinity,
@@ -220,12 +223,18 @@ export function saveTurn(state: PeerState): void {
   state.store.writeState('counts', [state.visibleKeys, state.tombstones]);
 }
 
-/** The version vector with its gap sets, origins without any update left out. */
+/**
+ * The version vector with its gap sets, origins without any update left out. Gaps beyond the limit are left out too,
+ * the highest first: to claim less than one has is always safe.
+ */
 export function buildVector(state: PeerState): VectorEntry[] {
   const vector: VectorEntry[] = [];
+  let room = state.settings.limits.maxVectorGaps;
   for (const { id, incarnation, have } of state.origins.values()) {
-    if (lastSequenceOf(have) > 0)
-      vector.push({ id, incarnation, contiguous: have.contiguous, gaps: gapRanges(have) });
+    if (lastSequenceOf(have) === 0) continue;
+    const gaps = gapRanges(have, room);
+    room -= gaps.length;
+    vector.push({ id, incarnation, contiguous: have.contiguous, gaps });
   }
   return vector;
 }

@@ -6,6 +6,7 @@
  */
 import { nextTimestamp, wallMsOf, type Now } from './clock.ts';
 import { applyEntry, recordDot } from './apply.ts';
+import { noteInput } from './liveness.ts';
 import { sendToAll } from './send.ts';
 import type { UpdateRecord } from './messages.ts';
 import type { PeerState } from './state.ts';
@@ -44,6 +45,7 @@ export function onWrite(
   value: Uint8Array | undefined,
   isFast: boolean,
 ): WriteRefusal | undefined {
+  noteInput(state, now);
   const refusal = findWriteRefusal(state, now);
   if (refusal !== undefined) {
     state.counters.writesRefusedClockAhead += 1;

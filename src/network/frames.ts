@@ -8,7 +8,7 @@
 export const FRAME_HEADER_BYTES = 4;
 
 /** Longest frame, bytes: a value of 16 MiB with its key and envelope. */
-export const MAX_FRAME_BYTES = 16 * 1024 * 1024 + 64 * 1024;
+export const MAX_FRAME_BYTES = 16 * 1024 * 1024 + 1024 * 1024;
 
 /** Bytes that all unfinished frames of all connections may take together. */
 export const MAX_UNFINISHED_BYTES = 128 * 1024 * 1024;

@@ -106,9 +106,9 @@ export class Runtime {
 
   /** Stops listening and speaking. What was taken in is still committed. */
   stop(): void {
-    if (this.#isTurnOpen) this.#endTurn();
+    this.#isClosed = true; // first: what a watcher would still write is refused
+    this.#endTurn();
     if (this.#failure === undefined && this.#store.hasChanges()) this.#commitNow(emptyTurn());
-    this.#isClosed = true;
   }
 
   /** Ends the turn as soon as the code that runs now is done, without waiting for other inputs: for whoever has nothing to batch. */
@@ -133,8 +133,8 @@ export class Runtime {
 
   /** Calls back when every write of this turn so far has reached `level`, or never will. */
   acknowledge(level: AcknowledgementLevel, callback: Acknowledged): void {
-    if (this.#failure !== undefined) {
-      callback(this.#failure);
+    if (this.#failure !== undefined || this.#isClosed) {
+      callback(this.#failure ?? closedWhileWaiting());
       return;
     }
     switch (level) {
@@ -180,8 +180,8 @@ export class Runtime {
       return;
     }
     onMessage(this.state, this.#ports.now(), from, incarnation, channel, message);
-    this.#tellWatchers();
     this.#openTurn();
+    this.#tellWatchers();
   }
 
   #tellWatchers(): void {
@@ -216,7 +216,6 @@ export class Runtime {
     if (!this.#isTurnOpen) return;
     this.#isTurnOpen = false;
     const effects = onTurnEnd(this.state);
-    this.#tellWatchers();
     const turn: Turn = {
       committed: [],
       durable: [],
@@ -232,6 +231,7 @@ export class Runtime {
     for (const callback of fast) callback(this.#failure);
     for (const outgoing of turn.committed) this.#seal(outgoing);
     for (const outgoing of turn.durable) this.#seal(outgoing);
+    this.#tellWatchers(); // last: what a listener writes belongs to a turn of its own (R2)
   }
 
   /** Carries an effect out, or keeps it until its turn is as safe as the effect demands. */
@@ -282,7 +282,7 @@ export class Runtime {
       if (this.#isClosed || this.#failure !== undefined) return;
       this.#endTurn(); // R2: never half a turn
       this.#isCommitSoon = false;
-      if (this.#store.hasChanges()) this.#commitNow(emptyTurn());
+      if (!this.#isTurnOpen && this.#store.hasChanges()) this.#commitNow(emptyTurn());
     });
   }
 
@@ -362,6 +362,16 @@ export class Runtime {
       throw new ToposphereError('CLOSED', 'write refused: this peer is closed; open it again');
     if (this.#failure !== undefined) throw this.#failure;
   }
+}
+
+function closedWhileWaiting(): ToposphereError {
+  return new ToposphereError(
+    'CLOSED',
+    'this peer is closing: the write may have been committed; read it after the next start',
+    {
+      changed: 'unknown',
+    },
+  );
 }
 
 function throwRefusal(refusal: WriteRefusal | undefined): void {

@@ -29,7 +29,15 @@ export class Watchers {
     const value = visibleValue(entry);
     if (previous === undefined && value === undefined) return;
     for (const { prefix, listener } of this.#listeners) {
-      if (key.startsWith(prefix)) listener({ key, previous, value });
+      if (!key.startsWith(prefix)) continue;
+      try {
+        listener({ key, previous, value });
+      } catch (error) {
+        // The application's own fault, and for it to hear of; but not at the cost of the turn that is being ended.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
     }
   }
 }

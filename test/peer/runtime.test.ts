@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { findBrokenInvariants } from '../../src/core/invariants.ts';
 import { defaultSettings } from '../../src/core/settings.ts';
 import type { Key, PeerId } from '../../src/core/types.ts';
 import { Faults } from '../../src/peer/faults.ts';
@@ -186,6 +187,30 @@ describe('runtime', () => {
     write(20);
     world.endTurns();
     assert.equal(world.disk.pendingTurns().uncommitted, 1);
+  });
+
+  it("makes what a watcher writes a turn of its own, and acknowledges it with that turn's commit", () => {
+    const acknowledged: string[] = [];
+    world.runtime.watchers.add(key('src'), () => {
+      world.runtime.write(key('mirror'), value, false);
+      world.runtime.acknowledge('committed', () => acknowledged.push('mirror'));
+    });
+    world.runtime.write(key('src'), value, false);
+    world.runtime.acknowledge('committed', () => acknowledged.push('src'));
+    world.endTurns();
+    assert.equal(world.disk.pendingTurns().uncommitted, 2);
+    world.disk.completeCommits(1);
+    assert.deepEqual(acknowledged, ['src']);
+    world.disk.completeCommits(1);
+    assert.deepEqual(acknowledged, ['src', 'mirror']);
+    assert.deepEqual(findBrokenInvariants(world.runtime.state), []);
+  });
+
+  it('answers whoever asks for an acknowledgement after stop', () => {
+    world.runtime.stop();
+    const outcomes: (string | undefined)[] = [];
+    world.runtime.acknowledge('committed', (failure) => outcomes.push(failure?.message));
+    assert.match(outcomes[0] ?? '', /closing/);
   });
 
   it('commits on stop what was taken in', () => {
