@@ -254,7 +254,7 @@ export class Cluster implements Lossy {
         this.#endTurn(member);
       };
       this.#after(effect.delayMs, fire);
-    } else if (effect.kind === 'notice') this.notices.push({ at: member.id, name: effect.name });
+    } else this.notices.push({ at: member.id, name: effect.name });
   }
 
   #transmit(from: Member, to: Member, channel: Channel, message: Message): void {
