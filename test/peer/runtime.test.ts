@@ -81,6 +81,11 @@ class World {
     this.sent.length = 0;
   }
 
+  /** The end of one event-loop turn. */
+  endTurn(): void {
+    for (const run of this.#turnEnds.splice(0)) run();
+  }
+
   endTurns(): void {
     for (let run = this.#turnEnds.shift(); run !== undefined; run = this.#turnEnds.shift()) run();
   }
@@ -181,12 +186,18 @@ describe('runtime', () => {
     const write = (count: number): void => {
       for (let at = 0; at < count; at += 1) world.runtime.write(key(`s${at}`), value, false);
     };
-    write(20);
     world.runtime.acknowledge('committed', () => undefined);
-    world.timeMs += 10;
     write(20);
-    world.endTurns();
-    assert.equal(world.disk.pendingTurns().uncommitted, 1);
+    world.endTurn();
+    assert.equal(world.disk.pendingTurns().uncommitted, 0, 'the next event-loop turn may bring more');
+    write(20);
+    world.timeMs += 1;
+    world.endTurn();
+    assert.equal(world.disk.pendingTurns().uncommitted, 1, 'it was open long enough');
+    world.runtime.acknowledge('committed', () => undefined);
+    write(1);
+    world.endTurn();
+    assert.equal(world.disk.pendingTurns().uncommitted, 2, 'a lone write waits for nobody');
   });
 
   it("makes what a watcher writes a turn of its own, and acknowledges it with that turn's commit", () => {
