@@ -129,6 +129,23 @@ export function readEntryRecord(source: RecordView, start: number, end: number):
   };
 }
 
+/** What a record says of a key's value, for whoever wants nothing else: undefined for a key without one, 'damaged' when the bytes cannot be a record. */
+export function readValueRecord(
+  source: RecordView,
+  start: number,
+  end: number,
+): Buffer | undefined | 'damaged' {
+  const { bytes, numbers } = source;
+  if (end - start < FIXED_BYTES || bytes[start] !== RECORD_VERSION || bytes[start + 3] !== 0)
+    return 'damaged';
+  const flags = numbers.getUint8(start + 1);
+  const kind = KINDS[flags & KIND_MASK];
+  const valueStart =
+    start + FIXED_BYTES + ((flags & EXPIRES_FLAG) === 0 ? 0 : 8) + numbers.getUint8(start + 2);
+  if (kind === undefined || valueStart > end) return 'damaged';
+  return kind === 'value' ? copyBuffer(source, valueStart, end) : undefined;
+}
+
 function idBytes(id: PeerId): number {
   return id === SYNTHETIC_ID ? 0 : id.length;
 }
@@ -144,31 +161,48 @@ function kindCode(kind: EntryKind): number {
   }
 }
 
-let slabWords = new Int32Array(SLAB_BYTES >> 2);
+let slab = new ArrayBuffer(SLAB_BYTES);
+let slabWords = new Int32Array(slab);
 let slabUsed = 0;
 
 /**
- * Copies bytes out. Short values are cut from a slab and copied in whole words: that is quicker than a call into the
- * runtime for each, and a cold read feels it. The slab is never written again where a value lies.
+ * Copies bytes out into the slab, in whole words: that is quicker than a call into the runtime for each value, and a
+ * cold read feels it. Answers where they lie in it, or -1 when they are too long or cannot be read as words. The slab is
+ * never written again where a value lies.
  */
-function copyValue({ bytes, words }: RecordView, start: number, end: number): Uint8Array {
+function copyToSlab({ words }: RecordView, start: number, end: number): number {
   const length = end - start;
   const last = (end + 3) >> 2;
-  if (words === undefined || length > SLAB_VALUE_BYTES || last > words.length) {
-    const value = Buffer.allocUnsafe(length);
-    bytes.copy(value, 0, start, end);
-    return value;
-  }
+  if (words === undefined || length > SLAB_VALUE_BYTES || last > words.length) return -1;
   // The copy lies in its words as the original does, so the first and last word may carry neighbours along: bytes
   // before it are unused, those after it are overwritten by the next.
   let at = ((slabUsed + 3) & ~3) + (start & 3);
   if (at + length + 3 > SLAB_BYTES) {
-    slabWords = new Int32Array(SLAB_BYTES >> 2);
+    slab = new ArrayBuffer(SLAB_BYTES);
+    slabWords = new Int32Array(slab);
     at = start & 3;
   }
   slabUsed = at + length;
   for (let from = start >> 2, to = at >> 2; from < last; from++, to++) slabWords[to] = words[from] ?? 0;
-  return new Uint8Array(slabWords.buffer, at, length);
+  return at;
+}
+
+function copyBytes({ bytes }: RecordView, start: number, end: number): Buffer {
+  const value = Buffer.allocUnsafe(end - start);
+  bytes.copy(value, 0, start, end);
+  return value;
+}
+
+/** For those inside, who need no Buffer: making one costs twice as much. */
+function copyValue(source: RecordView, start: number, end: number): Uint8Array {
+  const at = copyToSlab(source, start, end);
+  return at < 0 ? copyBytes(source, start, end) : new Uint8Array(slab, at, end - start);
+}
+
+/** For applications. */
+function copyBuffer(source: RecordView, start: number, end: number): Buffer {
+  const at = copyToSlab(source, start, end);
+  return at < 0 ? copyBytes(source, start, end) : Buffer.from(slab, at, end - start);
 }
 
 const idSlots: (PeerId | undefined)[] = new Array<PeerId | undefined>(ID_SLOTS).fill(undefined);

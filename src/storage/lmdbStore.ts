@@ -139,10 +139,7 @@ export class LmdbStore implements Store {
     const { active, sealed } = this.#sets;
     const held = active.getEntry(key) ?? sealed?.getEntry(key);
     if (held !== undefined) return held.kind === 'value' ? Buffer.from(held.value) : undefined;
-    const entry = this.#trees.readEntry(key); // what comes from the trees was copied already
-    if (entry?.kind !== 'value') return undefined;
-    const { buffer, byteOffset, length } = entry.value;
-    return Buffer.from(buffer, byteOffset, length);
+    return this.#trees.readValue(key); // copied out of the map already
   }
 
   writeEntry(key: Key, entry: Entry): void {

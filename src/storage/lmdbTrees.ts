@@ -11,7 +11,13 @@ import type { Database, RootDatabase } from 'lmdb';
 import { ToposphereError } from '../core/errors.ts';
 import type { Entry, Key, OriginKey } from '../core/types.ts';
 import type { StateValue } from '../core/store.ts';
-import { isEntryRecordIntact, readEntryRecord, recordView, wordView } from './entryRecord.ts';
+import {
+  isEntryRecordIntact,
+  readEntryRecord,
+  readValueRecord,
+  recordView,
+  wordView,
+} from './entryRecord.ts';
 import type { Checksum, RecordView } from './entryRecord.ts';
 import type { KeyBounds } from './sortedKeys.ts';
 import { packState, unpackState } from './turnRecord.ts';
@@ -157,6 +163,14 @@ export function openTrees(directory: string, checksum: Checksum) {
     readEntry(key: Key): Entry | undefined {
       const fast = entries.getBinaryFast(key);
       return fast === undefined ? undefined : decodeEntry(key, viewOf(fast), fast.length);
+    },
+    /** The value alone, in bytes that are the caller's: spares the rest of the entry. */
+    readValue(key: Key): Buffer | undefined {
+      const fast = entries.getBinaryFast(key);
+      if (fast === undefined) return undefined;
+      const value = readValueRecord(viewOf(fast), 0, fast.length);
+      if (value === 'damaged') throw damaged(`the entry of key ${JSON.stringify(key)}`);
+      return value;
     },
     *entries(bounds: KeyBounds): Generator<readonly [Key, Entry], undefined> {
       for (const { key, value } of entries.getRange(rangeOptions(bounds))) {
