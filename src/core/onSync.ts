@@ -4,56 +4,86 @@
  * Marks only the covered dots and the winner's own (R5). **Never merges the sender's vector**: what it has is
  * not what it sent. A HYBRID's vector is a question, answered with SYNC.
  */
-import { applyEntry, hasRoomFor, isAheadOfClock, recordDot, refuseAhead } from './apply.ts';
+import { applyEntry, isAheadOfClock, recordDot, refuseAhead } from './apply.ts';
 import type { Now } from './clock.ts';
 import { noteRepair } from './gaps.ts';
 import { hasSequence } from './haveSet.ts';
 import { answer, noteClaims, sendHeartbeat } from './onHeartbeat.ts';
 import type { SyncAbsentRecord, SyncEntryRecord, SyncMessage, SyncRecord } from './messages.ts';
 import type { PeerView } from './peerView.ts';
-import { originOf, type PeerState } from './state.ts';
-import { compareTags, SYNTHETIC_ID, type Entry, type Incarnation, type PeerId } from './types.ts';
+import { originOf, type OriginState, type PeerState } from './state.ts';
+import { compareTags, SYNTHETIC_ID, type Entry, type Incarnation, type Key, type PeerId } from './types.ts';
 
 const EMPTY = new Uint8Array(0);
 
 export function onSync(state: PeerState, now: Now, view: PeerView, message: SyncMessage): void {
-  let progress = 0;
-  for (const record of message.records) progress += onSyncRecord(state, now, view.id, record);
+  const arrived: ArrivedDots = new Map();
+  for (const record of message.records) onSyncRecord(state, now, view.id, record, arrived);
+  const progress = recordArrived(state, arrived);
   if (message.vector !== undefined)
     answer(state, now, view.id, noteClaims(state, view, message.vector), 'sync');
   // Only after progress: a sender of records that we refuse would otherwise be asked for them for ever.
   else if (message.more && progress > 0) sendHeartbeat(state, view.id);
 }
 
-/** Returns how many dots it recorded. */
-function onSyncRecord(state: PeerState, now: Now, from: PeerId, record: SyncRecord): number {
+/** Dots that the records of one message stand for, with their keys. */
+type ArrivedDots = Map<OriginState, { readonly sequence: number; readonly key: Key }[]>;
+
+function onSyncRecord(
+  state: PeerState,
+  now: Now,
+  from: PeerId,
+  record: SyncRecord,
+  arrived: ArrivedDots,
+): void {
   const timestamp = record.kind === 'entry' ? record.timestamp : record.horizon;
   if (isAheadOfClock(state, now, timestamp)) {
     refuseAhead(state, now, record.kind === 'entry' ? record.id : from);
-    return 0; // section 8: refused whole, covered dots too; anti-entropy brings it back when time has passed
+    return; // section 8: refused whole, covered dots too; anti-entropy brings it back when time has passed
   }
-  let recorded = 0;
   if (record.kind === 'absent') applyAbsent(state, record);
-  else if (applyWinner(state, record)) recorded += 1;
+  else applyWinner(state, record, arrived);
   assertCovered(state, record);
-  recorded += recordCovered(state, record);
-  if (recorded === 0) state.counters.droppedDuplicate += 1;
-  return recorded;
+  let isNews = false;
+  for (const { id, incarnation, ranges } of record.covers) {
+    const origin = originOf(state, id, incarnation);
+    for (const [first, last] of ranges)
+      for (let sequence = first; sequence <= last; sequence += 1)
+        if (noteArrived(arrived, origin, sequence, record.key)) isNews = true;
+    noteRepair(origin);
+  }
+  if (!isNews) state.counters.droppedDuplicate += 1;
+}
+
+/** False when the dot was had before this message. */
+function noteArrived(arrived: ArrivedDots, origin: OriginState, sequence: number, key: Key): boolean {
+  if (hasSequence(origin.have, sequence)) return false;
+  const dots = arrived.get(origin);
+  if (dots === undefined) arrived.set(origin, [{ sequence, key }]);
+  else dots.push({ sequence, key });
+  return true;
 }
 
 /**
- * Takes the winner and records its dot, room or no room: it stands for dots that are missing further down, and to
- * refuse it would leave the lowest of them missing for ever. What this remembers above the vector is bounded
- * by the keys of the difference.
+ * Records the dots of a message whose entries are all applied (R2), lowest first: what fills the first gap closes up at once.
+ * Room or no room: a sender answers the lowest first and so many dots at a time, so what stays above the vector is bounded by
+ * its answers, while a dot refused for want of room, below which nobody has anything, would be missing for ever (I14).
  */
-function applyWinner(state: PeerState, record: SyncEntryRecord): boolean {
+function recordArrived(state: PeerState, arrived: ArrivedDots): number {
+  let recorded = 0;
+  for (const [origin, dots] of arrived) {
+    dots.sort((a, b) => a.sequence - b.sequence);
+    for (const { sequence, key } of dots) if (recordDot(state, origin, sequence, key)) recorded += 1;
+    noteRepair(origin);
+  }
+  return recorded;
+}
+
+/** Takes the winner; its dot is as good as a covered one. */
+function applyWinner(state: PeerState, record: SyncEntryRecord, arrived: ArrivedDots): void {
   const { key, timestamp, id, incarnation, sequence, entryKind, expiresAt, value } = record;
   applyEntry(state, key, { timestamp, id, incarnation, sequence, kind: entryKind, expiresAt, value });
-  if (entryKind === 'synthetic') return false;
-  const origin = originOf(state, id, incarnation);
-  const isNew = recordDot(state, origin, sequence, key);
-  noteRepair(origin);
-  return isNew;
+  if (entryKind !== 'synthetic') noteArrived(arrived, originOf(state, id, incarnation), sequence, key);
 }
 
 /** ABSENT(k, H): nothing at or below H may come back, so a synthetic tombstone stands for what was dropped (R5). */
@@ -71,25 +101,6 @@ function syntheticTombstone(record: SyncAbsentRecord): Entry {
     expiresAt: 0,
     value: EMPTY,
   };
-}
-
-function recordCovered(state: PeerState, record: SyncRecord): number {
-  let recorded = 0;
-  for (const { id, incarnation, ranges } of record.covers) {
-    const origin = originOf(state, id, incarnation);
-    for (const [from, to] of ranges) {
-      for (let sequence = from; sequence <= to; sequence += 1) {
-        if (hasSequence(origin.have, sequence)) continue;
-        if (!hasRoomFor(state, origin, sequence)) {
-          state.counters.droppedGapLimit += 1;
-          break; // the rest of the range lies above and has no room either; it will be sent again
-        }
-        if (recordDot(state, origin, sequence, record.key)) recorded += 1;
-      }
-    }
-    noteRepair(origin);
-  }
-  return recorded;
 }
 
 /** I2: dots are recorded only under an entry that stands for them. Our own doing, so a breach throws. */

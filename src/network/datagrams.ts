@@ -18,13 +18,19 @@ export interface MulticastOptions {
   readonly interface: string;
 }
 
+/** Where a datagram says it comes from: anybody can write that. */
+export interface DatagramSource {
+  readonly address: string;
+  readonly port: number;
+}
+
 export interface DatagramOptions {
   readonly self: { readonly host: string; readonly port: number };
   /** Undefined: no multicast is attempted. */
   readonly multicast: MulticastOptions | undefined;
   readonly receiveBufferBytes: number;
   /** `bytes` belongs to the callee. */
-  readonly onDatagram: (bytes: Buffer, channel: 'multicast' | 'unicast') => void;
+  readonly onDatagram: (bytes: Buffer, channel: 'multicast' | 'unicast', source: DatagramSource) => void;
   readonly faults: FaultCounts;
 }
 
@@ -139,12 +145,12 @@ export async function openDatagrams(options: DatagramOptions): Promise<Datagrams
   }
 
   function listen(socket: Socket, channel: 'multicast' | 'unicast'): void {
-    socket.on('message', (bytes) => {
+    socket.on('message', (bytes, source) => {
       if (closed) return;
       received[channel] += 1;
       received.bytes += bytes.length;
       try {
-        onDatagram(bytes, channel);
+        onDatagram(bytes, channel, source);
       } catch (failure) {
         faults.count(
           'handlerFailed',

@@ -5,6 +5,7 @@
  * not known here; the envelope of each frame proves it. Keeps: a connection that breaks a rule is closed and
  * counted, and one that delivers nothing makes room for a new one before one that does.
  */
+import type { DatagramSource } from './datagrams.ts';
 import type { FaultCounts } from './faultCounts.ts';
 import { createFrameAssembler, MAX_FRAME_BYTES } from './frames.ts';
 import type { FrameMemory } from './frames.ts';
@@ -20,7 +21,7 @@ export interface IncomingOptions {
   readonly host: string;
   readonly port: number;
   /** `frame` may share memory with others that came in the same piece. */
-  readonly onFrame: (frame: Buffer) => void;
+  readonly onFrame: (frame: Buffer, source: DatagramSource) => void;
   readonly faults: FaultCounts;
   readonly maxConnections?: number;
 }
@@ -60,6 +61,7 @@ export async function openIncomingStreams(options: IncomingOptions): Promise<Inc
     }
     const assembler = createFrameAssembler(MAX_FRAME_BYTES, memory);
     const from = socket.remoteAddress ?? 'unknown';
+    const source = { address: from, port: socket.remotePort ?? 0 };
     connections.add(socket);
     socket.setTimeout(SILENCE_MS, () => {
       faults.count('idleConnection', () => `a connection from ${from} was silent for ${SILENCE_MS} ms`);
@@ -70,7 +72,7 @@ export async function openIncomingStreams(options: IncomingOptions): Promise<Inc
       const fault = assembler.push(piece, (frame) => {
         connections.delete(socket);
         connections.add(socket);
-        deliver(frame);
+        deliver(frame, source);
       });
       if (fault === undefined) return;
       faults.count(fault, () => `a connection from ${from}`);
@@ -82,11 +84,11 @@ export async function openIncomingStreams(options: IncomingOptions): Promise<Inc
     });
   }
 
-  function deliver(frame: Buffer): void {
+  function deliver(frame: Buffer, source: DatagramSource): void {
     if (closed) return;
     frames += 1;
     try {
-      onFrame(frame);
+      onFrame(frame, source);
     } catch (failure) {
       faults.count('handlerFailed', () => `a frame of ${frame.length} bytes: ${String(failure)}`);
     }

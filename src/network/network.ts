@@ -9,7 +9,7 @@ import type { PeerId } from '../core/types.ts';
 import { createAddresses, resolveOwnHost } from './addresses.ts';
 import type { PeerAddress } from './addresses.ts';
 import { openDatagrams } from './datagrams.ts';
-import type { DatagramReport, MulticastOptions } from './datagrams.ts';
+import type { DatagramReport, DatagramSource, MulticastOptions } from './datagrams.ts';
 import { createFaultCounts } from './faultCounts.ts';
 import type { NetworkFault } from './faultCounts.ts';
 import { openIncomingStreams } from './incomingStreams.ts';
@@ -28,9 +28,9 @@ export interface NetworkOptions {
   /** Asked of the system for each UDP socket, bytes. */
   readonly receiveBufferBytes?: number;
   /** `bytes` belongs to the callee. */
-  readonly onDatagram: (bytes: Buffer, channel: 'multicast' | 'unicast') => void;
+  readonly onDatagram: (bytes: Buffer, channel: 'multicast' | 'unicast', source: DatagramSource) => void;
   /** One whole frame of some peer's stream; `bytes` may share memory with other frames. */
-  readonly onFrame: (bytes: Buffer) => void;
+  readonly onFrame: (bytes: Buffer, source: DatagramSource) => void;
   /** One line for the log; at the 1st, 10th, 100th… time of each fault. */
   readonly onFault: (description: string) => void;
 }

@@ -115,8 +115,8 @@ export class Peer {
       peers,
       multicast: options.multicast,
       receiveBufferBytes: options.receiveBufferBytes,
-      onDatagram: (bytes, channel) => runtime?.receive(bytes, channel),
-      onFrame: (bytes) => runtime?.receive(bytes, 'stream'),
+      onDatagram: (bytes, channel, source) => runtime?.receive(bytes, channel, source),
+      onFrame: (bytes, source) => runtime?.receive(bytes, 'stream', source),
       onFault: (description) => {
         options.logger.warn(description);
       },

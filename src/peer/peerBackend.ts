@@ -90,7 +90,7 @@ export class PeerBackend implements Backend {
   describe(): PeerStatus & Record<string, unknown> {
     const { runtime, store, now, describeNetwork } = this.#parts;
     return {
-      ...buildStatus(runtime.state, now(), runtime.drops, runtime.faults.report()),
+      ...buildStatus(runtime.state, now(), runtime.drops, runtime.dropSources, runtime.faults.report()),
       network: { ...describeNetwork(), sendQueueDropped: runtime.sendQueue.dropped },
       storage: store.report(),
     };

@@ -6,6 +6,12 @@
 import type { Now } from '../core/clock.ts';
 import type { PeerId } from '../core/types.ts';
 
+/** Where bytes came from, for the operator's eyes: nothing is ever sent there because of it. */
+export interface PacketSource {
+  readonly address: string;
+  readonly port: number;
+}
+
 export interface Transport {
   /** One datagram to the cluster's group. */
   readonly multicast: (bytes: Uint8Array) => void;

@@ -18,7 +18,7 @@ import type { AcknowledgementLevel } from './backend.ts';
 import { decodeMessage, encodeMessage } from '../wire/messageCodec.ts';
 import type { Envelope } from '../wire/envelope.ts';
 import type { Faults } from './faults.ts';
-import type { RuntimePorts } from './ports.ts';
+import type { PacketSource, RuntimePorts } from './ports.ts';
 import { SendQueue } from './sendQueue.ts';
 import { Watchers } from './watchers.ts';
 
@@ -50,7 +50,7 @@ function emptyTurn(): Turn {
   return { committed: [], durable: [], onCommitted: [], onDurable: [] };
 }
 
-type NoticeEffect = Extract<Effect, { kind: 'notice' }>;
+export type NoticeEffect = Extract<Effect, { kind: 'notice' }>;
 
 export interface RuntimeEvents {
   readonly onNotice: (notice: NoticeEffect) => void;
@@ -61,8 +61,9 @@ export class Runtime {
   readonly state: PeerState;
   readonly watchers = new Watchers();
   readonly faults: Faults;
-  /** Arrivals that were refused before the core saw them, by reason. */
+  /** Arrivals that were refused before the core saw them, by reason, and where the last of each came from. */
   readonly drops = new Map<string, number>();
+  readonly dropSources = new Map<string, PacketSource>();
   readonly sendQueue: SendQueue;
   readonly #ports: RuntimePorts;
   readonly #store: Store;
@@ -153,30 +154,36 @@ export class Runtime {
     this.#openTurn();
   }
 
-  /** Bytes from the network. Never throws on what they say. */
-  receive(bytes: Uint8Array, channel: Channel): void {
+  /** Bytes from the network. Never throws on what they say. `source` is for the operator alone: answers go to configured addresses. */
+  receive(bytes: Uint8Array, channel: Channel, source: PacketSource): void {
     if (this.#envelope === undefined || this.#isClosed || this.#failure !== undefined) return;
     const opened = this.#envelope.open(bytes, channel === 'stream' ? 'stream' : 'datagram');
     if (!opened.ok) {
       const isOwnMulticast = opened.reason === 'ownEcho' && channel === 'multicast'; // a group's members hear themselves
-      if (!isOwnMulticast) this.#drop(opened.reason);
+      if (!isOwnMulticast) this.#drop(opened.reason, source);
       return;
     }
     const decoded = decodeMessage(opened.payload);
     if (!decoded.ok) {
-      this.#drop(decoded.reason);
+      this.#drop(decoded.reason, source);
       return;
     }
-    this.#onAuthentic(opened.sender, opened.incarnation, channel, decoded.message);
+    this.#onAuthentic(opened.sender, opened.incarnation, channel, decoded.message, source);
   }
 
-  #onAuthentic(from: PeerId, incarnation: Incarnation, channel: Channel, message: Message): void {
+  #onAuthentic(
+    from: PeerId,
+    incarnation: Incarnation,
+    channel: Channel,
+    message: Message,
+    source: PacketSource,
+  ): void {
     if (this.faults.losesArrival(from, message.kind)) {
-      this.#drop('rehearsedFault');
+      this.#drop('rehearsedFault', source);
       return;
     }
     if (this.#store.isBusy() && (message.kind === 'update' || message.kind === 'sync')) {
-      this.#drop('storeBusy'); // anti-entropy brings it again when the disk has caught up
+      this.#drop('storeBusy', source); // anti-entropy brings it again when the disk has caught up
       return;
     }
     onMessage(this.state, this.#ports.now(), from, incarnation, channel, message);
@@ -190,8 +197,9 @@ export class Runtime {
     for (const change of changes) this.watchers.onChanged(change);
   }
 
-  #drop(reason: string): void {
+  #drop(reason: string, source: PacketSource): void {
     this.drops.set(reason, (this.drops.get(reason) ?? 0) + 1);
+    this.dropSources.set(reason, source);
   }
 
   #openTurn(): void {

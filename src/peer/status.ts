@@ -9,6 +9,7 @@ import { isHeard, multicastHeardSinceMs } from '../core/liveness.ts';
 import { hashVector, type PeerState } from '../core/state.ts';
 import type { OriginKey } from '../core/types.ts';
 import type { FaultsReport } from './faults.ts';
+import type { PacketSource } from './ports.ts';
 
 export interface MemberStatus {
   readonly id: string;
@@ -42,6 +43,8 @@ export interface PeerStatus {
   readonly writes: { readonly accepted: number; readonly refusedClockAhead: number };
   /** What was refused or lost on arrival, by reason. Only reasons that occurred. */
   readonly drops: Readonly<Record<string, number>>;
+  /** Where the last datagram or frame of each reason came from, `address:port`, as far as it was refused unread. */
+  readonly dropSources: Readonly<Record<string, string>>;
   readonly counters: Readonly<Record<string, number>>;
   readonly faults: FaultsReport;
 }
@@ -50,6 +53,7 @@ export function buildStatus(
   state: PeerState,
   now: Now,
   drops: ReadonlyMap<string, number>,
+  dropSources: ReadonlyMap<string, PacketSource>,
   faults: FaultsReport,
 ): PeerStatus {
   const vector: Record<string, number> = {};
@@ -70,6 +74,9 @@ export function buildStatus(
       refusedClockAhead: state.counters.writesRefusedClockAhead,
     },
     drops: { ...Object.fromEntries(drops), ...coreDrops(state) },
+    dropSources: Object.fromEntries(
+      Array.from(dropSources, ([reason, { address, port }]) => [reason, `${address}:${port}`]),
+    ),
     counters: { ...state.counters },
     faults,
   };

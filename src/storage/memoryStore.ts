@@ -36,6 +36,8 @@ export interface MemoryStore {
   failNext(reason: Error): void;
   /** Ends this store and answers the one that the next start finds. */
   crash(crash: Crash): MemoryStore;
+  /** Another store, on a copy of what is durable here. */
+  copyDurable(): MemoryStore;
   /** What `isBusy` answers; `whenReady` resolves when it is set back to false. */
   setBusy(busy: boolean): void;
 }
@@ -170,6 +172,7 @@ function createMemoryStore(options: MemoryStoreOptions, disk: WorkingSet): Memor
       for (const turn of kept) for (const change of turn.changes) change(disk);
       return createMemoryStore(options, disk);
     },
+    copyDurable: () => createMemoryStore(options, copyWorkingSet(disk)),
     setBusy(busy) {
       isBusy = busy;
       if (busy) return;

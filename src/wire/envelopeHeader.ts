@@ -9,7 +9,7 @@
  * form, so that one with any unknown bit set is refused before its cryptography is paid for.
  */
 import type { Incarnation, PeerId } from '../core/types.ts';
-import { ENVELOPE_FIXED_HEADER_BYTES, isPeerId, MAX_ID_BYTES } from './limits.ts';
+import { CHECKSUM_BYTES, ENVELOPE_FIXED_HEADER_BYTES, isPeerId, MAX_ID_BYTES } from './limits.ts';
 
 /** A datagram (multicast or unicast) or a frame of peer-to-peer TCP: each numbers its packets apart. */
 export type EnvelopeChannel = 'datagram' | 'stream';
@@ -126,4 +126,13 @@ export function parseSender(
   const incarnation = high * 2 ** 32 + bytes.readUInt32BE(INCARNATION_HIGH_BYTES);
   if (!Number.isSafeInteger(incarnation) || incarnation === 0 || !isPeerId(id)) return undefined;
   return { id: id as PeerId, incarnation: incarnation as Incarnation };
+}
+
+/** For a capture: what a packet in clear carries, nothing checked or proved; undefined when it is sealed or none of ours. */
+export function clearPayloadOf(packet: Uint8Array): Uint8Array | undefined {
+  if (packet[0] !== MAGIC || ((packet[FLAGS_AT] ?? SEALED) & SEALED) !== 0) return undefined;
+  return packet.subarray(
+    ENVELOPE_FIXED_HEADER_BYTES + (packet[ID_LENGTH_AT] ?? 0),
+    packet.length - CHECKSUM_BYTES,
+  );
 }

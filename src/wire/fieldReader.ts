@@ -34,6 +34,7 @@ export interface FieldReader {
   timestamp: number;
   rangeCount: number;
   coverCount: number;
+  coveredDots: number;
   readonly ids: PeerId[];
   readonly origins: Origin[];
   region: Uint8Array;
@@ -74,6 +75,7 @@ export function openFields(bytes: Uint8Array): FieldReader | DecodeFault {
     timestamp: 0,
     rangeCount: 0,
     coverCount: 0,
+    coveredDots: 0,
     ids: [],
     origins: [],
     region: NO_BYTES,

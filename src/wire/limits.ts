@@ -27,6 +27,9 @@ export const MAX_RANGES_PER_MESSAGE = 262_144;
 /** Covered origins of one message, all records taken together. */
 export const MAX_COVERS_PER_MESSAGE = 262_144;
 
+/** Dots that one SYNC covers, all records taken together: each is recorded by itself. Well above what any answer looks at. */
+export const MAX_COVERED_DOTS_PER_MESSAGE = 262_144;
+
 /** Peers that one KEEPALIVE says it hears. */
 export const MAX_HEARD_PER_MESSAGE = 4_096;
 

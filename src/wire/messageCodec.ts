@@ -107,6 +107,13 @@ export function decodeMessage(bytes: Uint8Array): DecodeResult {
   return fault === undefined ? { ok: true, message } : { ok: false, reason: fault };
 }
 
+/** For a capture: whether an UPDATE begins here, without decoding it. */
+export function isUpdatePayload(payload: Uint8Array): boolean {
+  const head = payload[0] ?? 0;
+  const kindAt = head === 0xdc ? 3 : head === 0xdd ? 5 : 1;
+  return payload[kindAt] === KIND_NUMBERS.update;
+}
+
 function readMessage(reader: FieldReader, kind: MessageKind): Message {
   switch (kind) {
     case 'update':

@@ -28,7 +28,7 @@ import {
   readValue,
 } from './fieldReader.ts';
 import type { FieldReader } from './fieldReader.ts';
-import { MAX_COVERS_PER_MESSAGE, MAX_RECORDS_PER_MESSAGE } from './limits.ts';
+import { MAX_COVERED_DOTS_PER_MESSAGE, MAX_COVERS_PER_MESSAGE, MAX_RECORDS_PER_MESSAGE } from './limits.ts';
 import { readVector, writeVector } from './vectorCodec.ts';
 
 /** What a record is: the low two bits of its flags. */
@@ -157,7 +157,10 @@ function readCovers(reader: FieldReader): CoveredDots[] {
   const covers: CoveredDots[] = [];
   for (let index = 0; index < count && reader.fault === undefined; index++) {
     const { id, incarnation } = readOrigin(reader);
-    covers.push({ id, incarnation, ranges: readRanges(reader, 0) });
+    const ranges = readRanges(reader, 0);
+    for (const [from, to] of ranges) reader.coveredDots += to - from + 1;
+    if (reader.coveredDots > MAX_COVERED_DOTS_PER_MESSAGE) failReading(reader, 'tooMany');
+    covers.push({ id, incarnation, ranges });
   }
   return covers;
 }

@@ -13,6 +13,7 @@ const ALPHA = 'alpha' as PeerId;
 const BETA = 'beta' as PeerId;
 const WALL_MS = Date.UTC(2026, 0, 1);
 const value = Buffer.from('v');
+const SOURCE = { address: '127.0.0.1', port: 7402 };
 const key = (name: string): Key => name as Key;
 
 /** One runtime in a world where nothing happens unless the test says so. */
@@ -110,6 +111,7 @@ class World {
     this.runtime.receive(
       this.ofBeta.seal(encodeMessage({ kind: 'update', records: [record] }), 'datagram'),
       'multicast',
+      SOURCE,
     );
   }
 
@@ -259,10 +261,10 @@ describe('runtime', () => {
   });
 
   it('drops what it cannot read and counts it by reason', () => {
-    world.runtime.receive(Buffer.from('GET / HTTP/1.1'), 'unicast');
+    world.runtime.receive(Buffer.from('GET / HTTP/1.1'), 'unicast', SOURCE);
     const packet = world.ofBeta.seal(encodeMessage({ kind: 'heartbeat', vector: [] }), 'datagram');
     packet[packet.length - 1] = (packet.at(-1) ?? 0) ^ 1;
-    world.runtime.receive(packet, 'unicast');
+    world.runtime.receive(packet, 'unicast', SOURCE);
     assert.equal(
       [...world.runtime.drops.values()].reduce((sum, count) => sum + count, 0),
       2,

@@ -205,7 +205,7 @@ describe('message codec', () => {
 
   it('counts the ranges of a whole message together', () => {
     // Three covers of 100,000 ranges each are one too many.
-    const ranges = Array.from({ length: 200_000 }, () => 1);
+    const ranges = Array.from({ length: 200_000 }, (_, at) => (at % 2 === 0 ? 2 : 0));
     const head = [4, 0, 1, 3, 0, 1, 3];
     const cover = (origin: number[]): number[] => [...origin, 100_000, ...ranges];
     assert.equal(
@@ -213,6 +213,15 @@ describe('message codec', () => {
       'tooMany',
     );
     assert.equal(reasonFor(raw([4, 0, 1, 3, 0, 1, 2, ...cover([0, 1, 7]), ...cover([1])], 'ka')), 'accepted');
+  });
+
+  it('counts the dots that a message covers together', () => {
+    const cover = (origin: number[], dots: number): number[] => [...origin, 1, 1, dots - 1];
+    const message = (first: number, second: number): Buffer =>
+      raw([4, 0, 1, 3, 0, 1, 2, ...cover([0, 1, 7], first), ...cover([1], second)], 'ka');
+    assert.equal(reasonFor(message(262_000, 144)), 'accepted');
+    assert.equal(reasonFor(message(262_000, 145)), 'tooMany');
+    assert.equal(reasonFor(message(Number.MAX_SAFE_INTEGER - 9, 1)), 'tooMany');
   });
 
   it('refuses whatever is not one array of integers', () => {

@@ -1,0 +1,199 @@
+/**
+ * Runs a schedule from its first event to rest, and says what came of it.
+ *
+ * Owns the phases: operations and faults; progress of a healthy core while the rest stays broken (liveness apart from
+ * safety); healing, equality, silence. A broken invariant, or an error out of the shipped code, ends the run as a verdict.
+ */
+import { ToposphereError } from '../core/errors.ts';
+import { hasSequence, gapRanges } from '../core/haveSet.ts';
+import { isAheadOfClock } from '../core/apply.ts';
+import { assertNever } from '../core/types.ts';
+import type { Hashing } from '../wire/hash.ts';
+import { BrokenInvariant } from './brokenInvariant.ts';
+import { comeToRest, createRestChecks, createTalkCounter } from './restChecks.ts';
+import { GOOD_LINK } from './schedule.ts';
+import type { Schedule, ScheduleEvent } from './schedule.ts';
+import { createStepChecks } from './stepChecks.ts';
+import { World } from './world.ts';
+import type { Checker, Observer } from './checker.ts';
+
+/** Virtual time given to a healthy core to bring what it has to all of its members, milliseconds. */
+const CORE_WITHIN_MS = 10_000;
+
+export interface Failure {
+  /** Short name; two failures of one name count as the same bug. */
+  readonly invariant: string;
+  readonly detail: string;
+  readonly atMs: number;
+  readonly step: number;
+  /** Of an error that is no broken invariant. */
+  readonly stack?: string;
+}
+
+export interface RunResult {
+  readonly failure: Failure | undefined;
+  readonly traceHash: string;
+  readonly steps: number;
+  readonly virtualMs: number;
+  readonly written: number;
+  readonly refused: number;
+  readonly unreachable: number;
+  readonly datagrams: number;
+  readonly bytes: number;
+  /** From healing to equal have-sets, milliseconds; undefined when it never came to that. */
+  readonly convergedMs: number | undefined;
+}
+
+export interface RunOptions {
+  readonly hashing: Hashing;
+  /** Beside the built-in ones. */
+  readonly checkers?: readonly Checker[];
+  readonly observers?: readonly Observer[];
+  /** What a user's program does beside the events of the schedule; called before time starts. */
+  readonly workload?: (world: World) => void;
+}
+
+export function runSchedule(schedule: Schedule, options: RunOptions): RunResult {
+  const talk = createTalkCounter();
+  const world = new World({
+    seed: schedule.seed,
+    peers: schedule.peers,
+    hashing: options.hashing,
+    settings: schedule.settings,
+    link: schedule.link,
+    checkers: [createStepChecks(), createRestChecks(), ...(options.checkers ?? [])],
+    observers: [talk, ...(options.observers ?? [])],
+  });
+  let failure: Failure | undefined;
+  let convergedMs: number | undefined;
+  try {
+    options.workload?.(world);
+    for (const event of schedule.events) {
+      world.runUntil(event.atMs);
+      applyEvent(world, event);
+    }
+    world.runUntil(schedule.durationMs);
+    if (schedule.healthyCore.length > 1) assertCoreProgress(world, schedule.healthyCore);
+    convergedMs = comeToRest(world, talk);
+  } catch (error) {
+    failure = describeFailure(error, world);
+    world.note('', `FAILED ${failure.detail}`);
+  }
+  return {
+    failure,
+    traceHash: world.trace.hash(),
+    steps: world.figures.steps,
+    virtualMs: world.nowMs,
+    written: world.figures.written,
+    refused: world.figures.refused,
+    unreachable: world.figures.unreachable,
+    datagrams: world.network.figures.datagrams,
+    bytes: world.network.figures.bytes,
+    convergedMs,
+  };
+}
+
+function describeFailure(error: unknown, world: World): Failure {
+  const at = { atMs: world.nowMs, step: world.figures.steps };
+  if (error instanceof BrokenInvariant) return { invariant: error.invariant, detail: error.message, ...at };
+  if (error instanceof ToposphereError && error.code === 'BAD_ARGUMENT') throw error; // the schedule's own fault
+  const { message, stack } = error instanceof Error ? error : new Error(String(error));
+  return { invariant: 'error', detail: message, ...at, ...(stack === undefined ? {} : { stack }) };
+}
+
+export function applyEvent(world: World, event: ScheduleEvent): void {
+  switch (event.do) {
+    case 'set':
+      world.write(event.peer, event.key, event.value, event.level);
+      return;
+    case 'delete':
+      world.write(event.peer, event.key, undefined, event.level);
+      return;
+    case 'cut':
+      world.cut(event.from, event.to, event.oneWay);
+      return;
+    case 'heal':
+      world.heal(event.from, event.to);
+      return;
+    case 'link':
+      world.setLinks(event.quality, event.from, event.to);
+      return;
+    case 'crash':
+      world.crash(event.peer, event.power);
+      return;
+    case 'start':
+      world.start(event.peer);
+      return;
+    case 'pause':
+      world.pause(event.peer);
+      return;
+    case 'resume':
+      world.resume(event.peer);
+      return;
+    case 'twin':
+      world.startTwin(event.peer);
+      return;
+    case 'endTwin':
+      world.endTwin(event.peer);
+      return;
+    case 'clock':
+      world.setClock(event.peer, event.offsetMs);
+      return;
+    case 'disk':
+      world.setDisk(event.peer, event.state);
+      return;
+    case 'stray':
+      world.setStray(event.peer, event.share);
+      return;
+    default:
+      assertNever(event);
+  }
+}
+
+/**
+ * Heals the members of the core and the links among them, and nothing else: what any of them has now must reach all of
+ * them, whatever the rest does. Updates ahead of the clock, and what they cover, may wait (section 8).
+ */
+function assertCoreProgress(world: World, core: readonly string[]): void {
+  world.note('', `healthy core: ${core.join(', ')}`);
+  for (const id of core) {
+    world.endTwin(id);
+    world.healPeer(id);
+  }
+  world.heal(core, core);
+  world.setLinks(GOOD_LINK, core, core);
+  const owed = core.flatMap((id) => {
+    const peer = world.peer(id);
+    const dots: {
+      readonly origin: string;
+      readonly sequence: number;
+      readonly isKnown: (id: string) => boolean;
+    }[] = [];
+    for (const { key, have } of peer.state.origins.values()) {
+      for (const [from, to] of [[1, have.contiguous] as const, ...gapRanges(have)]) {
+        for (let sequence = from; sequence <= to; sequence += 1) {
+          const row = peer.disk.store.readRow(key, sequence);
+          const entry = row === undefined ? undefined : peer.disk.store.readEntry(row);
+          if (entry === undefined || isAheadOfClock(peer.state, peer.now(), entry.timestamp)) continue;
+          dots.push({
+            origin: key,
+            sequence,
+            isKnown: (other) => {
+              const there = world.peer(other).state.origins.get(key)?.have;
+              return there !== undefined && hasSequence(there, sequence);
+            },
+          });
+        }
+      }
+    }
+    return dots;
+  });
+  const missing = (): (typeof owed)[number] | undefined =>
+    owed.find(({ isKnown }) => !core.every((id) => world.peer(id).isRunning && isKnown(id)));
+  if (world.runUntilTrue(() => missing() === undefined, CORE_WITHIN_MS, 250)) return;
+  const dot = missing();
+  throw new BrokenInvariant(
+    'liveness',
+    `${dot?.origin ?? ''}/${dot?.sequence ?? 0} did not reach all of the healthy core ${core.join(', ')} within ${CORE_WITHIN_MS / 1000} s`,
+  );
+}

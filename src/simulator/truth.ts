@@ -1,0 +1,100 @@
+/**
+ * What really happened, as no peer can know it: every update ever numbered, and what clients were promised.
+ *
+ * I1: a dot names one (key, tag, value) everywhere. I6: timestamps rise with the sequence. Checkers ask here what a dot
+ * stands for; nothing of it ever reaches a peer.
+ */
+import type { Entry, Key, OriginKey } from '../core/types.ts';
+import { originKey } from '../core/types.ts';
+import { BrokenInvariant } from './brokenInvariant.ts';
+import type { Level } from './schedule.ts';
+
+/** One update as its origin made it. */
+export interface Written {
+  readonly origin: OriginKey;
+  readonly sequence: number;
+  readonly key: Key;
+  readonly entry: Entry;
+  /** The client's level, and whether it was told OK. */
+  level: Level;
+  isAcknowledged: boolean;
+  /** The disk it was promised on is gone for good. */
+  isOnLostDisk: boolean;
+  readonly atMs: number;
+}
+
+export interface Truth {
+  /** An origin made this update. Throws I1 when the dot was used before, I6 when its timestamp does not rise. */
+  note(key: Key, entry: Entry, atMs: number): Written;
+  find(origin: OriginKey, sequence: number): Written | undefined;
+  /** Throws I1 unless the entry is exactly what its origin wrote. */
+  assertTrue(holder: string, key: Key, entry: Entry): void;
+  /** Every update of every origin, in order within one origin. */
+  all(): IterableIterator<Written>;
+  count(): number;
+}
+
+export function createTruth(): Truth {
+  const byOrigin = new Map<OriginKey, Written[]>();
+  let count = 0;
+
+  function find(origin: OriginKey, sequence: number): Written | undefined {
+    return byOrigin.get(origin)?.[sequence - 1];
+  }
+
+  return {
+    note(key, entry, atMs) {
+      const origin = originKey(entry.id, entry.incarnation);
+      let written = byOrigin.get(origin);
+      if (written === undefined) {
+        written = [];
+        byOrigin.set(origin, written);
+      }
+      const name = `${origin}/${entry.sequence}`;
+      if (entry.sequence !== written.length + 1)
+        throw new BrokenInvariant('I1', `${name} was numbered after ${written.length} updates of its origin`);
+      const before = written.at(-1);
+      if (before !== undefined && entry.timestamp <= before.entry.timestamp)
+        throw new BrokenInvariant(
+          'I6',
+          `${name} is stamped ${entry.timestamp}, not above ${before.entry.timestamp}`,
+        );
+      const note: Written = {
+        origin,
+        sequence: entry.sequence,
+        key,
+        entry,
+        level: 'fast',
+        isAcknowledged: false,
+        isOnLostDisk: false,
+        atMs,
+      };
+      written.push(note);
+      count += 1;
+      return note;
+    },
+    find,
+    assertTrue(holder, key, entry) {
+      const name = `${entry.id}/${entry.incarnation}/${entry.sequence}`;
+      const truth = find(originKey(entry.id, entry.incarnation), entry.sequence);
+      if (truth === undefined) throw new BrokenInvariant('I1', `${holder} holds ${name}, which nobody wrote`);
+      const isSame =
+        truth.key === key &&
+        truth.entry.timestamp === entry.timestamp &&
+        truth.entry.kind === entry.kind &&
+        truth.entry.expiresAt === entry.expiresAt &&
+        isEqual(truth.entry.value, entry.value);
+      if (!isSame)
+        throw new BrokenInvariant('I1', `${holder} holds another ${name} of ${key} than was written`);
+    },
+    *all() {
+      for (const written of byOrigin.values()) yield* written;
+    },
+    count: () => count,
+  };
+}
+
+function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+  if (a === b) return true;
+  return a.length === b.length && Buffer.compare(a, b) === 0;
+}

@@ -1,0 +1,231 @@
+/**
+ * One machine of the simulation: a process that runs the shipped peer runtime, its disk, its clock.
+ *
+ * Owns the life of the process (start, crash, pause) and the ports it runs on: virtual time, a stream of chance of its own,
+ * an event loop whose turns take some microseconds. A paused process keeps its timers and packets; on resume the timers
+ * run first, as in Node. What belongs to an earlier life of the process never runs in a later one.
+ */
+import type { Now } from '../core/clock.ts';
+import type { Channel } from '../core/messages.ts';
+import type { CoreSettings } from '../core/settings.ts';
+import type { PeerState } from '../core/state.ts';
+import type { PeerId } from '../core/types.ts';
+import { fnv1a } from '../core/state.ts';
+import { Faults } from '../peer/faults.ts';
+import type { PacketSource, Transport } from '../peer/ports.ts';
+import { Runtime } from '../peer/runtime.ts';
+import type { NoticeEffect } from '../peer/runtime.ts';
+import { createEnvelope } from '../wire/envelope.ts';
+import type { Hashing } from '../wire/hash.ts';
+import { between, openStream } from './random.ts';
+import type { RandomStream } from './random.ts';
+import { createTouched, noteWrites } from './touched.ts';
+import type { Touched } from './touched.ts';
+import { openVirtualDisk } from './virtualDisk.ts';
+import type { VirtualDisk } from './virtualDisk.ts';
+
+/** True wall time at the start of every run, milliseconds since 1970. */
+export const START_WALL_MS = Date.UTC(2026, 0, 1);
+/** How long a turn of the event loop gathers inputs, milliseconds. */
+const TURN_MS = [0.002, 0.05] as const;
+/** Bytes of packets a socket keeps for a process that does not read. */
+const SOCKET_BYTES = 4 * 1024 * 1024;
+const CLUSTER_ID = 'simulation';
+
+export interface VirtualPeerPorts {
+  readonly seed: number;
+  readonly hashing: Hashing;
+  readonly nowMs: () => number;
+  /** Runs `run` in so many virtual milliseconds. */
+  readonly after: (delayMs: number, run: () => void) => void;
+  /** Every piece of the process's own code runs through this: one step, then the checks. */
+  readonly step: (peer: VirtualPeer, run: () => void) => void;
+  readonly transportOf: (peer: VirtualPeer) => Transport;
+  readonly onNotice: (peer: VirtualPeer, notice: NoticeEffect) => void;
+  /** A commit failed: the process has ended. */
+  readonly onFailure: (peer: VirtualPeer) => void;
+}
+
+export interface VirtualPeerOptions {
+  readonly id: PeerId;
+  /** Where it lives; equal to its id unless it is a twin. */
+  readonly address: string;
+  readonly members: readonly PeerId[];
+  readonly settings: CoreSettings;
+}
+
+interface Waiting {
+  readonly timers: (() => void)[];
+  readonly packets: (() => void)[];
+  packetBytes: number;
+}
+
+export class VirtualPeer {
+  readonly id: PeerId;
+  readonly address: string;
+  /** Wall clock less the true time, milliseconds. */
+  clockOffsetMs = 0;
+  /** Share of datagrams that leave from an address that is not its own. */
+  strayShare = 0;
+  touched: Touched = createTouched();
+  readonly disk: VirtualDisk;
+  readonly #options: VirtualPeerOptions;
+  readonly #ports: VirtualPeerPorts;
+  readonly #random: RandomStream;
+  readonly #loop: RandomStream;
+  readonly #stray: RandomStream;
+  #runtime: Runtime | undefined;
+  /** Which life of the process this is. */
+  #life = 0;
+  #isPaused = false;
+  #spokenIncarnation = 0;
+  #waiting: Waiting = { timers: [], packets: [], packetBytes: 0 };
+  #soon: (() => void)[] = [];
+
+  constructor(options: VirtualPeerOptions, ports: VirtualPeerPorts, disk?: VirtualDisk) {
+    this.#options = options;
+    this.#ports = ports;
+    this.id = options.id;
+    this.address = options.address;
+    this.#random = openStream(ports.seed, `peer ${options.address}`);
+    this.#loop = openStream(ports.seed, `loop ${options.address}`);
+    this.#stray = openStream(ports.seed, `stray ${options.address}`);
+    this.disk =
+      disk ??
+      openVirtualDisk({ after: ports.after, random: openStream(ports.seed, `disk ${options.address}`) });
+  }
+
+  get isRunning(): boolean {
+    return this.#runtime !== undefined;
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  /** Throws unless the process runs. */
+  get runtime(): Runtime {
+    if (this.#runtime === undefined) throw new Error(`${this.address} is down`);
+    return this.#runtime;
+  }
+
+  get state(): PeerState {
+    return this.runtime.state;
+  }
+
+  now(): Now {
+    const monotonicMs = this.#ports.nowMs();
+    return { monotonicMs, wallMs: Math.floor(START_WALL_MS + monotonicMs + this.clockOffsetMs) };
+  }
+
+  /** It sent something: this incarnation must never be drawn again. */
+  noteSpoken(): void {
+    this.#spokenIncarnation = this.state.self.incarnation;
+  }
+
+  /** The last incarnation that sent anything: one that never spoke may be drawn again. */
+  get spokenIncarnation(): number {
+    return this.#spokenIncarnation;
+  }
+
+  drawsStray(): boolean {
+    return this.strayShare > 0 && this.#stray() < this.strayShare;
+  }
+
+  /** Starts the process unless it runs. */
+  start(): void {
+    if (this.#runtime !== undefined) return;
+    const { id, members, settings } = this.#options;
+    const life = (this.#life += 1);
+    this.touched = createTouched();
+    const isAlive = (): boolean => life === this.#life;
+    this.#ports.step(this, () => {
+      const store = noteWrites(this.disk.store, this.touched);
+      const runtime = new Runtime(
+        { id, members, settings, store, random: this.#random },
+        {
+          now: () => this.now(),
+          random: this.#random,
+          after: (delayMs, run) => {
+            this.#ports.after(delayMs, () => {
+              if (isAlive()) this.#wake(run);
+            });
+          },
+          endOfTurn: (run) => {
+            this.#ports.after(between(this.#loop, ...TURN_MS), () => {
+              if (isAlive()) this.#wake(run);
+            });
+          },
+          soon: (run) => void this.#soon.push(run),
+          transport: this.#ports.transportOf(this),
+        },
+        new Faults(false, members, this.#random),
+        {
+          onNotice: (notice) => {
+            this.#ports.onNotice(this, notice);
+          },
+          onFailure: () => {
+            if (isAlive()) this.#ports.onFailure(this);
+          },
+        },
+      );
+      this.#runtime = runtime;
+      const envelope = createEnvelope({
+        hashing: this.#ports.hashing,
+        clusterId: CLUSTER_ID,
+        self: runtime.state.self,
+        membershipHash: fnv1a([...members].sort().join(' ')),
+      });
+      // Whoever crashes while it starts is told so; nobody waits for it here.
+      runtime.start(envelope).catch(() => undefined);
+    });
+  }
+
+  /** Ends the process at once. */
+  crash(kind: 'process' | 'power'): void {
+    if (this.#runtime === undefined) return;
+    this.#runtime = undefined;
+    this.#life += 1;
+    this.#isPaused = false;
+    this.#waiting = { timers: [], packets: [], packetBytes: 0 };
+    this.#soon = [];
+    this.disk.crash(kind);
+  }
+
+  pause(): void {
+    if (this.#runtime !== undefined) this.#isPaused = true;
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    const { timers, packets } = this.#waiting;
+    this.#waiting = { timers: [], packets: [], packetBytes: 0 };
+    for (const run of [...timers, ...packets]) if (this.#runtime !== undefined) this.#ports.step(this, run);
+  }
+
+  receive(bytes: Uint8Array, channel: Channel, source: PacketSource): void {
+    const runtime = this.#runtime;
+    if (runtime === undefined) return;
+    const take = (): void => {
+      if (runtime === this.#runtime) runtime.receive(bytes, channel, source);
+    };
+    if (!this.#isPaused) {
+      this.#ports.step(this, take);
+      return;
+    }
+    if (this.#waiting.packetBytes + bytes.length > SOCKET_BYTES) return;
+    this.#waiting.packetBytes += bytes.length;
+    this.#waiting.packets.push(take);
+  }
+
+  /** Runs what was asked for `soon`, as microtasks run: before any other input. */
+  drainSoon(): void {
+    while (this.#soon.length > 0) for (const run of this.#soon.splice(0)) run();
+  }
+
+  #wake(run: () => void): void {
+    if (this.#isPaused) this.#waiting.timers.push(run);
+    else this.#ports.step(this, run);
+  }
+}

@@ -1,0 +1,398 @@
+/**
+ * The simulated cluster: virtual machines, the network between them, clients, and whoever looks on.
+ *
+ * Owns virtual time and the order of everything: one step is one piece of one process's code, and after each the checkers
+ * look at what it touched. Knows nothing of schedules: faults and operations are its methods, for schedules, scenarios
+ * and programs alike. The same calls from the same seed give the same trace.
+ */
+import { defaultLimits, defaultSettings } from '../core/settings.ts';
+import type { CoreLimits, CoreSettings } from '../core/settings.ts';
+import { ToposphereError } from '../core/errors.ts';
+import type { Key, PeerId } from '../core/types.ts';
+import { describeNotice } from '../peer/notices.ts';
+import { visibleValue } from '../peer/watchers.ts';
+import type { Hashing } from '../wire/hash.ts';
+import { BrokenInvariant } from './brokenInvariant.ts';
+import type { Checker, Observer } from './checker.ts';
+import { bytesOf, describeValue } from './clientWrite.ts';
+import type { WriteOutcome } from './clientWrite.ts';
+import { createEventQueue } from './eventQueue.ts';
+import { openStream } from './random.ts';
+import { GOOD_LINK } from './schedule.ts';
+import type { Level, LinkQuality, ValueSpec } from './schedule.ts';
+import { Machines, TWIN_SUFFIX } from './machines.ts';
+import { createTrace } from './trace.ts';
+import type { Trace } from './trace.ts';
+import { createTruth } from './truth.ts';
+import type { Truth } from './truth.ts';
+import { VirtualNetwork } from './virtualNetwork.ts';
+import { VirtualPeer } from './virtualPeer.ts';
+import type { VirtualPeerPorts } from './virtualPeer.ts';
+import type { DiskState } from './virtualDisk.ts';
+
+export interface WorldOptions {
+  readonly seed: number;
+  readonly peers: readonly string[];
+  readonly hashing: Hashing;
+  readonly settings?: Partial<Omit<CoreSettings, 'limits'>> & { readonly limits?: Partial<CoreLimits> };
+  readonly link?: LinkQuality;
+  readonly checkers?: readonly Checker[];
+  readonly observers?: readonly Observer[];
+}
+
+export interface WorldFigures {
+  steps: number;
+  written: number;
+  refused: number;
+  /** Operations on a peer that was down or stopped. */
+  unreachable: number;
+}
+
+export class World {
+  readonly trace: Trace;
+  readonly truth: Truth = createTruth();
+  readonly network: VirtualNetwork;
+  readonly settings: CoreSettings;
+  readonly figures: WorldFigures = { steps: 0, written: 0, refused: 0, unreachable: 0 };
+  readonly #options: WorldOptions;
+  readonly #queue = createEventQueue();
+  readonly #machines = new Machines();
+  readonly #checkers: readonly Checker[];
+  readonly #observers: readonly Observer[];
+  #isStepping = false;
+
+  constructor(options: WorldOptions) {
+    this.#options = options;
+    this.#checkers = options.checkers ?? [];
+    this.#observers = options.observers ?? [];
+    this.trace = createTrace(options.hashing);
+    this.settings = {
+      ...defaultSettings,
+      ...options.settings,
+      limits: { ...defaultLimits, ...options.settings?.limits },
+    };
+    this.network = new VirtualNetwork(
+      {
+        seed: options.seed,
+        nowMs: () => this.#queue.nowMs,
+        after: (delayMs, run) => {
+          this.#queue.after(delayMs, run);
+        },
+        deliver: (from, to, bytes, channel) => {
+          this.#machines.deliver(from, to, bytes, channel);
+        },
+        onFate: (fate, from, to, bytes, channel) => {
+          this.trace.packet(this.#queue.nowMs, fate, from, to, bytes);
+          for (const observer of this.#observers)
+            observer.onPacket?.(this.#queue.nowMs, fate, from, to, bytes, channel);
+        },
+      },
+      options.link ?? GOOD_LINK,
+    );
+    for (const id of options.peers) {
+      const peer = new VirtualPeer(this.#peerOptions(id, id), this.#peerPorts());
+      this.#machines.peers.set(id, peer);
+    }
+    for (const peer of this.#machines.peers.values()) peer.start();
+  }
+
+  get nowMs(): number {
+    return this.#queue.nowMs;
+  }
+
+  get ids(): readonly string[] {
+    return this.#options.peers;
+  }
+
+  /** The peers of the cluster, running or not; no twins. */
+  get peers(): readonly VirtualPeer[] {
+    return [...this.#machines.peers.values()];
+  }
+
+  /** Throws BAD_ARGUMENT for an id that takes no part. */
+  peer(id: string): VirtualPeer {
+    const peer = this.#machines.peers.get(id);
+    if (peer !== undefined) return peer;
+    throw new ToposphereError('BAD_ARGUMENT', `no peer ${id}: there are ${this.ids.join(', ')}`);
+  }
+
+  /** Lets virtual time pass, milliseconds. */
+  run(forMs: number): void {
+    this.runUntil(this.nowMs + forMs);
+  }
+
+  runUntil(untilMs: number): void {
+    for (let next = this.#queue.next(untilMs); next !== undefined; next = this.#queue.next(untilMs)) next();
+  }
+
+  /** Lets time pass until `isSo`, looked at every `everyMs`, for so long at most. Answers whether it came to be. */
+  runUntilTrue(isSo: () => boolean, withinMs: number, everyMs = 20): boolean {
+    const untilMs = this.nowMs + withinMs;
+    while (!isSo()) {
+      if (this.nowMs >= untilMs) return false;
+      this.runUntil(Math.min(untilMs, this.nowMs + everyMs));
+    }
+    return true;
+  }
+
+  /** A client's set (or, without a value, its delete) on one peer, now. */
+  write(id: string, key: string, value: ValueSpec | undefined, level: Level = 'committed'): WriteOutcome {
+    const peer = this.#answering(id);
+    const what = value === undefined ? `delete ${key}` : `set ${key}=${describeValue(value)}`;
+    if (!peer.isRunning || peer.isPaused) {
+      this.figures.unreachable += 1;
+      this.note(id, `${what}: not reachable`);
+      return { kind: 'unreachable' };
+    }
+    let outcome: WriteOutcome | undefined;
+    this.#step(peer, () => {
+      const { runtime } = peer;
+      try {
+        runtime.write(key as Key, value === undefined ? undefined : bytesOf(value), level === 'fast');
+      } catch (error) {
+        if (!(error instanceof ToposphereError)) throw error;
+        this.figures.refused += 1;
+        outcome = { kind: 'refused', error };
+        return;
+      }
+      const entry = peer.disk.store.readEntry(key as Key);
+      if (entry?.incarnation !== runtime.state.self.incarnation)
+        throw new BrokenInvariant('R3', `a write of ${key} on ${id} was taken and is not the newest there`);
+      const written = this.truth.note(key as Key, entry, this.nowMs);
+      written.level = level;
+      outcome = { kind: 'taken', written };
+      runtime.acknowledge(level, (failure) => {
+        if (failure !== undefined) return;
+        written.isAcknowledged = true;
+        for (const checker of this.#checkers) checker.onAcknowledged?.(this, peer, written);
+      });
+      runtime.endTurnSoon();
+      this.figures.written += 1;
+      for (const observer of this.#observers) observer.onWritten?.(this.nowMs, id, written);
+    });
+    if (outcome === undefined) throw new Error(`the write of ${key} on ${id} came to nothing`);
+    this.note(id, outcome.kind === 'refused' ? `${what}: ${outcome.error.code}` : what);
+    return outcome;
+  }
+
+  /** What a client of a peer reads; undefined when there is no value or nobody to ask. */
+  read(id: string, key: string): Uint8Array | undefined {
+    const peer = this.#answering(id);
+    return peer.isRunning ? visibleValue(peer.disk.store.readEntry(key as Key)) : undefined;
+  }
+
+  readText(id: string, key: string): string | undefined {
+    const value = this.read(id, key);
+    return value === undefined ? undefined : Buffer.from(value).toString('utf8');
+  }
+
+  cut(from: readonly string[], to: readonly string[], isOneWay = false): void {
+    this.note('', `cut ${from.join(',')} ${isOneWay ? 'to' : 'from'} ${to.join(',')}`);
+    this.#eachLink(from, to, isOneWay, (a, b) => {
+      this.network.link(a, b).isCut = true;
+    });
+  }
+
+  /** Ends all cuts, or those between two groups, both ways. */
+  heal(from?: readonly string[], to?: readonly string[]): void {
+    this.note('', from === undefined ? 'heal' : `heal ${from.join(',')} from ${(to ?? this.ids).join(',')}`);
+    if (from === undefined) this.network.heal();
+    else
+      this.#eachLink(from, to ?? this.ids, false, (a, b) => {
+        this.network.link(a, b).isCut = false;
+      });
+  }
+
+  /** How links treat what they carry: all of them, or one direction between two groups. */
+  setLinks(quality: Partial<LinkQuality>, from?: readonly string[], to?: readonly string[]): void {
+    this.note('', `links ${from?.join(',') ?? ''} ${to?.join(',') ?? ''} ${JSON.stringify(quality)}`);
+    if (from === undefined && to === undefined) this.network.setQuality(quality);
+    else
+      this.#eachLink(from ?? this.ids, to ?? this.ids, true, (a, b) => {
+        const link = this.network.link(a, b);
+        link.quality = { ...link.quality, ...quality };
+      });
+  }
+
+  crash(id: string, hasPowerCut: boolean): void {
+    const kind = hasPowerCut ? 'power' : 'process';
+    this.note(id, `crash (${kind})`);
+    this.#end(this.peer(id), kind);
+  }
+
+  start(id: string): void {
+    this.note(id, 'start');
+    this.peer(id).start();
+  }
+
+  pause(id: string): void {
+    this.note(id, 'pause');
+    this.peer(id).pause();
+  }
+
+  resume(id: string): void {
+    this.note(id, 'resume');
+    this.peer(id).resume();
+  }
+
+  setClock(id: string, offsetMs: number): void {
+    this.note(id, `clock ${offsetMs >= 0 ? '+' : ''}${offsetMs} ms`);
+    this.peer(id).clockOffsetMs = offsetMs;
+  }
+
+  setDisk(id: string, state: DiskState): void {
+    this.note(id, `disk ${state}`);
+    this.peer(id).disk.setState(state);
+  }
+
+  setStray(id: string, share: number): void {
+    this.note(id, `stray ${share}`);
+    this.peer(id).strayShare = share;
+  }
+
+  /** A second process with the same id, on a copy of the disk. It hears multicast; unicast reaches it while the first is down. */
+  startTwin(id: string): void {
+    if (this.#machines.twins.has(id)) return;
+    this.note(id, 'twin starts');
+    const address = id + TWIN_SUFFIX;
+    const disk = this.peer(id).disk.copy(openStream(this.#options.seed, `disk ${address} ${this.nowMs}`));
+    const twin = new VirtualPeer(this.#peerOptions(id, address), this.#peerPorts(), disk);
+    this.#machines.twins.set(id, twin);
+    twin.start();
+  }
+
+  endTwin(id: string): void {
+    const twin = this.#machines.twins.get(id);
+    if (twin === undefined) return;
+    this.note(id, 'twin ends');
+    this.#machines.twins.delete(id);
+    if (twin.isRunning) {
+      const { own } = twin.state;
+      // Its disk goes with it: what only it had is lost, and nobody broke a promise but the operator.
+      for (let sequence = 1; sequence <= own.have.contiguous; sequence += 1) {
+        const written = this.truth.find(own.key, sequence);
+        if (written !== undefined) written.isOnLostDisk = true;
+      }
+    }
+    twin.crash('process');
+  }
+
+  /** Everything works again: links, clocks, disks, processes; and there is one of each. */
+  healAll(): void {
+    this.note('', 'everything is healed');
+    for (const id of [...this.#machines.twins.keys()]) this.endTwin(id);
+    this.network.heal();
+    this.network.setQuality(GOOD_LINK);
+    for (const id of this.ids) this.healPeer(id);
+  }
+
+  /** One machine works again; the links stay as they are. */
+  healPeer(id: string): void {
+    const peer = this.peer(id);
+    peer.clockOffsetMs = 0;
+    peer.strayShare = 0;
+    peer.disk.setState('ok');
+    peer.resume();
+    peer.start();
+  }
+
+  /** A line in transcript and trace. */
+  note(where: string, text: string): void {
+    this.trace.event(this.nowMs, where, text);
+    for (const observer of this.#observers) observer.onEvent?.(this.nowMs, where, text);
+  }
+
+  /** Asks every checker. */
+  checkAtRest(): void {
+    for (const checker of this.#checkers) checker.atRest?.(this);
+  }
+
+  /** Runs the callback at a virtual time. */
+  at(atMs: number, run: () => void): void {
+    this.#queue.after(Math.max(0, atMs - this.nowMs), run);
+  }
+
+  #peerOptions(id: string, address: string) {
+    return { id: id as PeerId, address, members: this.ids as readonly PeerId[], settings: this.settings };
+  }
+
+  #peerPorts(): VirtualPeerPorts {
+    return {
+      seed: this.#options.seed,
+      hashing: this.#options.hashing,
+      nowMs: () => this.#queue.nowMs,
+      after: (delayMs, run) => {
+        this.#queue.after(delayMs, run);
+      },
+      step: (peer, run) => {
+        this.#step(peer, run);
+      },
+      transportOf: (peer) => this.#machines.transportOf(peer, this.network),
+      onNotice: (peer, notice) => {
+        this.note(peer.address, describeNotice(notice, this.settings.maxDriftMs).text);
+      },
+      onFailure: (peer) => {
+        this.note(peer.address, 'ends: a commit failed');
+        // The process ends when the code that runs now is done; until then it is still on the stack.
+        this.#queue.after(0, () => {
+          if (peer.isRunning) this.#end(peer, 'disk');
+        });
+      },
+    };
+  }
+
+  #end(peer: VirtualPeer, kind: 'process' | 'power' | 'disk'): void {
+    if (!peer.isRunning) return;
+    for (const checker of this.#checkers) checker.beforeCrash?.(this, peer, kind);
+    peer.crash(kind === 'process' ? 'process' : 'power');
+  }
+
+  /** Runs a piece of a process's code, and what it asked for `soon`; then the checkers look at what it touched. */
+  #step(peer: VirtualPeer, run: () => void): void {
+    if (this.#isStepping) {
+      run(); // a part of the step that is under way
+      return;
+    }
+    const wasRunning = peer.isRunning;
+    this.#isStepping = true;
+    this.figures.steps += 1;
+    try {
+      run();
+      peer.drainSoon();
+    } finally {
+      this.#isStepping = false;
+    }
+    if (!peer.isRunning) return;
+    for (const checker of this.#checkers) {
+      if (wasRunning) checker.afterStep?.(this, peer);
+      else checker.afterStart?.(this, peer);
+    }
+    if (peer.touched.entries.length > 0) peer.touched.entries = [];
+    if (peer.touched.rows.length > 0) peer.touched.rows = [];
+  }
+
+  #answering(id: string): VirtualPeer {
+    return this.#machines.answering(id) ?? this.peer(id);
+  }
+
+  #eachLink(
+    from: readonly string[],
+    to: readonly string[],
+    isOneWay: boolean,
+    change: (a: string, b: string) => void,
+  ): void {
+    for (const a of from) {
+      for (const b of to) {
+        if (this.peer(a) === this.peer(b)) continue;
+        for (const [source, target] of [
+          [a, b],
+          [a + TWIN_SUFFIX, b],
+          [a, b + TWIN_SUFFIX],
+        ] as const) {
+          change(source, target);
+          if (!isOneWay) change(target, source);
+        }
+      }
+    }
+  }
+}
