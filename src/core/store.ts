@@ -32,15 +32,20 @@ export type StateValue =
 export interface Store {
   readEntry(key: Key): Entry | undefined;
   writeEntry(key: Key, entry: Entry): void;
+  /** The key is gone, as if it had never been written (R8). */
+  removeEntry(key: Key): void;
   /** Entries of a range in key order, tombstones included. The iterator must be used up or closed within the turn. */
   entries(range: KeyRange): IterableIterator<readonly [Key, Entry]>;
 
   /** The key that update `sequence` of `origin` wrote: one row of an update table. */
   readRow(origin: OriginKey, sequence: number): Key | undefined;
   writeRow(origin: OriginKey, sequence: number, key: Key): void;
+  /** Rows up to and with `through` are gone; none is ever written there again. */
+  dropRows(origin: OriginKey, through: number): void;
 
   readState(name: string): StateValue | undefined;
   writeState(name: string, value: StateValue): void;
+  removeState(name: string): void;
   /** All state names that start with `prefix`, with their values. */
   states(prefix: string): IterableIterator<readonly [string, StateValue]>;
 

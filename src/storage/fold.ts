@@ -7,6 +7,7 @@
  * is simply done again from the log; transactions commit in order, so the log is never cleared before its contents are in the trees.
  */
 import { compareTags } from '../core/types.ts';
+import type { Key } from '../core/types.ts';
 import { confirmWritten } from './confirmWritten.ts';
 import { entryRecordBytes, recordView, sealEntryRecord, writeEntryRecord } from './entryRecord.ts';
 import type { Checksum } from './entryRecord.ts';
@@ -22,6 +23,8 @@ const SLICE_MS = 3;
 const SLICES_IN_FLIGHT = 2;
 /** Memory that records are cut from. */
 const CHUNK_BYTES = 64 * 1024;
+/** What the removal of a row counts for. */
+const ROW_BYTES = 16;
 /** Writes between two looks at the clock. */
 const CLOCK_EVERY = 64;
 
@@ -80,12 +83,27 @@ function putSlice(writes: Iterator<Write>, pressure: number): Write | undefined 
   return last;
 }
 
+function removal(key: Key, trees: Trees): Write {
+  return {
+    committed: trees.removeEntry(key),
+    isThere: () => {
+      trees.refresh();
+      return trees.readEntry(key) === undefined;
+    },
+    sizeBytes: key.length,
+  };
+}
+
 function* foldWrites(set: WorkingSet, { trees, checksum }: FoldPorts): Generator<Write, undefined> {
   // LMDB keeps references to the records until they are committed: a chunk is only ever appended to.
   let chunk = recordView(Buffer.allocUnsafeSlow(CHUNK_BYTES));
   let at = 0;
   const next = set.changes({});
   for (let change = next(); change !== undefined; change = next()) {
+    if (change.entry === undefined) {
+      yield removal(change.key, trees);
+      continue;
+    }
     const sizeBytes = entryRecordBytes(change.entry);
     if (at + sizeBytes > chunk.bytes.length) {
       chunk = recordView(Buffer.allocUnsafeSlow(Math.max(CHUNK_BYTES, sizeBytes)));
@@ -105,6 +123,19 @@ function* foldWrites(set: WorkingSet, { trees, checksum }: FoldPorts): Generator
     };
     at = end;
   }
+  if (set.droppedRows.size > 0) trees.refresh();
+  for (const [origin, through] of set.droppedRows) {
+    for (const row of trees.rowsThrough(origin, through)) {
+      yield {
+        committed: row.remove(),
+        isThere: () => {
+          trees.refresh();
+          return trees.readRow(origin, row.sequence) === undefined;
+        },
+        sizeBytes: ROW_BYTES,
+      };
+    }
+  }
   for (const [origin, table] of set.rows) {
     for (const [sequence, key] of table.rows()) {
       yield {
@@ -119,7 +150,7 @@ function* foldWrites(set: WorkingSet, { trees, checksum }: FoldPorts): Generator
   }
   for (const [name, value] of set.states) {
     yield {
-      committed: trees.putState(name, value),
+      committed: value === undefined ? trees.removeState(name) : trees.putState(name, value),
       isThere: () => {
         trees.refresh();
         return trees.hasState(name, value);

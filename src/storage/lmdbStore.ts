@@ -131,14 +131,16 @@ export class LmdbStore implements Store {
 
   readEntry(key: Key): Entry | undefined {
     const { active, sealed } = this.#sets;
-    return active.getEntry(key) ?? sealed?.getEntry(key) ?? this.#trees.readEntry(key);
+    const change = active.getChange(key) ?? sealed?.getChange(key);
+    return change === undefined ? this.#trees.readEntry(key) : change.entry;
   }
 
   /** The value of a key, if it has one, in bytes that are the caller's to change. Spares `readEntry` and a copy. */
   readOwnValue(key: Key): Buffer | undefined {
     const { active, sealed } = this.#sets;
-    const held = active.getEntry(key) ?? sealed?.getEntry(key);
-    if (held !== undefined) return held.kind === 'value' ? Buffer.from(held.value) : undefined;
+    const change = active.getChange(key) ?? sealed?.getChange(key);
+    if (change !== undefined)
+      return change.entry?.kind === 'value' ? Buffer.from(change.entry.value) : undefined;
     return this.#trees.readValue(key); // copied out of the map already
   }
 
@@ -147,6 +149,12 @@ export class LmdbStore implements Store {
     if (key.length > MAXIMUM_KEY_BYTES) throw keyTooLong(key);
     this.#writer.entry(key, entry);
     this.#sets.active.setEntry(key, entry);
+  }
+
+  removeEntry(key: Key): void {
+    this.#assertOpen();
+    this.#writer.removeEntry(key);
+    this.#sets.active.setEntry(key, undefined);
   }
 
   entries(range: KeyRange): IterableIterator<readonly [Key, Entry]> {
@@ -160,11 +168,9 @@ export class LmdbStore implements Store {
 
   readRow(origin: OriginKey, sequence: number): Key | undefined {
     const { active, sealed } = this.#sets;
-    return (
-      active.rows.get(origin)?.get(sequence) ??
-      sealed?.rows.get(origin)?.get(sequence) ??
-      this.#trees.readRow(origin, sequence)
-    );
+    const row = active.getRow(origin, sequence) ?? sealed?.getRow(origin, sequence);
+    if (row === 'dropped') return undefined;
+    return row ?? this.#trees.readRow(origin, sequence);
   }
 
   writeRow(origin: OriginKey, sequence: number, key: Key): void {
@@ -172,6 +178,12 @@ export class LmdbStore implements Store {
     if (key.length > MAXIMUM_KEY_BYTES) throw keyTooLong(key);
     this.#writer.row(origin, sequence, key);
     this.#sets.active.setRow(origin, sequence, key);
+  }
+
+  dropRows(origin: OriginKey, through: number): void {
+    this.#assertOpen();
+    this.#writer.dropRows(origin, through);
+    this.#sets.active.dropRows(origin, through);
   }
 
   readState(name: string): StateValue | undefined {
@@ -184,6 +196,13 @@ export class LmdbStore implements Store {
     this.#writer.state(name, value);
     this.#states.set(name, value);
     this.#sets.active.setState(name, value);
+  }
+
+  removeState(name: string): void {
+    this.#assertOpen();
+    this.#writer.removeState(name);
+    this.#states.delete(name);
+    this.#sets.active.setState(name, undefined);
   }
 
   states(prefix: string): IterableIterator<readonly [string, StateValue]> {

@@ -181,6 +181,8 @@ export function openTrees(directory: string, checksum: Checksum) {
     /** `record` is a sealed entry record that nobody writes to again. */
     putEntry: (key: Key, record: Buffer): Promise<boolean> => entries.put(key, record),
 
+    removeEntry: (key: Key): Promise<boolean> => entries.remove(key),
+
     readRow(origin: OriginKey, sequence: number): Key | undefined {
       return checkedBytes(rows, rowKey(origin, sequence), `row ${sequence} of ${origin}`)?.toString(
         'latin1',
@@ -188,6 +190,17 @@ export function openTrees(directory: string, checksum: Checksum) {
     },
     putRow: (origin: OriginKey, sequence: number, key: Key): Promise<boolean> =>
       rows.put(rowKey(origin, sequence), wrapRecord(Buffer.from(key, 'latin1'))),
+
+    /** The rows of an origin up to and with a sequence, as they are when each is asked for. */
+    *rowsThrough(
+      origin: OriginKey,
+      through: number,
+    ): Generator<{ readonly sequence: number; readonly remove: () => Promise<boolean> }, undefined> {
+      const range = { start: rowKey(origin, 0), end: rowKey(origin, through + 1) };
+      for (const key of [...rows.getKeys(range)])
+        yield { sequence: sequenceOf(key), remove: () => rows.remove(key) };
+      return undefined;
+    },
 
     *states(): Generator<readonly [string, StateValue], undefined> {
       for (const { key, value } of states.getRange(rangeOptions({}))) {
@@ -199,8 +212,13 @@ export function openTrees(directory: string, checksum: Checksum) {
     putState: (name: string, value: StateValue): Promise<boolean> =>
       states.put(stateKey(name), wrapRecord(packState(value))),
 
-    hasState: (name: string, value: StateValue): boolean =>
-      checkedBytes(states, stateKey(name), `state ${name}`)?.equals(packState(value)) === true,
+    removeState: (name: string): Promise<boolean> => states.remove(stateKey(name)),
+
+    /** Whether the state has that value; undefined: that it is not there. */
+    hasState(name: string, value: StateValue | undefined): boolean {
+      const found = checkedBytes(states, stateKey(name), `state ${name}`);
+      return value === undefined ? found === undefined : found?.equals(packState(value)) === true;
+    },
 
     /** `record` must not be written to until it is committed. Resolves when it survives a power cut. */
     appendLog: (log: LogName, turn: number, record: Buffer): Promise<boolean> => logs[log].put(turn, record),
@@ -296,4 +314,11 @@ function rowKey(origin: OriginKey, sequence: number): string {
       low & 255,
     )
   );
+}
+
+/** The sequence at the end of a row's key. */
+function sequenceOf(key: string): number {
+  let sequence = 0;
+  for (let at = key.length - 8; at < key.length; at += 1) sequence = sequence * 256 + key.charCodeAt(at);
+  return sequence;
 }

@@ -119,23 +119,41 @@ function createMemoryStore(options: MemoryStoreOptions, disk: WorkingSet): Memor
   }
 
   const store: Store = {
-    readEntry: (key) => live.getEntry(key),
+    readEntry: (key) => live.getChange(key)?.entry,
     writeEntry(key, entry) {
       write((target) => {
         target.setEntry(key, entry);
       });
     },
+    removeEntry(key) {
+      write((target) => {
+        target.setEntry(key, undefined);
+      });
+    },
     entries: (range: KeyRange) => mergeEntries([live], undefined, range),
-    readRow: (origin, sequence) => live.rows.get(origin)?.get(sequence),
+    readRow(origin, sequence) {
+      const row = live.getRow(origin, sequence);
+      return row === 'dropped' ? undefined : row;
+    },
     writeRow(origin, sequence, key) {
       write((target) => {
         target.setRow(origin, sequence, key);
+      });
+    },
+    dropRows(origin, through) {
+      write((target) => {
+        target.dropRows(origin, through);
       });
     },
     readState: (name) => live.states.get(name),
     writeState(name, value) {
       write((target) => {
         target.setState(name, value);
+      });
+    },
+    removeState(name) {
+      write((target) => {
+        target.setState(name, undefined);
       });
     },
     states: (prefix) => statesWithPrefix(live.states, prefix),
@@ -186,10 +204,12 @@ function createMemoryStore(options: MemoryStoreOptions, disk: WorkingSet): Memor
 function copyWorkingSet(source: WorkingSet): WorkingSet {
   const copy = createWorkingSet();
   const next = source.changes({});
-  for (let change = next(); change !== undefined; change = next()) copy.setEntry(change.key, change.entry);
+  for (let change = next(); change !== undefined; change = next())
+    if (change.entry !== undefined) copy.setEntry(change.key, change.entry);
+  for (const [origin, through] of source.droppedRows) copy.dropRows(origin, through);
   for (const [origin, table] of source.rows) {
     for (const [sequence, key] of table.rows()) copy.setRow(origin, sequence, key);
   }
-  for (const [name, value] of source.states) copy.setState(name, value);
+  for (const [name, value] of source.states) if (value !== undefined) copy.setState(name, value);
   return copy;
 }

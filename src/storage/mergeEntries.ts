@@ -36,13 +36,15 @@ export function* mergeEntries(
       }
       if (key === undefined) return undefined;
       let entry: Entry | undefined;
+      let isKnown = false;
       for (const cursor of cursors) {
         if (cursor.change?.key !== key) continue;
-        entry ??= cursor.change.entry;
+        if (!isKnown) entry = cursor.change.entry; // undefined: removed there, whatever lies below
+        isKnown = true;
         cursor.change = cursor.next();
       }
       if (below !== undefined && below[0] === key) {
-        entry ??= below[1];
+        if (!isKnown) entry = below[1];
         fromBase = base?.next();
       }
       if (entry !== undefined) yield [key, entry];

@@ -43,7 +43,10 @@ export async function openDirectory(directory: string): Promise<OpenedDirectory>
     const states = new Map(trees.states());
     const recovery = await recoverLogs(trees, checksum, path);
     for (const log of [recovery.sealed, recovery.active]) {
-      for (const [name, value] of log?.set.states ?? []) states.set(name, value);
+      for (const [name, value] of log?.set.states ?? []) {
+        if (value === undefined) states.delete(name);
+        else states.set(name, value);
+      }
     }
     return { trees, checksum, unlock, recovery, states };
   } catch (error) {

@@ -12,13 +12,15 @@ const MAXIMUM_HOLE = 1024;
 export interface RowTable {
   get(sequence: number): Key | undefined;
   set(sequence: number, key: Key): void;
+  /** Lets go of the rows up to and with `through`; answers how many there were. */
+  dropThrough(through: number): number;
   /** Rows, those of the array in order of sequence. */
   rows(): IterableIterator<readonly [sequence: number, key: Key]>;
 }
 
 export function createRowTable(): RowTable {
   let first = 0;
-  const dense: (Key | undefined)[] = [];
+  let dense: (Key | undefined)[] = [];
   const sparse = new Map<number, Key>();
 
   return {
@@ -36,6 +38,19 @@ export function createRowTable(): RowTable {
       dense[index] = key;
       // A row that came early lies in the map: the array's would hide it, and come before it in `rows`.
       if (sparse.size > 0) sparse.delete(sequence);
+    },
+    dropThrough(through) {
+      let dropped = 0;
+      for (const sequence of sparse.keys()) {
+        if (sequence > through) continue;
+        sparse.delete(sequence);
+        dropped += 1;
+      }
+      const count = Math.min(dense.length, Math.max(0, through - first + 1));
+      for (let index = 0; index < count; index++) if (dense[index] !== undefined) dropped += 1;
+      dense = dense.slice(count);
+      first += count;
+      return dropped;
     },
     *rows() {
       for (let index = 0; index < dense.length; index++) {

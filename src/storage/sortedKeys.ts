@@ -22,10 +22,10 @@ export interface KeyBounds {
   readonly reverse?: boolean | undefined;
 }
 
-/** A key and its latest entry. */
+/** A key and its latest entry; undefined when it was removed. */
 export interface ChangedKey {
   readonly key: Key;
-  entry: Entry;
+  entry: Entry | undefined;
 }
 
 /** Answers the next changed key at each call, undefined at the end. */

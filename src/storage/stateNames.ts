@@ -2,7 +2,7 @@
 import type { StateValue } from '../core/store.ts';
 
 export function* statesWithPrefix(
-  states: ReadonlyMap<string, StateValue>,
+  states: ReadonlyMap<string, StateValue | undefined>,
   prefix: string,
 ): Generator<readonly [string, StateValue], undefined> {
   const names = [...states.keys()].filter((name) => name.startsWith(prefix)).sort();

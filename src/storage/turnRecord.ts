@@ -6,7 +6,7 @@
  * damaged: a log record that is not whole never becomes half a turn.
  *
  * Layout, little endian: 0 checksum of everything from byte 4 · 4 version · 5 three zeros · 8 turn number (f64) ·
- * then operations, each a tag byte and its fields (see the three write functions).
+ * then operations, each a tag byte and its fields (see the write functions).
  */
 import { Packr } from 'msgpackr';
 import type { Entry, Key, OriginKey } from '../core/types.ts';
@@ -20,6 +20,9 @@ const CHECKED_FROM = 4;
 const ENTRY_TAG = 1;
 const ROW_TAG = 2;
 const STATE_TAG = 3;
+const REMOVE_ENTRY_TAG = 4;
+const DROP_ROWS_TAG = 5;
+const REMOVE_STATE_TAG = 6;
 /** Row flag: its key is that of the entry written before it. */
 const SAME_KEY = 1;
 /** Row flag: its origin is that of the row before it. */
@@ -41,6 +44,9 @@ export interface TurnWriter {
   entry(key: Key, entry: Entry): void;
   row(origin: OriginKey, sequence: number, key: Key): void;
   state(name: string, value: StateValue): void;
+  removeEntry(key: Key): void;
+  dropRows(origin: OriginKey, through: number): void;
+  removeState(name: string): void;
   /** True when nothing was written since the last `finish`. */
   isEmpty(): boolean;
   /** Closes the record under the turn's number and hands its bytes over, never to be written again. */
@@ -111,6 +117,32 @@ export function createTurnWriter(checksum: Checksum): TurnWriter {
       bytes.set(packed, at);
       at += packed.length;
     },
+    /** tag · key length u16 · key */
+    removeEntry(key) {
+      reserve(3 + key.length);
+      const { bytes, numbers } = view;
+      bytes[at] = REMOVE_ENTRY_TAG;
+      numbers.setUint16(at + 1, key.length, true);
+      at += 3 + bytes.write(key, at + 3, key.length, 'latin1');
+    },
+    /** tag · through f64 · origin length u8 · origin */
+    dropRows(origin, through) {
+      reserve(10 + origin.length);
+      const { bytes, numbers } = view;
+      bytes[at] = DROP_ROWS_TAG;
+      numbers.setFloat64(at + 1, through, true);
+      bytes[at + 9] = origin.length;
+      at += 10 + bytes.write(origin, at + 10, origin.length, 'latin1');
+    },
+    /** tag · name length u16 · name */
+    removeState(name) {
+      const nameBytes = Buffer.byteLength(name);
+      reserve(3 + nameBytes);
+      const { bytes, numbers } = view;
+      bytes[at] = REMOVE_STATE_TAG;
+      numbers.setUint16(at + 1, nameBytes, true);
+      at += 3 + bytes.write(name, at + 3, nameBytes, 'utf8');
+    },
     isEmpty: () => at === start + HEADER_BYTES,
     finish(turn) {
       const { bytes, numbers } = view;
@@ -134,9 +166,10 @@ export function createTurnWriter(checksum: Checksum): TurnWriter {
 
 /** What a turn wrote, one call for each operation, in order. */
 export interface TurnReader {
-  setEntry(key: Key, entry: Entry): void;
+  setEntry(key: Key, entry: Entry | undefined): void;
   setRow(origin: OriginKey, sequence: number, key: Key): void;
-  setState(name: string, value: StateValue): void;
+  dropRows(origin: OriginKey, through: number): void;
+  setState(name: string, value: StateValue | undefined): void;
 }
 
 /** Reads a log record into `reader`; false, with nothing read, when it is not the whole record of that turn. */
@@ -178,6 +211,15 @@ export function readTurn(bytes: Buffer, turn: number, checksum: Checksum, reader
       const nameEnd = at + 7 + numbers.getUint16(at + 1, true);
       const end = nameEnd + numbers.getUint32(at + 3, true);
       reader.setState(bytes.toString('utf8', at + 7, nameEnd), unpackState(bytes.subarray(nameEnd, end)));
+      at = end;
+    } else if (tag === REMOVE_ENTRY_TAG || tag === REMOVE_STATE_TAG) {
+      const end = at + 3 + numbers.getUint16(at + 1, true);
+      if (tag === REMOVE_ENTRY_TAG) reader.setEntry(bytes.toString('latin1', at + 3, end) as Key, undefined);
+      else reader.setState(bytes.toString('utf8', at + 3, end), undefined);
+      at = end;
+    } else if (tag === DROP_ROWS_TAG) {
+      const end = at + 10 + numbers.getUint8(at + 9);
+      reader.dropRows(bytes.toString('latin1', at + 10, end) as OriginKey, numbers.getFloat64(at + 1, true));
       at = end;
     } else {
       throw new Error(`turn ${turn}: unknown operation ${tag} although its checksum holds`);

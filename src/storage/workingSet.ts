@@ -19,12 +19,21 @@ const ROW_OVERHEAD_BYTES = 60;
 
 export interface WorkingSet {
   readonly rows: ReadonlyMap<OriginKey, RowTable>;
-  readonly states: ReadonlyMap<string, StateValue>;
+  /** Rows up to and with this sequence are gone. */
+  readonly droppedRows: ReadonlyMap<OriginKey, number>;
+  /** Undefined: removed. */
+  readonly states: ReadonlyMap<string, StateValue | undefined>;
   readonly entryCount: () => number;
-  readonly getEntry: (key: Key) => Entry | undefined;
-  setEntry(key: Key, entry: Entry): void;
+  /** What became of a key: undefined when nothing did here. */
+  readonly getChange: (key: Key) => ChangedKey | undefined;
+  /** Undefined for `entry` removes the key. */
+  setEntry(key: Key, entry: Entry | undefined): void;
   setRow(origin: OriginKey, sequence: number, key: Key): void;
-  setState(name: string, value: StateValue): void;
+  dropRows(origin: OriginKey, through: number): void;
+  /** The row if it is here; 'dropped' when it is gone from every layer; undefined when a lower layer may have it. */
+  getRow(origin: OriginKey, sequence: number): Key | 'dropped' | undefined;
+  /** Undefined for `value` removes the name. */
+  setState(name: string, value: StateValue | undefined): void;
   /** Changed keys within bounds, in byte order. */
   changes(bounds: KeyBounds): ChangeCursor;
   isEmpty(): boolean;
@@ -35,7 +44,8 @@ export interface WorkingSet {
 export function createWorkingSet(): WorkingSet {
   const entries = new Map<Key, ChangedKey>();
   const rows = new Map<OriginKey, RowTable>();
-  const states = new Map<string, StateValue>();
+  const droppedRows = new Map<OriginKey, number>();
+  const states = new Map<string, StateValue | undefined>();
   const sorted = createSortedKeys();
   let sizeBytes = 0;
   let lastOrigin: OriginKey | undefined;
@@ -43,20 +53,21 @@ export function createWorkingSet(): WorkingSet {
 
   return {
     rows,
+    droppedRows,
     states,
     entryCount: () => entries.size,
-    getEntry: (key) => entries.get(key)?.entry,
+    getChange: (key) => entries.get(key),
     setEntry(key, entry) {
       const known = entries.get(key);
       if (known !== undefined) {
-        sizeBytes += entry.value.length - known.entry.value.length;
+        sizeBytes += (entry?.value.length ?? 0) - (known.entry?.value.length ?? 0);
         known.entry = entry;
         return;
       }
       const change: ChangedKey = { key, entry };
       entries.set(key, change);
       sorted.add(change);
-      sizeBytes += key.length + entry.value.length + ENTRY_OVERHEAD_BYTES;
+      sizeBytes += key.length + (entry?.value.length ?? 0) + ENTRY_OVERHEAD_BYTES;
     },
     setRow(origin, sequence, key) {
       if (origin !== lastOrigin || lastTable === undefined) {
@@ -67,11 +78,22 @@ export function createWorkingSet(): WorkingSet {
       lastTable.set(sequence, key);
       sizeBytes += ROW_OVERHEAD_BYTES;
     },
+    dropRows(origin, through) {
+      if (through <= (droppedRows.get(origin) ?? 0)) return;
+      droppedRows.set(origin, through);
+      const dropped = rows.get(origin)?.dropThrough(through) ?? 0;
+      sizeBytes -= dropped * ROW_OVERHEAD_BYTES;
+    },
+    getRow(origin, sequence) {
+      const dropped = droppedRows.get(origin);
+      if (dropped !== undefined && sequence <= dropped) return 'dropped';
+      return rows.get(origin)?.get(sequence);
+    },
     setState(name, value) {
       states.set(name, value);
     },
     changes: (bounds) => sorted.cursor(bounds),
-    isEmpty: () => entries.size === 0 && rows.size === 0 && states.size === 0,
+    isEmpty: () => entries.size === 0 && rows.size === 0 && states.size === 0 && droppedRows.size === 0,
     sizeBytes: () => sizeBytes,
   };
 }

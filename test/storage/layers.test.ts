@@ -53,7 +53,7 @@ describe('a working set', () => {
     const set = createWorkingSet();
     for (let number = 1; number <= 100; number++) set.setEntry(asKey('k'), entryNumber(number));
     assert.deepEqual(changedKeys(set, {}), ['k']);
-    assert.equal(set.getEntry(asKey('k'))?.sequence, 100);
+    assert.equal(set.getChange(asKey('k'))?.entry?.sequence, 100);
     assert.equal(set.entryCount(), 1);
   });
 
@@ -180,6 +180,7 @@ describe('a turn record', () => {
     const isWhole = readTurn(record, turn, checksum, {
       setEntry: (key, entry) => operations.push(['entry', key, plainEntry(entry)]),
       setRow: (origin, sequence, key) => operations.push(['row', origin, sequence, key]),
+      dropRows: (origin, through) => operations.push(['drop', origin, through]),
       setState: (name, value) => operations.push(['state', name, value]),
     });
     if (!isWhole) assert.deepEqual(operations, []);
@@ -210,6 +211,11 @@ describe('a turn record', () => {
       }
       writer.state('ä', { turn });
       operations.push(['state', 'ä', { turn }]);
+      writer.removeEntry(asKey(`\xff gone ${turn}`));
+      writer.dropRows(beta, turn * 1000);
+      writer.removeState('ö');
+      operations.push(['entry', `\xff gone ${turn}`, undefined], ['drop', beta, turn * 1000]);
+      operations.push(['state', 'ö', undefined]);
       assert.equal(writer.isEmpty(), false);
       records.push(writer.finish(turn));
       expected.push(operations);

@@ -287,6 +287,58 @@ export function describeStoreContract(
       }
     });
 
+    it('forgets removed entries, dropped rows and removed states, on every layer and over a restart', async () => {
+      for (let number = 1; number <= 6; number++) {
+        store.writeEntry(asKey(`k${number}`), entryNumber(number));
+        store.writeRow(ORIGIN, number, asKey(`k${number}`));
+        store.writeState(`s${number}`, number);
+      }
+      await commitTurn(store);
+      await subject.settle(true); // k1 to k6 lie below, the removals above
+      for (const number of [2, 5]) store.removeEntry(asKey(`k${number}`));
+      store.dropRows(ORIGIN, 4);
+      store.removeState('s3');
+      store.removeEntry(asKey('never written'));
+      store.dropRows('beta/1' as OriginKey, 9);
+      const expect = (): void => {
+        assert.deepEqual(
+          [...store.entries({})].map(([key]) => key),
+          ['k1', 'k3', 'k4', 'k6'],
+        );
+        assert.deepEqual(
+          [...store.entries({ reverse: true, before: asKey('k6') })].map(([key]) => key),
+          ['k4', 'k3', 'k1'],
+        );
+        assert.deepEqual(
+          [1, 2, 3, 4, 5, 6].map((sequence) => store.readRow(ORIGIN, sequence)),
+          [undefined, undefined, undefined, undefined, 'k5', 'k6'],
+        );
+        assert.equal(store.readState('s3'), undefined);
+        assert.deepEqual(
+          [...store.states('s')].map(([name]) => name),
+          ['s1', 's2', 's4', 's5', 's6'],
+        );
+      };
+      expect();
+      await commitTurn(store);
+      expect();
+      await subject.reopen();
+      store = subject.store();
+      expect();
+      await subject.settle(true);
+      expect();
+      await subject.reopen();
+      store = subject.store();
+      expect();
+      // What was removed may come again.
+      store.writeEntry(asKey('k2'), entryNumber(8));
+      store.writeState('s3', 'again');
+      await commitTurn(store);
+      await subject.settle(true);
+      assert.deepEqual(plainEntry(store.readEntry(asKey('k2'))), plainEntry(entryNumber(8)));
+      assert.equal(store.readState('s3'), 'again');
+    });
+
     it('is not busy when nothing is under way', async () => {
       assert.equal(store.isBusy(), false);
       await store.whenReady();

@@ -9,6 +9,8 @@ interface Contents {
   entries: Map<Key, Entry>;
   rows: Map<number, Key>;
   states: Map<string, StateValue>;
+  /** Rows up to and with this one are gone. */
+  dropped: number;
 }
 
 export interface StoreModel extends Contents {
@@ -20,6 +22,9 @@ export type StoreOperation =
   | { readonly kind: 'entry'; readonly key: string; readonly number: number; readonly isTombstone: boolean }
   | { readonly kind: 'row'; readonly sequence: number; readonly key: string }
   | { readonly kind: 'state'; readonly name: string; readonly value: number }
+  | { readonly kind: 'removeEntry'; readonly key: string }
+  | { readonly kind: 'dropRows'; readonly through: number }
+  | { readonly kind: 'removeState'; readonly name: string }
   | { readonly kind: 'commit'; readonly wait: boolean }
   | { readonly kind: 'settle'; readonly wait: boolean }
   | { readonly kind: 'reopen' }
@@ -30,12 +35,21 @@ export function createModel(): StoreModel {
     entries: new Map<Key, Entry>(),
     rows: new Map<number, Key>(),
     states: new Map<string, StateValue>(),
+    dropped: 0,
   };
   return { ...contents, committed: copyOf(contents) };
 }
 
-function copyOf({ entries, rows, states }: Contents): Contents {
-  return { entries: new Map(entries), rows: new Map(rows), states: new Map(states) };
+function copyOf({ entries, rows, states, dropped }: Contents): Contents {
+  return { entries: new Map(entries), rows: new Map(rows), states: new Map(states), dropped };
+}
+
+/** Every row and state that was ever written is there, or gone, as in the model. */
+function compareRowsAndStates(store: Store, model: StoreModel): void {
+  for (let sequence = 1; sequence <= LAST_ROW; sequence += 37)
+    assert.equal(store.readRow(ORIGIN, sequence), model.rows.get(sequence), `row ${sequence}`);
+  for (const [sequence, key] of model.rows) assert.equal(store.readRow(ORIGIN, sequence), key);
+  assert.deepEqual(new Map(store.states('')), model.states);
 }
 
 export function modelEntries(model: StoreModel, { from, after, before, reverse }: KeyRange): unknown[] {
@@ -64,7 +78,23 @@ export async function applyToModel(
       assert.deepEqual(plainEntry(store.readEntry(asKey(operation.key))), plainEntry(entry));
       return;
     }
+    case 'removeEntry':
+      store.removeEntry(asKey(operation.key));
+      model.entries.delete(asKey(operation.key));
+      assert.equal(store.readEntry(asKey(operation.key)), undefined);
+      return;
+    case 'dropRows':
+      store.dropRows(ORIGIN, operation.through);
+      model.dropped = Math.max(model.dropped, operation.through);
+      for (const sequence of model.rows.keys()) if (sequence <= model.dropped) model.rows.delete(sequence);
+      return;
+    case 'removeState':
+      store.removeState(operation.name);
+      model.states.delete(operation.name);
+      assert.equal(store.readState(operation.name), undefined);
+      return;
     case 'row':
+      if (operation.sequence <= model.dropped) return; // the core never does
       store.writeRow(ORIGIN, operation.sequence, asKey(operation.key));
       model.rows.set(operation.sequence, asKey(operation.key));
       return;
@@ -80,11 +110,13 @@ export async function applyToModel(
     }
     case 'reopen':
       Object.assign(model, copyOf(model.committed));
+      compareRowsAndStates(store, model);
       assert.deepEqual(listEntries(store.entries({})), modelEntries(model, {}));
       return;
     case 'settle':
     case 'scan': {
       const range = operation.kind === 'scan' ? operation.range : {};
+      compareRowsAndStates(store, model);
       assert.deepEqual(listEntries(store.entries(range)), modelEntries(model, range));
       return;
     }
@@ -101,11 +133,17 @@ const ranges: fc.Arbitrary<KeyRange> = fc.record(
   { requiredKeys: [] },
 );
 
+/** Highest sequence of a row. */
+const LAST_ROW = 5_000;
+
 const numbers = fc.integer({ min: 1, max: 1_000_000 });
 const arbitraries: Record<StoreOperation['kind'], fc.Arbitrary<StoreOperation>> = {
   entry: fc.record({ kind: fc.constant('entry'), key: keys, number: numbers, isTombstone: fc.boolean() }),
-  row: fc.record({ kind: fc.constant('row'), sequence: fc.integer({ min: 1, max: 5_000 }), key: keys }),
+  row: fc.record({ kind: fc.constant('row'), sequence: fc.integer({ min: 1, max: LAST_ROW }), key: keys }),
   state: fc.record({ kind: fc.constant('state'), name: keys, value: numbers }),
+  removeEntry: fc.record({ kind: fc.constant('removeEntry'), key: keys }),
+  dropRows: fc.record({ kind: fc.constant('dropRows'), through: fc.integer({ min: 1, max: 3_000 }) }),
+  removeState: fc.record({ kind: fc.constant('removeState'), name: keys }),
   commit: fc.record({ kind: fc.constant('commit'), wait: fc.boolean() }),
   settle: fc.record({ kind: fc.constant('settle'), wait: fc.boolean() }),
   reopen: fc.record({ kind: fc.constant('reopen') }),
@@ -113,12 +151,15 @@ const arbitraries: Record<StoreOperation['kind'], fc.Arbitrary<StoreOperation>> 
 };
 
 export function storeOperations(): fc.Arbitrary<readonly StoreOperation[]> {
-  const { entry, row, state, commit, settle, reopen, scan } = arbitraries;
+  const { entry, row, state, removeEntry, dropRows, removeState, commit, settle, reopen, scan } = arbitraries;
   return fc.array(
     fc.oneof(
       { weight: 12, arbitrary: entry },
       { weight: 4, arbitrary: row },
       { weight: 3, arbitrary: state },
+      { weight: 4, arbitrary: removeEntry },
+      { weight: 1, arbitrary: dropRows },
+      { weight: 1, arbitrary: removeState },
       { weight: 5, arbitrary: commit },
       { weight: 3, arbitrary: settle },
       { weight: 1, arbitrary: reopen },
