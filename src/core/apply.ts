@@ -59,6 +59,7 @@ export function recordDot(state: PeerState, origin: OriginState, sequence: numbe
   if (!addSequence(origin.have, sequence)) return false;
   state.store.writeRow(origin.key, sequence, key);
   origin.isDirty = true;
+  origin.isHashStale = true;
   return true;
 }
 

@@ -35,6 +35,9 @@ export interface UpdateMessage {
   readonly records: readonly UpdateRecord[];
 }
 
+/** How a peer is heard: not lately, by unicast alone, or by multicast. */
+export type Hearing = 'unheard' | 'unicast' | 'multicast';
+
 /** Multicast (unicast to whom multicast does not reach): I live, I hear these, this is how far I am. */
 export interface KeepaliveMessage {
   readonly kind: 'keepalive';
@@ -43,18 +46,26 @@ export interface KeepaliveMessage {
   /** Sender's wall clock, milliseconds since 1970. */
   readonly wallMs: number;
   readonly timestamp: Timestamp;
-  /** Peers heard lately, and whether by multicast. */
-  readonly heard: readonly { readonly id: PeerId; readonly byMulticast: boolean }[];
-  /** Hash of the sender's have-set (unsigned 32 bits). */
+  /** Hash of the sender's list of members (unsigned 32 bits): what it says of `others` is said of that list. */
+  readonly membershipHash: number;
+  /** How the members that are not listed are heard: 'unheard', or 'multicast' where that is the rule and makes the message short. */
+  readonly others: 'unheard' | 'multicast';
+  readonly listed: readonly { readonly id: PeerId; readonly how: Hearing }[];
+  /** Hash of the sender's have-set (safe integer). */
   readonly vectorHash: number;
   /** Hash of what the sender's servers.txt says (unsigned 32 bits). */
   readonly serversHash: number;
 }
 
-/** Unicast round the ring: this is what I have; send me what I lack, ask for what you lack. */
+/**
+ * Unicast round the ring: this is what I have; send me what I lack, ask for what you lack. Without a vector: "you had the same
+ * when you last spoke"; whoever has another hash by now asks for the vector by sending its own.
+ */
 export interface HeartbeatMessage {
   readonly kind: 'heartbeat';
-  readonly vector: readonly VectorEntry[];
+  /** Hash of the sender's have-set (safe integer). */
+  readonly vectorHash: number;
+  readonly vector?: readonly VectorEntry[];
 }
 
 /** The dots a SYNC record stands for besides the winner's own. */

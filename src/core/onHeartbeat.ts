@@ -13,7 +13,7 @@ import type { HeartbeatMessage, SyncMessage } from './messages.ts';
 import type { PeerView } from './peerView.ts';
 import { nextContact, successorOf } from './ring.ts';
 import { sendStream, sendUnicast } from './send.ts';
-import { buildVector, noteIncarnation, type PeerState } from './state.ts';
+import { buildVector, hashVector, noteIncarnation, type PeerState } from './state.ts';
 import { jittered, schedule } from './timers.ts';
 import { originKey, type OriginKey, type PeerId, type VectorEntry } from './types.ts';
 
@@ -25,20 +25,36 @@ const GAP_RANGE_BYTES = 18;
 export function onHeartbeatTimer(state: PeerState, now: Now): void {
   schedule(state, now, 'heartbeat', jittered(state, state.settings.heartbeatMs));
   const successor = successorOf(state.self.id, liveIds(state));
-  const contact = nextContact(state);
   if (successor !== undefined) sendHeartbeat(state, successor);
-  if (contact !== undefined && contact !== successor) sendHeartbeat(state, contact);
+  for (let drawn = 0; drawn < state.settings.limits.shuffledContacts; drawn += 1) {
+    const contact = nextContact(state);
+    if (contact !== undefined && contact !== successor) sendHeartbeat(state, contact);
+  }
 }
 
+/** Leaves the vector out when the other had the same at its last KEEPALIVE: at rest a HEARTBEAT is short however many peers there are. */
 export function sendHeartbeat(state: PeerState, to: PeerId): void {
+  const vectorHash = hashVector(state);
+  if (state.peers.get(to)?.vectorHash === vectorHash) {
+    sendUnicast(state, to, { kind: 'heartbeat', vectorHash });
+    state.counters.heartbeatsSent += 1;
+  } else sendWholeHeartbeat(state, to);
+}
+
+function sendWholeHeartbeat(state: PeerState, to: PeerId): void {
   const vector = buildVector(state);
-  const message: HeartbeatMessage = { kind: 'heartbeat', vector };
+  const message: HeartbeatMessage = { kind: 'heartbeat', vectorHash: hashVector(state), vector };
   if (vectorBytes(vector) <= state.settings.limits.datagramBudgetBytes) sendUnicast(state, to, message);
   else sendStream(state, to, message); // section 3: a control message that outgrows a datagram goes over TCP
   state.counters.heartbeatsSent += 1;
 }
 
 export function onHeartbeat(state: PeerState, now: Now, view: PeerView, message: HeartbeatMessage): void {
+  view.vectorHash = message.vectorHash;
+  if (message.vector === undefined) {
+    if (message.vectorHash !== hashVector(state)) sendWholeHeartbeat(state, view.id);
+    return;
+  }
   const claims = noteClaims(state, view, message.vector);
   const lacksMore = doesLack(state, claims);
   answer(state, now, view.id, claims, lacksMore ? 'hybrid' : 'sync');

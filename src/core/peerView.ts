@@ -22,6 +22,8 @@ export interface PeerView {
   readonly wallSamplesMs: number[];
   vectorHash: number;
   serversHash: number;
+  /** Hash of its list of members; undefined before its first KEEPALIVE. */
+  membershipHash: number | undefined;
   lastSequence: number;
   /** The vector of its last HEARTBEAT or HYBRID. */
   claims: ReadonlyMap<OriginKey, HaveClaim>;
@@ -61,6 +63,7 @@ export function createPeerView(id: PeerId): PeerView {
     wallSamplesMs: [],
     vectorHash: 0,
     serversHash: 0,
+    membershipHash: undefined,
     lastSequence: 0,
     claims: new Map(),
     isLive: false,

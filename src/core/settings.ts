@@ -62,6 +62,8 @@ export interface CoreLimits {
   readonly maxVectorGaps: number;
   /** Dots looked at for one answer. */
   readonly maxAnswerDots: number;
+  /** Peers of the shuffled round contacted at each HEARTBEAT, beside the successor on the ring. Raising it spreads news in fewer periods; 0 leaves the ring alone, which two rings joined by one link need more than. */
+  readonly shuffledContacts: number;
   /** Every so manieth turn of the shuffled contact goes to a peer presumed dead, when one is drawn. */
   readonly deadContactEvery: number;
 }
@@ -89,6 +91,7 @@ export const defaultLimits: CoreLimits = {
   maxAnswerBytes: 256 * 1024,
   maxVectorGaps: 16_384,
   maxAnswerDots: 16_384,
+  shuffledContacts: 1,
   deadContactEvery: 4,
 };
 

@@ -40,6 +40,9 @@ export interface OriginState extends Origin {
   silentTries: number;
   /** True when `have` changed in this turn. */
   isDirty: boolean;
+  /** Its part of the have-set's hash, and whether `have` changed since that was taken. */
+  hash: number;
+  isHashStale: boolean;
   /** Last sequence had a while ago, and since when: what came later may still be on its way to others. */
   settledThrough: number;
   markedThrough: number;
@@ -65,6 +68,10 @@ export interface PeerState {
   readonly incarnations: Map<PeerId, Incarnation>;
   /** The other members, in order of id. */
   readonly peers: Map<PeerId, PeerView>;
+  /** Hash of the list of members (unsigned 32 bits). */
+  readonly membershipHash: number;
+  /** Sum of the origins' parts, as far as they are not stale. */
+  vectorHash: number;
   /** The shuffled round over all other members (section 5): who is still to be drawn. */
   contacts: PeerId[];
   contactTurns: number;
@@ -143,6 +150,8 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
     origins,
     incarnations,
     peers: new Map(others.map((member) => [member, createPeerView(member)])),
+    membershipHash: hashMembers([...others, id]),
+    vectorHash: 0,
     contacts: [],
     contactTurns: 0,
     pendingUpdates: [],
@@ -185,6 +194,8 @@ function createOriginState(origin: Origin, have: HaveSet = createHaveSet()): Ori
     askAgainAtMs: Infinity,
     silentTries: 0,
     isDirty: false,
+    hash: 0,
+    isHashStale: true,
     settledThrough: lastSequenceOf(have),
     markedThrough: lastSequenceOf(have),
     markedAtMs: -Infinity,
@@ -239,14 +250,37 @@ export function buildVector(state: PeerState): VectorEntry[] {
   return vector;
 }
 
-/** 32-bit hash of the have-set: equal have-sets hash alike whatever the order in which origins were met. */
+/** Sums of hashes are kept below this: a safe integer, 53 bits, so that two have-sets never share one by chance. */
+const HASH_MODULUS = 2 ** 53;
+
+/** Hash of the have-set (safe integer): equal have-sets hash alike whatever the order in which origins were met. */
 export function hashVector(state: PeerState): number {
-  let sum = 0;
-  for (const { key, have } of state.origins.values()) {
-    if (lastSequenceOf(have) === 0) continue;
-    sum = (sum + fnv1a(`${key}:${have.contiguous}:${have.gaps.join(',')}`)) >>> 0;
+  for (const origin of state.origins.values()) {
+    if (!origin.isHashStale) continue;
+    const { key, have } = origin;
+    const isEmpty = lastSequenceOf(have) === 0;
+    const hash = isEmpty ? 0 : hash53(`${key}:${have.contiguous}:${have.gaps.join(',')}`);
+    state.vectorHash = addModulo(state.vectorHash, hash - origin.hash);
+    origin.hash = hash;
+    origin.isHashStale = false;
   }
-  return sum;
+  return state.vectorHash;
+}
+
+/** Sum modulo HASH_MODULUS without leaving the safe integers. */
+function addModulo(sum: number, change: number): number {
+  if (change < 0) return sum >= -change ? sum + change : sum + change + HASH_MODULUS;
+  return sum < HASH_MODULUS - change ? sum + change : sum - (HASH_MODULUS - change);
+}
+
+/** Hash of a list of members (unsigned 32 bits), whatever their order. */
+export function hashMembers(members: readonly PeerId[]): number {
+  return fnv1a([...members].sort().join(' '));
+}
+
+/** 53 bits from two runs of FNV-1a. */
+function hash53(text: string): number {
+  return fnv1a(text) + (fnv1a(`${text} again`) % 2 ** 21) * 2 ** 32;
 }
 
 /** FNV-1a, 32 bits, over character codes. Source: Fowler, Noll, Vo. */

@@ -150,7 +150,7 @@ export class Peer {
         hashing,
         clusterId: options.clusterId,
         self: runtime.state.self,
-        membershipHash: fnv1a([...members].sort().join(' ')),
+        membershipHash: runtime.state.membershipHash,
         ...(options.clusterKey === undefined ? {} : { keys: [{ id: 1, secret: options.clusterKey }] }),
       });
       await runtime.start(envelope);

@@ -30,8 +30,8 @@ export const MAX_COVERS_PER_MESSAGE = 262_144;
 /** Dots that one SYNC covers, all records taken together: each is recorded by itself. Well above what any answer looks at. */
 export const MAX_COVERED_DOTS_PER_MESSAGE = 262_144;
 
-/** Peers that one KEEPALIVE says it hears. */
-export const MAX_HEARD_PER_MESSAGE = 4_096;
+/** Peers that one KEEPALIVE lists. */
+export const MAX_LISTED_PER_MESSAGE = 4_096;
 
 /** Integers of one message: bounds the array that unpacking allocates (8 bytes each). */
 export const MAX_INTEGERS_PER_MESSAGE = 2_097_152;
@@ -59,9 +59,6 @@ export const VECTOR_ENTRY_OVERHEAD_BYTES = ORIGIN_BYTES + INTEGER_BYTES + VALUE_
 
 /** One sequence range: a gap, a covered range, a range of a NAK. */
 export const RANGE_BYTES = 2 * INTEGER_BYTES;
-
-/** One peer that a KEEPALIVE hears. */
-export const HEARD_BYTES = 1 + MAX_ID_BYTES;
 
 /** What frames the records of a message of up to 65,535 integers: array header, kind, two flags, two counts. */
 export const MESSAGE_FRAMING_BYTES = COUNT_BYTES + 1 + 2 + 2 * COUNT_BYTES;

@@ -9,6 +9,7 @@
 import { assertNever } from '../core/types.ts';
 import type { PeerId } from '../core/types.ts';
 import type {
+  Hearing,
   HeartbeatMessage,
   KeepaliveMessage,
   Message,
@@ -45,7 +46,7 @@ import {
 import type { DecodeFault, FieldReader } from './fieldReader.ts';
 import { readSync, writeSync } from './syncCodec.ts';
 import { readVector, writeVector } from './vectorCodec.ts';
-import { MAX_HEARD_PER_MESSAGE, MAX_RECORDS_PER_MESSAGE, MAX_VALUE_BYTES } from './limits.ts';
+import { MAX_LISTED_PER_MESSAGE, MAX_RECORDS_PER_MESSAGE, MAX_VALUE_BYTES } from './limits.ts';
 
 export type { DecodeFault } from './fieldReader.ts';
 
@@ -61,6 +62,9 @@ const KIND_NUMBERS: Readonly<Record<MessageKind, number>> = {
   nak: 5,
 };
 const KINDS = new Map(Object.entries(KIND_NUMBERS).map(([kind, number]) => [number, kind as MessageKind]));
+
+/** How a peer may be heard, by number. */
+const HEARINGS: readonly Hearing[] = ['unheard', 'unicast', 'multicast'];
 
 const TOMBSTONE = 1;
 const EXPIRES = 2;
@@ -81,7 +85,7 @@ export function encodeMessage(message: Message): Buffer {
       writeKeepalive(writer, message);
       break;
     case 'heartbeat':
-      writeVector(writer, message.vector);
+      writeHeartbeat(writer, message);
       break;
     case 'sync':
       writeSync(writer, message);
@@ -190,9 +194,10 @@ function writeKeepalive(writer: FieldWriter, message: KeepaliveMessage): void {
   writeTimestamp(writer, message.timestamp);
   writeInteger(writer, message.vectorHash);
   writeInteger(writer, message.serversHash);
-  writer.integers.push(message.heard.length);
-  for (const { id, byMulticast } of message.heard) {
-    writer.integers.push(id.length * 2 + (byMulticast ? 1 : 0));
+  writeInteger(writer, message.membershipHash);
+  writer.integers.push(HEARINGS.indexOf(message.others), message.listed.length);
+  for (const { id, how } of message.listed) {
+    writer.integers.push(id.length * HEARINGS.length + HEARINGS.indexOf(how));
     writeIdBytes(writer, id);
   }
 }
@@ -201,29 +206,42 @@ function readKeepalive(reader: FieldReader): KeepaliveMessage {
   const lastSequence = readInteger(reader, 0, Number.MAX_SAFE_INTEGER);
   const wallMs = readInteger(reader, 0, Number.MAX_SAFE_INTEGER);
   const timestamp = readTimestamp(reader);
-  const vectorHash = readInteger(reader, 0, MAX_32_BITS);
+  const vectorHash = readInteger(reader, 0, Number.MAX_SAFE_INTEGER);
   const serversHash = readInteger(reader, 0, MAX_32_BITS);
-  const count = readCount(reader, MAX_HEARD_PER_MESSAGE, 1);
-  const heard = new Map<PeerId, boolean>();
+  const membershipHash = readInteger(reader, 0, MAX_32_BITS);
+  const others = HEARINGS[readInteger(reader, 0, HEARINGS.length - 1)] ?? 'unheard';
+  if (others === 'unicast') failReading(reader, 'badNumber');
+  const count = readCount(reader, MAX_LISTED_PER_MESSAGE, 1);
+  const listed = new Map<PeerId, Hearing>();
   for (let index = 0; index < count && reader.fault === undefined; index++) {
-    const code = readInteger(reader, 2, 0xff);
-    const id = readIdBytes(reader, code >> 1);
-    if (heard.has(id)) failReading(reader, 'duplicate');
-    heard.set(id, (code & 1) === 1);
+    const code = readInteger(reader, HEARINGS.length, 0xff);
+    const id = readIdBytes(reader, Math.floor(code / HEARINGS.length));
+    if (listed.has(id)) failReading(reader, 'duplicate');
+    listed.set(id, HEARINGS[code % HEARINGS.length] ?? 'unheard');
   }
   return {
     kind: 'keepalive',
     lastSequence,
     wallMs,
     timestamp,
-    heard: Array.from(heard, ([id, byMulticast]) => ({ id, byMulticast })),
+    membershipHash,
+    others: others === 'multicast' ? others : 'unheard',
+    listed: Array.from(listed, ([id, how]) => ({ id, how })),
     vectorHash,
     serversHash,
   };
 }
 
+function writeHeartbeat(writer: FieldWriter, { vectorHash, vector }: HeartbeatMessage): void {
+  writeInteger(writer, vectorHash);
+  writer.integers.push(vector === undefined ? 0 : 1);
+  if (vector !== undefined) writeVector(writer, vector);
+}
+
 function readHeartbeat(reader: FieldReader): HeartbeatMessage {
-  return { kind: 'heartbeat', vector: readVector(reader) };
+  const vectorHash = readInteger(reader, 0, Number.MAX_SAFE_INTEGER);
+  const hasVector = readInteger(reader, 0, 1) === 1;
+  return { kind: 'heartbeat', vectorHash, ...(hasVector ? { vector: readVector(reader) } : {}) };
 }
 
 function readNak(reader: FieldReader): NakMessage {

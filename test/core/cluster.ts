@@ -103,12 +103,12 @@ export class Cluster implements Lossy {
   #load(id: PeerId, ids: readonly string[], disk: MemoryStore, offsetMs: number): PeerState {
     return createPeerState(
       { id, members: ids as PeerId[], settings: this.#settings, store: disk.store, random: this.random },
-      { monotonicMs: this.timeMs, wallMs: START_WALL_MS + this.timeMs + offsetMs },
+      { monotonicMs: this.timeMs, wallMs: Math.floor(START_WALL_MS + this.timeMs + offsetMs) },
     );
   }
 
   now(member: Member): Now {
-    return { monotonicMs: this.timeMs, wallMs: START_WALL_MS + this.timeMs + member.offsetMs };
+    return { monotonicMs: this.timeMs, wallMs: Math.floor(START_WALL_MS + this.timeMs + member.offsetMs) };
   }
 
   at(id: string): Member {

@@ -153,12 +153,12 @@ describe('convergence', () => {
     const isSync = ({ message }: Sent): boolean => message.kind === 'sync' && message.records.length > 0;
     for (let at = 0; at < 20; at += 1) {
       cluster.write('alpha', `k${at}`, 'v');
-      cluster.deliver('beta', 'alpha', { kind: 'heartbeat', vector: [] });
+      cluster.deliver('beta', 'alpha', { kind: 'heartbeat', vectorHash: 0, vector: [] });
       cluster.run(3);
     }
     assert.equal(cluster.sent.filter(isSync).length, 0);
     cluster.run(600);
-    cluster.deliver('beta', 'alpha', { kind: 'heartbeat', vector: [] });
+    cluster.deliver('beta', 'alpha', { kind: 'heartbeat', vectorHash: 0, vector: [] });
     cluster.run(3);
     const records = cluster.sent
       .filter(isSync)

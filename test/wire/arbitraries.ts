@@ -108,10 +108,12 @@ const keepalive: fc.Arbitrary<Message> = record({
   lastSequence: safe(0),
   wallMs: safe(0),
   timestamp,
-  heard: fc.uniqueArray(record({ id: peerId, byMulticast: fc.boolean() }), {
+  membershipHash: fc.integer({ min: 0, max: 0xffff_ffff }),
+  others: fc.constantFrom('unheard', 'multicast'),
+  listed: fc.uniqueArray(record({ id: peerId, how: fc.constantFrom('unheard', 'unicast', 'multicast') }), {
     selector: (peer) => peer.id,
   }),
-  vectorHash: fc.integer({ min: 0, max: 0xffff_ffff }),
+  vectorHash: safe(0),
   serversHash: fc.integer({ min: 0, max: 0xffff_ffff }),
 });
 
@@ -156,7 +158,12 @@ const sync: fc.Arbitrary<Message> = fc.record(
 export const messages: Readonly<Record<Message['kind'], fc.Arbitrary<Message>>> = {
   update,
   keepalive,
-  heartbeat: vector.map((entries) => ({ kind: 'heartbeat', vector: entries })),
+  heartbeat: fc.oneof(
+    fc
+      .tuple(safe(0), vector)
+      .map(([vectorHash, entries]) => ({ kind: 'heartbeat' as const, vectorHash, vector: entries })),
+    safe(0).map((vectorHash) => ({ kind: 'heartbeat' as const, vectorHash })),
+  ),
   sync,
   nak: fc.tuple(origin, ranges).map(([from, missing]) => ({ kind: 'nak', origin: from, ranges: missing })),
 };
