@@ -18,6 +18,7 @@ import { markLiterals, restoreLiterals } from './literalWords.ts';
 import { addRange } from './range.ts';
 import { addServe } from './serve.ts';
 import { addSet } from './set.ts';
+import { addSimulate } from './simulate.ts';
 import { addStatus } from './status.ts';
 import { addUp } from './up.ts';
 import { addWatch } from './watch.ts';
@@ -33,6 +34,7 @@ const COMMANDS = [
   addStatus,
   addDigest,
   addFaults,
+  addSimulate,
 ];
 
 /** Widest line of the help, in columns. */

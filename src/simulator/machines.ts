@@ -39,6 +39,7 @@ export class Machines {
   transportOf(peer: VirtualPeer, network: VirtualNetwork): Transport {
     const noteSent = (bytes: Uint8Array): void => {
       peer.noteSpoken();
+      network.figures.bytes += bytes.length;
       const longestBytes = Math.max(
         DATAGRAM_BYTES,
         peer.state.settings.limits.datagramBudgetBytes + ENVELOPE_BYTES,
@@ -59,6 +60,7 @@ export class Machines {
       },
       stream: (to, bytes) => {
         peer.noteSpoken();
+        network.figures.bytes += bytes.length;
         const other = this.#receiver(peer, to);
         if (other !== undefined) network.stream(peer.address, other.address, bytes);
       },

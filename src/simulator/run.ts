@@ -11,6 +11,7 @@ import { assertNever } from '../core/types.ts';
 import type { Hashing } from '../wire/hash.ts';
 import { BrokenInvariant } from './brokenInvariant.ts';
 import { comeToRest, createRestChecks, createTalkCounter } from './restChecks.ts';
+import type { TalkCounter } from './restChecks.ts';
 import { GOOD_LINK } from './schedule.ts';
 import type { Schedule, ScheduleEvent } from './schedule.ts';
 import { createStepChecks } from './stepChecks.ts';
@@ -53,27 +54,34 @@ export interface RunOptions {
   readonly workload?: (world: World) => void;
 }
 
-export function runSchedule(schedule: Schedule, options: RunOptions): RunResult {
+/** A run that has begun: its world, and who listens at its end. */
+export interface OpenRun {
+  readonly world: World;
+  readonly talk: TalkCounter;
+}
+
+/** A world with the built-in checkers, in which nothing has happened yet. */
+export function openRun(
+  about: Pick<Schedule, 'seed' | 'peers' | 'settings' | 'link'>,
+  options: RunOptions,
+): OpenRun {
   const talk = createTalkCounter();
   const world = new World({
-    seed: schedule.seed,
-    peers: schedule.peers,
+    ...about,
     hashing: options.hashing,
-    settings: schedule.settings,
-    link: schedule.link,
     checkers: [createStepChecks(), createRestChecks(), ...(options.checkers ?? [])],
     observers: [talk, ...(options.observers ?? [])],
   });
+  options.workload?.(world);
+  return { world, talk };
+}
+
+/** Does `body`, heals everything, waits for rest; a broken invariant on the way becomes the verdict. */
+export function conclude({ world, talk }: OpenRun, body: () => void): RunResult {
   let failure: Failure | undefined;
   let convergedMs: number | undefined;
   try {
-    options.workload?.(world);
-    for (const event of schedule.events) {
-      world.runUntil(event.atMs);
-      applyEvent(world, event);
-    }
-    world.runUntil(schedule.durationMs);
-    if (schedule.healthyCore.length > 1) assertCoreProgress(world, schedule.healthyCore);
+    body();
     convergedMs = comeToRest(world, talk);
   } catch (error) {
     failure = describeFailure(error, world);
@@ -91,6 +99,19 @@ export function runSchedule(schedule: Schedule, options: RunOptions): RunResult 
     bytes: world.network.figures.bytes,
     convergedMs,
   };
+}
+
+export function runSchedule(schedule: Schedule, options: RunOptions): RunResult {
+  const run = openRun(schedule, options);
+  const { world } = run;
+  return conclude(run, () => {
+    for (const event of schedule.events) {
+      world.runUntil(event.atMs);
+      applyEvent(world, event);
+    }
+    world.runUntil(schedule.durationMs);
+    if (schedule.healthyCore.length > 1) assertCoreProgress(world, schedule.healthyCore);
+  });
 }
 
 function describeFailure(error: unknown, world: World): Failure {

@@ -30,9 +30,9 @@ export function describeMessage(message: Message): string {
       return `UPDATE ${sequences} ${keysOf(message.records)}`;
     }
     case 'keepalive':
-      return `KEEPALIVE last ${message.lastSequence}, hears ${message.heard.map(({ id }) => id).join(' ') || 'nobody'}`;
+      return `KEEPALIVE last ${message.lastSequence}, hears ${message.others === 'multicast' ? 'all' : 'none'}${message.listed.map(({ id, how }) => ` ${id}:${how}`).join('')}`;
     case 'heartbeat':
-      return `HEARTBEAT ${message.vector.map(({ id, contiguous, gaps }) => `${id}:${contiguous}${gaps.length > 0 ? '+' : ''}`).join(' ')}`;
+      return `HEARTBEAT ${message.vector === undefined ? 'same' : message.vector.map(({ id, contiguous, gaps }) => `${id}:${contiguous}${gaps.length > 0 ? '+' : ''}`).join(' ')}`;
     case 'sync':
       return `${message.vector === undefined ? 'SYNC' : 'HYBRID'} ${message.records.length} records ${keysOf(message.records)}${message.more ? ' (more to come)' : ''}`;
     case 'nak':

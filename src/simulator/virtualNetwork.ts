@@ -21,7 +21,9 @@ export interface Link {
 }
 
 export interface NetworkFigures {
+  /** One for each receiver. */
   datagrams: number;
+  /** As sent: a multicast counts once, whoever hears it. */
   bytes: number;
   lost: number;
 }

@@ -10,7 +10,6 @@ import type { Channel } from '../core/messages.ts';
 import type { CoreSettings } from '../core/settings.ts';
 import type { PeerState } from '../core/state.ts';
 import type { PeerId } from '../core/types.ts';
-import { fnv1a } from '../core/state.ts';
 import { Faults } from '../peer/faults.ts';
 import type { PacketSource, Transport } from '../peer/ports.ts';
 import { Runtime } from '../peer/runtime.ts';
@@ -174,7 +173,7 @@ export class VirtualPeer {
         hashing: this.#ports.hashing,
         clusterId: CLUSTER_ID,
         self: runtime.state.self,
-        membershipHash: fnv1a([...members].sort().join(' ')),
+        membershipHash: runtime.state.membershipHash,
       });
       // Whoever crashes while it starts is told so; nobody waits for it here.
       runtime.start(envelope).catch(() => undefined);
