@@ -1,0 +1,9 @@
+/**
+ * Every mutant that is planted, in the order of the table. A new one goes into the file of its rule.
+ */
+import type { Mutant } from '../mutant.ts';
+import { DURABILITY } from './durability.ts';
+import { NUMBERED } from './numbered.ts';
+import { REPAIR } from './repair.ts';
+
+export const MUTANTS: readonly Mutant[] = [...NUMBERED, ...DURABILITY, ...REPAIR];

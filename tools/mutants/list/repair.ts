@@ -1,0 +1,206 @@
+/**
+ * Mutants of R4 (receive), R5 (serve), section 5 (repair) and section 8 (drift), and of the limits: what a peer takes, what it
+ * gives, and that it gets everywhere.
+ */
+import type { Mutant } from '../mutant.ts';
+import { SMALL } from '../mutant.ts';
+
+export const REPAIR: readonly Mutant[] = [
+  {
+    number: 'R4',
+    name: 'the last to arrive wins',
+    edits: [
+      {
+        file: 'src/core/apply.ts',
+        find: 'compareTags(incoming, present) <= 0',
+        replace: 'compareTags(incoming, present) === 0',
+      },
+    ],
+    kill: { seeds: 100, options: SMALL },
+  },
+  {
+    number: 'R5',
+    name: 'relabelled winner',
+    edits: [
+      {
+        file: 'src/core/buildSync.ts',
+        find: "      kind: 'entry',\n      key,\n      timestamp,\n      id,\n      incarnation,\n      sequence,\n",
+        replace: `      kind: 'entry',
+      key,
+      timestamp,
+      id: covers[0]?.id ?? id,
+      incarnation: covers[0]?.incarnation ?? incarnation,
+      sequence: covers[0]?.ranges[0]?.[0] ?? sequence,
+`,
+      },
+    ],
+    kill: { seeds: 100, options: SMALL },
+  },
+  {
+    number: 'R5b',
+    name: "the winner's own dot not marked",
+    edits: [
+      {
+        file: 'src/core/onSync.ts',
+        find: "if (entryKind !== 'synthetic') noteArrived",
+        replace: "if (entryKind === 'synthetic') noteArrived",
+      },
+    ],
+    kill: { seeds: 100, options: SMALL },
+  },
+  {
+    number: 'R5c',
+    name: "a winner's dot refused for want of room",
+    edits: [
+      {
+        file: 'src/core/onSync.ts',
+        find: 'import { applyEntry, isAheadOfClock,',
+        replace: 'import { applyEntry, hasRoomFor, isAheadOfClock,',
+      },
+      {
+        file: 'src/core/onSync.ts',
+        find: 'for (const { sequence, key } of dots) if (recordDot(',
+        replace:
+          'for (const { sequence, key } of dots) if (hasRoomFor(state, origin, sequence) && recordDot(',
+      },
+    ],
+    kill: { seeds: 200, options: SMALL },
+  },
+  {
+    number: 'R5d',
+    name: 'a vector that claims what lies above a gap',
+    edits: [
+      {
+        file: 'src/core/state.ts',
+        find: 'vector.push({ id, incarnation, contiguous: have.contiguous, gaps });',
+        replace: 'vector.push({ id, incarnation, contiguous: lastSequenceOf(have), gaps: [] });',
+      },
+    ],
+    kill: { seeds: 100, options: SMALL },
+  },
+  {
+    number: 'R5e',
+    name: 'a repair that covers a dot in between as well',
+    edits: [
+      {
+        file: 'src/core/buildSync.ts',
+        find: 'sequence <= last[1] + 1',
+        replace: 'sequence <= last[1] + 2',
+      },
+    ],
+    kill: { seeds: 100, options: SMALL },
+  },
+  {
+    number: 'R5f',
+    name: 'answers that always begin with the same origin',
+    edits: [
+      {
+        file: 'src/core/onHeartbeat.ts',
+        find: 'const first = Math.floor(state.random() * origins.length);',
+        replace: 'const first = Math.floor(state.random());',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/refused-records-first.txt' },
+  },
+  {
+    number: 'S3',
+    name: 'a KEEPALIVE that announces an update not yet issued',
+    edits: [
+      {
+        file: 'src/core/onKeepalive.ts',
+        find: 'lastSequence: state.own.have.contiguous,',
+        replace: 'lastSequence: state.own.have.contiguous + 1,',
+      },
+    ],
+    kill: { seeds: 100, options: SMALL },
+  },
+  {
+    number: 'S5',
+    name: 'no anti-entropy: NAK alone',
+    edits: [
+      {
+        file: 'src/core/onHeartbeat.ts',
+        find: 'export function sendHeartbeat(state: PeerState, to: PeerId): void {\n',
+        replace:
+          "export function sendHeartbeat(state: PeerState, to: PeerId): void {\n  if (to !== '') return;\n",
+      },
+    ],
+    kill: { seeds: 100, options: SMALL },
+  },
+  {
+    number: 'S5b',
+    name: 'no NAK: anti-entropy alone',
+    edits: [
+      {
+        file: 'src/core/gaps.ts',
+        find: 'if (ranges.length === 0 || target === undefined) return;',
+        replace: 'if (ranges.length >= 0 || target === undefined) return;',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/nak-alone.txt' },
+  },
+  {
+    number: 'S8',
+    name: 'drift limit ignored',
+    edits: [
+      {
+        file: 'src/core/apply.ts',
+        find: 'return wallMsOf(timestamp) > latestMs + state.settings.maxDriftMs;',
+        replace: 'return wallMsOf(timestamp) > latestMs + Infinity;',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/clock-ahead-alone.txt' },
+  },
+  {
+    number: 'S8b',
+    name: 'own writes taken that nobody would take',
+    edits: [
+      {
+        file: 'src/core/write.ts',
+        find: 'if (!state.hasMedian || aheadMs <= state.settings.maxDriftMs) return undefined;',
+        replace: 'if (!state.hasMedian || aheadMs <= Infinity) return undefined;',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/fast-clock.txt' },
+  },
+  {
+    number: 'S8c',
+    name: 'a record refused, its dots recorded',
+    edits: [
+      {
+        file: 'src/core/onSync.ts',
+        find: '    return; // section 8: refused whole',
+        replace: `    for (const { id, incarnation, ranges } of record.covers)
+      for (const [first, last] of ranges)
+        for (let sequence = first; sequence <= last; sequence += 1)
+          noteArrived(arrived, originOf(state, id, incarnation), sequence, record.key);
+    return; // section 8: refused whole`,
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/clock-ahead-alone.txt' },
+  },
+  {
+    number: 'I14',
+    name: 'repairs without a cap',
+    edits: [
+      {
+        file: 'src/core/onNak.ts',
+        find: 'limits.maxPendingRepairs - pendingCount(state.repairs)',
+        replace: 'limits.maxNakDots + pendingCount(state.repairs)',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/nak-alone.txt' },
+  },
+  {
+    number: 'I14b',
+    name: 'an answer in datagrams without a cap',
+    edits: [
+      {
+        file: 'src/core/buildSync.ts',
+        find: 'if (bytes + recordBytes > budgetBytes) {',
+        replace: 'if (bytes > budgetBytes) {',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/middle-sized-values.txt' },
+  },
+];

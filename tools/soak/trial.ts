@@ -1,0 +1,67 @@
+/**
+ * What a child that runs simulations is asked, and what it answers: plain data, for both sides.
+ *
+ * A trial is one run: a seed, or the text of a scenario. Its report says what came of it. Neither side's code is here.
+ */
+import type { GenerateOptions } from '../../src/simulator/generate.ts';
+import type { Failure } from '../../src/simulator/run.ts';
+
+/** How a seed becomes a schedule, besides the seed. */
+export type SeedOptions = Omit<GenerateOptions, 'seed'>;
+
+export type Trial =
+  | {
+      readonly kind: 'seed';
+      readonly seed: number;
+      readonly options?: SeedOptions;
+      /** Runs it a second time: another trace is a failure named `determinism`. */
+      readonly isRepeated?: boolean;
+    }
+  | { readonly kind: 'scenario'; readonly text: string };
+
+/** Parent to child. */
+export interface TrialRequest {
+  readonly kind: 'trial';
+  readonly trial: Trial;
+}
+
+/** Child to parent: the build is loaded. */
+export interface TrialReady {
+  readonly kind: 'ready';
+}
+
+/** Child to parent. */
+export interface TrialReport {
+  readonly kind: 'report';
+  readonly outcome: Ran | Refused;
+}
+
+/** The run came to its end, or to a failure. */
+export interface Ran {
+  readonly kind: 'ran';
+  readonly failure?: Failure;
+  readonly traceHash: string;
+  readonly steps: number;
+  /** Virtual time of the run times its peers, milliseconds. */
+  readonly peerMs: number;
+  readonly written: number;
+  /** From healing to equality, milliseconds; left out when it never came to that. */
+  readonly convergedMs?: number;
+}
+
+/** The trial is no run: a scenario that cannot be read, for instance. */
+export interface Refused {
+  readonly kind: 'refused';
+  readonly reason: string;
+}
+
+export function describeTrial(trial: Trial): string {
+  if (trial.kind === 'scenario') return 'scenario';
+  const { servers, minutes, faults } = trial.options ?? {};
+  const words = [
+    ...(servers === undefined ? [] : [`${servers} peers`]),
+    ...(minutes === undefined ? [] : [`${minutes} min`]),
+    ...(faults === undefined ? [] : [faults.join(' and ')]),
+  ];
+  return words.length === 0 ? `seed ${trial.seed}` : `seed ${trial.seed} (${words.join(', ')})`;
+}
