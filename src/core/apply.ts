@@ -6,7 +6,10 @@
  */
 import { wallMsOf, type Now } from './clock.ts';
 import { addSequence, dotsAboveVector, opensInterval } from './haveSet.ts';
-import type { OriginState, PeerState } from './state.ts';
+import { touchOrigin, type OriginState } from './originState.ts';
+import { sendUnicast } from './send.ts';
+import type { PeerState } from './state.ts';
+import { countTombstone, queueTombstone } from './tombstones.ts';
 import { compareTags, type Entry, type Key, type PeerId, type Timestamp } from './types.ts';
 
 /** Last writer wins. Returns whether the entry was taken. */
@@ -17,12 +20,7 @@ export function applyEntry(state: PeerState, key: Key, incoming: Entry): boolean
   if (present === undefined) {
     if (incoming.timestamp <= state.horizon && incoming.kind !== 'synthetic') {
       // R4: what was dropped at or below the horizon must not come back; the dot alone is recorded.
-      counters.recordsBelowHorizon += 1;
-      state.effects.push({
-        kind: 'notice',
-        name: 'writeBelowHorizon',
-        detail: { origin: incoming.id, incarnation: incoming.incarnation, sequence: incoming.sequence },
-      });
+      raiseAlarm(state, key, incoming);
       return false;
     }
   } else if (compareTags(incoming, present) <= 0) {
@@ -31,18 +29,29 @@ export function applyEntry(state: PeerState, key: Key, incoming: Entry): boolean
   }
   store.writeEntry(key, incoming);
   counters.recordsApplied += 1;
-  countKinds(state, present, incoming);
+  countKinds(state, key, present, incoming);
   state.changes.push({ key, previous: present, entry: incoming });
   return true;
 }
 
-function countKinds(state: PeerState, present: Entry | undefined, incoming: Entry): void {
-  if (present !== undefined) {
-    if (present.kind === 'value') state.visibleKeys -= 1;
-    else state.tombstones -= 1;
+/** R4: the origin, told of it, stamps that write anew. */
+function raiseAlarm(state: PeerState, key: Key, { id, incarnation, sequence }: Entry): void {
+  state.counters.recordsBelowHorizon += 1;
+  const detail = { origin: id, incarnation, sequence };
+  state.effects.push({ kind: 'notice', name: 'writeBelowHorizon', detail });
+  if (state.peers.has(id)) sendUnicast(state, id, { kind: 'alarm', incarnation, sequence, key });
+}
+
+function countKinds(state: PeerState, key: Key, present: Entry | undefined, incoming: Entry): void {
+  state.areCountsDirty = true;
+  if (present?.kind === 'value') state.visibleKeys -= 1;
+  else if (present !== undefined) countTombstone(state.tombstones, key, -1);
+  if (incoming.kind === 'value') {
+    state.visibleKeys += 1;
+    return;
   }
-  if (incoming.kind === 'value') state.visibleKeys += 1;
-  else state.tombstones += 1;
+  countTombstone(state.tombstones, key, 1);
+  queueTombstone(state.tombstones, key);
 }
 
 /** Whether the limits allow `sequence` to be remembered (section 5): beyond them it is dropped, unrecorded, and repaired later. */
@@ -58,8 +67,7 @@ export function hasRoomFor(state: PeerState, origin: OriginState, sequence: numb
 export function recordDot(state: PeerState, origin: OriginState, sequence: number, key: Key): boolean {
   if (!addSequence(origin.have, sequence)) return false;
   state.store.writeRow(origin.key, sequence, key);
-  origin.isDirty = true;
-  origin.isHashStale = true;
+  touchOrigin(origin);
   return true;
 }
 

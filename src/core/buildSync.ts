@@ -23,6 +23,7 @@ interface Building {
 export class SyncBuilder {
   /** Estimated size of all records so far. */
   bytes = 0;
+  firstDot: { readonly origin: OriginKey; readonly sequence: number } | undefined;
   readonly #state: PeerState;
   readonly #byKey = new Map<Key, Building>();
 
@@ -30,36 +31,24 @@ export class SyncBuilder {
     this.#state = state;
   }
 
-  /** Whether the key of this dot is in already, so that covering the dot costs next to nothing. */
-  holdsKeyOf(origin: OriginKey, sequence: number): boolean {
+  /**
+   * Adds a dot that this peer has, unless its row is gone. False when its record would lengthen the answer beyond `maxBytes`: it travels alone or
+   * later, so that no frame holds more than the longest value and a little. To cover one more dot of a key that is in costs next to nothing.
+   */
+  add(origin: OriginKey, sequence: number, maxBytes = Infinity): boolean {
     const key = this.#state.store.readRow(origin, sequence);
-    return key !== undefined && this.#byKey.has(key);
-  }
-
-  /** Bytes by which the dot would lengthen the answer. */
-  costOf(origin: OriginKey, sequence: number): number {
-    const key = this.#state.store.readRow(origin, sequence);
-    if (key === undefined) return 0;
-    if (this.#byKey.has(key)) return COVERED_DOT_BYTES;
-    const valueBytes = this.#state.store.readEntry(key)?.value.length ?? 0;
-    return RECORD_OVERHEAD_BYTES + key.length + valueBytes + COVERED_DOT_BYTES;
-  }
-
-  /** Adds a dot that this peer has; false when its row is gone. */
-  addDot(origin: OriginKey, sequence: number): boolean {
-    const key = this.#state.store.readRow(origin, sequence);
-    if (key === undefined) return false;
+    if (key === undefined) return true;
     let building = this.#byKey.get(key);
+    if (this.bytes > maxBytes) return false;
     if (building === undefined) {
-      const entry = this.#state.store.readEntry(key);
-      building = {
-        key,
-        covers: new Map(),
-        bytes: RECORD_OVERHEAD_BYTES + key.length + (entry?.value.length ?? 0),
-      };
+      const valueBytes = this.#state.store.readEntry(key)?.value.length ?? 0;
+      const bytes = RECORD_OVERHEAD_BYTES + key.length + valueBytes;
+      if (this.bytes > 0 && this.bytes + bytes + COVERED_DOT_BYTES > maxBytes) return false;
+      building = { key, covers: new Map(), bytes };
       this.#byKey.set(key, building);
-      this.bytes += building.bytes;
+      this.bytes += bytes;
     }
+    this.firstDot ??= { origin, sequence };
     const sequences = building.covers.get(origin);
     if (sequences === undefined) building.covers.set(origin, [sequence]);
     else sequences.push(sequence);

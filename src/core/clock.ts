@@ -41,8 +41,16 @@ export function nextTimestamp(
   return Math.max(clock + 1, timestampOf(wallMs), horizon + 1, promised + 1) as Timestamp;
 }
 
-/** A new incarnation: the wall clock with random low bits, and in any case above all incarnations known so far. */
+/** Ticks that a new incarnation may leap above one that is known already, where the clock does not part them. */
+const INCARNATION_LEAP = 2 ** 28;
+
+/**
+ * A new incarnation: the wall clock with random low bits, and in any case above all incarnations known so far. Where the wall does not decide
+ * chance does, widely: two starts from one rolled-back disk, with the clock set back, must not draw the same (seed 1690).
+ */
 export function drawIncarnation(wallMs: number, highestKnown: number, random: () => number): Incarnation {
-  const drawn = timestampOf(wallMs) + Math.floor(random() * TICKS_PER_MS);
-  return Math.max(drawn, highestKnown + 1) as Incarnation;
+  const byWall = timestampOf(wallMs);
+  const isWallAhead = byWall > highestKnown;
+  const least = isWallAhead ? byWall : highestKnown + 1;
+  return (least + Math.floor(random() * (isWallAhead ? TICKS_PER_MS : INCARNATION_LEAP))) as Incarnation;
 }

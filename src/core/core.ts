@@ -5,19 +5,27 @@
  * whatever it says; a broken invariant of our own always does.
  */
 import type { Now } from './clock.ts';
-import type { Effect, EntryChange, TimerName } from './effects.ts';
+import { onSweepTimer, scheduleSweep, trimTables } from './dropping.ts';
+import type { Effect, EntryChange, Reminder, TimerName } from './effects.ts';
+import { adoptHorizons } from './facts.ts';
+import { isFenced, onFenced, onOwnId } from './fence.ts';
 import { onNakTimer } from './gaps.ts';
+import { onCheckpoint, onJoin } from './join.ts';
+import { learnMembers } from './members.ts';
 import { noteHeard, noteInput, onLivenessTimer } from './liveness.ts';
 import type { Channel, Message } from './messages.ts';
+import { onCommit, onPrepare, onPrepared, onRefuse, onRoundTimer, takeAnswer } from './onCheckpointRound.ts';
 import { onHeartbeat, onHeartbeatTimer } from './onHeartbeat.ts';
 import { greet, onKeepalive, onKeepaliveTimer } from './onKeepalive.ts';
 import { onNak, onRepairTimer } from './onNak.ts';
 import { onSync } from './onSync.ts';
 import { onUpdate } from './onUpdate.ts';
-import { saveTurn, type PeerState } from './state.ts';
+import type { PeerView } from './peerView.ts';
+import { saveTurn } from './saveTurn.ts';
+import type { PeerState } from './state.ts';
 import { schedule, takeTimer } from './timers.ts';
 import { assertNever, type Incarnation, type PeerId } from './types.ts';
-import { flushUpdates } from './write.ts';
+import { flushUpdates, onAlarm } from './write.ts';
 
 /** Starts the timers. Call once, when the first turn (with the new incarnation) is durable. */
 export function onStart(state: PeerState, now: Now): void {
@@ -26,6 +34,8 @@ export function onStart(state: PeerState, now: Now): void {
   schedule(state, now, 'keepalive', 0);
   schedule(state, now, 'heartbeat', state.settings.heartbeatMs * state.random());
   schedule(state, now, 'liveness', state.settings.deadAfterMs / 4);
+  schedule(state, now, 'round', state.settings.heartbeatMs);
+  if (state.tombstones.isIncomplete) scheduleSweep(state, now);
 }
 
 /** An authentic message of `from`, whose process is `incarnation`. */
@@ -38,6 +48,11 @@ export function onMessage(
   message: Message,
 ): void {
   noteInput(state, now);
+  if (from === state.self.id) {
+    onOwnId(state, incarnation);
+    return;
+  }
+  if (isFenced(state, now, from, incarnation)) return; // R7: on every message
   const view = state.peers.get(from);
   if (view === undefined) {
     state.counters.droppedNotMember += 1;
@@ -45,9 +60,31 @@ export function onMessage(
   }
   const { wasSilent } = noteHeard(state, now, view, incarnation, channel);
   if (wasSilent) greet(state, now);
+  // R10: before it has joined a peer only says that it is there, and takes a checkpoint.
+  if (state.phase !== 'member' && !isForNewcomers(message)) {
+    state.counters.droppedNotJoined += 1;
+    if (message.kind === 'heartbeat' && message.members !== undefined) learnMembers(state, message.members);
+    if (message.kind === 'prepare') onPrepare(state, now, view, { id: from, incarnation }, message);
+    return;
+  }
+  dispatch(state, now, view, incarnation, message);
+}
+
+function isForNewcomers({ kind }: Message): boolean {
+  return kind === 'keepalive' || kind === 'fenced' || kind === 'checkpoint';
+}
+
+function dispatch(
+  state: PeerState,
+  now: Now,
+  view: PeerView,
+  incarnation: Incarnation,
+  message: Message,
+): void {
+  const from = { id: view.id, incarnation };
   switch (message.kind) {
     case 'update':
-      onUpdate(state, now, from, incarnation, message);
+      onUpdate(state, now, view.id, incarnation, message);
       return;
     case 'keepalive':
       if (incarnation < view.incarnation) state.counters.droppedMisdirected += 1;
@@ -60,11 +97,40 @@ export function onMessage(
       onSync(state, now, view, message);
       return;
     case 'nak':
-      onNak(state, now, from, message);
+      onNak(state, now, view.id, message);
+      return;
+    case 'prepare':
+      onPrepare(state, now, view, from, message);
+      return;
+    case 'prepared':
+      onPrepared(state, now, from, message);
+      return;
+    case 'refuse':
+      onRefuse(state, message);
+      return;
+    case 'commit':
+      onCommit(state, now, message);
+      return;
+    case 'join':
+      onJoin(state, view, incarnation);
+      return;
+    case 'checkpoint':
+      onCheckpoint(state, now, view, message);
+      return;
+    case 'fenced':
+      onFenced(state, message);
+      return;
+    case 'alarm':
+      onAlarm(state, now, message);
       return;
     default:
       assertNever(message);
   }
+}
+
+/** The core's own words, now that the turn they were said in is durable. */
+export function onReminder(state: PeerState, now: Now, reminder: Reminder): void {
+  takeAnswer(state, now, state.self, reminder);
 }
 
 /** A timer that an effect asked for has come; one armed anew since is ignored. */
@@ -87,6 +153,12 @@ export function onTimer(state: PeerState, now: Now, timer: TimerName, token: num
     case 'repair':
       onRepairTimer(state, now);
       return;
+    case 'round':
+      onRoundTimer(state, now);
+      return;
+    case 'sweep':
+      onSweepTimer(state, now);
+      return;
     default:
       assertNever(timer);
   }
@@ -100,8 +172,10 @@ export function takeChanges(state: PeerState): readonly EntryChange[] {
 }
 
 /** Ends the turn: own updates become UPDATEs, vectors go to the store. The driver then commits and carries out the effects. */
-export function onTurnEnd(state: PeerState): Effect[] {
+export function onTurnEnd(state: PeerState, now: Now): Effect[] {
   flushUpdates(state);
+  adoptHorizons(state, now);
+  trimTables(state);
   saveTurn(state);
   const { effects } = state;
   state.effects = [];

@@ -19,6 +19,23 @@ export interface CoreCounters {
   syncsSent: number;
   syncRecordsSent: number;
   keepalivesSent: number;
+  roundsBegun: number;
+  roundsRefused: number;
+  /** COMMITs taken in, those of other coordinators included. */
+  roundsLearned: number;
+  /** Answers to PREPARE whose promise was too far ahead of the clocks (section 8). */
+  promisesAhead: number;
+  tombstonesDropped: number;
+  /** Tables cut because they grew too long while a round waited. */
+  tablesTrimmed: number;
+  checkpointsAsked: number;
+  checkpointsGiven: number;
+  checkpointsJoined: number;
+  /** R9: a key that only this peer had, where horizon and dots gave different answers. Never, or a rule is broken. */
+  joinDisagreements: number;
+  /** Own writes stamped anew because they came too late elsewhere (R4). */
+  writesRestamped: number;
+  writesRefusedNotJoined: number;
   /** Dropped: this peer already holds the dot. */
   droppedDuplicate: number;
   /** Dropped: timestamp further ahead than the drift limit (section 8). */
@@ -29,6 +46,14 @@ export interface CoreCounters {
   droppedNotMember: number;
   /** Dropped: an UPDATE or NAK that makes no sense from this sender. */
   droppedMisdirected: number;
+  /** Dropped: of an incarnation below its fence (R7). */
+  droppedFenced: number;
+  /** Dropped: this peer has not joined yet (R10). */
+  droppedNotJoined: number;
+  /** Dropped: a record whose winner is void (R4). */
+  droppedVoid: number;
+  /** Dropped: a record of a dot that stands for something else here (I1). Never, or a peer is defective. */
+  droppedContradiction: number;
   /** Dropped: a NAK beyond the repair backlog. */
   droppedRepairBacklog: number;
 }
@@ -49,11 +74,27 @@ export function createCounters(): CoreCounters {
     syncsSent: 0,
     syncRecordsSent: 0,
     keepalivesSent: 0,
+    roundsBegun: 0,
+    roundsRefused: 0,
+    roundsLearned: 0,
+    promisesAhead: 0,
+    tombstonesDropped: 0,
+    tablesTrimmed: 0,
+    checkpointsAsked: 0,
+    checkpointsGiven: 0,
+    checkpointsJoined: 0,
+    joinDisagreements: 0,
+    writesRestamped: 0,
+    writesRefusedNotJoined: 0,
     droppedDuplicate: 0,
     droppedAheadOfClock: 0,
     droppedGapLimit: 0,
     droppedNotMember: 0,
     droppedMisdirected: 0,
+    droppedFenced: 0,
+    droppedNotJoined: 0,
+    droppedVoid: 0,
+    droppedContradiction: 0,
     droppedRepairBacklog: 0,
   };
 }

@@ -6,12 +6,19 @@
  * the order of effects within each level.
  */
 import type { Message } from './messages.ts';
+import type { RoundAnswer } from './rounds.ts';
 import type { Entry, Key, PeerId } from './types.ts';
 
 export type After = 'nothing' | 'committed' | 'durable';
 
 /** Timers are data: one that comes back with an outdated token is ignored. */
-export type TimerName = 'keepalive' | 'heartbeat' | 'liveness' | 'nak' | 'repair';
+export type TimerName = 'keepalive' | 'heartbeat' | 'liveness' | 'nak' | 'repair' | 'round' | 'sweep';
+
+/** Handed back to the core as it is when the turn is as safe as was asked. */
+export interface Reminder extends RoundAnswer {
+  readonly kind: 'prepared';
+  readonly number: number;
+}
 
 export type NoticeName =
   | 'peerAlive'
@@ -21,7 +28,16 @@ export type NoticeName =
   | 'clockRight'
   | 'recordAheadOfClock'
   | 'writeBelowHorizon'
-  | 'serversDiffer';
+  | 'serversDiffer'
+  | 'mustJoin'
+  | 'joined'
+  | 'began'
+  | 'bootstrapped'
+  | 'roundRefused'
+  | 'checkpointTooLarge'
+  | 'admitted'
+  | 'forgotten'
+  | 'selfForgotten';
 
 export type Effect =
   /** By multicast, and the same bytes by unicast to those whom multicast does not reach. */
@@ -39,6 +55,10 @@ export type Effect =
       readonly after: After;
     }
   | { readonly kind: 'schedule'; readonly timer: TimerName; readonly token: number; readonly delayMs: number }
+  /** The core's own `reminder`, when this turn is durable. */
+  | { readonly kind: 'remind'; readonly reminder: Reminder; readonly after: 'durable' }
+  /** This incarnation must not go on: another process has the id, or a higher incarnation of it is known (R10). */
+  | { readonly kind: 'end'; readonly reason: 'fenced' | 'superseded' }
   | {
       readonly kind: 'notice';
       readonly name: NoticeName;
@@ -49,5 +69,6 @@ export type Effect =
 export interface EntryChange {
   readonly key: Key;
   readonly previous: Entry | undefined;
-  readonly entry: Entry;
+  /** Undefined when the key is gone: a checkpoint says that it was deleted long ago (R9). */
+  readonly entry: Entry | undefined;
 }

@@ -9,7 +9,8 @@ import type { Now } from './clock.ts';
 import { missingCount, missingRanges } from './haveSet.ts';
 import { sendHeartbeat } from './onHeartbeat.ts';
 import { sendUnicast } from './send.ts';
-import type { OriginState, PeerState } from './state.ts';
+import type { OriginState } from './originState.ts';
+import type { PeerState } from './state.ts';
 import { scheduleBy } from './timers.ts';
 import type { PeerId, SequenceRange } from './types.ts';
 
@@ -115,7 +116,9 @@ function targetOf(
   const first = ranges[0]?.[0] ?? 0;
   const claimants: PeerId[] = [];
   for (const peer of state.peers.values()) {
-    if (peer.isLive && (peer.claims.get(origin.key)?.contiguous ?? 0) >= first) claimants.push(peer.id);
+    const claim = peer.claims.get(origin.key);
+    if (peer.isLive && claim !== undefined && claim.contiguous >= first && (claim.trim ?? 0) < first)
+      claimants.push(peer.id);
   }
   if (claimants.length > 0) return claimants[Math.floor(state.random() * claimants.length)];
   return isOriginUp ? origin.id : undefined;

@@ -5,6 +5,7 @@
  * flat ascending list [from, to, from, to, …] of intervals that neither touch each other nor `contiguous`.
  * Sequences are only ever added (I4). Limits are asked for before adding, not enforced here.
  */
+import { unite, type Ranges } from './ranges.ts';
 import type { SequenceRange } from './types.ts';
 
 export interface HaveSet {
@@ -16,6 +17,8 @@ export interface HaveSet {
 export interface HaveClaim {
   readonly contiguous: number;
   readonly gaps: readonly SequenceRange[];
+  /** What cannot be served one by one any more; 0 when nothing is said of it. */
+  readonly trim?: number;
 }
 
 export function createHaveSet(contiguous = 0, gaps: readonly number[] = []): HaveSet {
@@ -141,4 +144,24 @@ export function claimsMore(mine: HaveSet | undefined, theirs: HaveClaim): boolea
   const have = mine ?? createHaveSet();
   if (missingCount(have, theirs.contiguous) > 0) return true;
   return theirs.gaps.some(([from, to]) => missingRanges(have, from - 1, to, 1).length > 0);
+}
+
+/** All that is had as a flat list of intervals. */
+export function allRanges({ contiguous, gaps }: HaveSet | HaveClaim): number[] {
+  const flat: number[] = [];
+  for (const bound of gaps) {
+    if (typeof bound === 'number') flat.push(bound);
+    else flat.push(...bound);
+  }
+  return contiguous === 0 ? flat : [1, contiguous, ...flat];
+}
+
+/** Adds whole intervals at once, as void dots are (R6). */
+export function addRanges(have: HaveSet, ranges: Ranges): void {
+  const united = unite(allRanges(have), ranges);
+  if (united[0] === 1) {
+    have.contiguous = united[1] ?? 0;
+    united.splice(0, 2);
+  }
+  have.gaps.splice(0, have.gaps.length, ...united);
 }

@@ -2,11 +2,14 @@
  * The invariants of protocol.md, section 11, that one peer can check on itself, numbered as there.
  *
  * I2 (SUP): a dot in have means an entry of its key with a tag at least as large, or the key was dropped.
- * I3: an entry's dot is in have (synthetic tombstones have none). I6: no tag above the clock.
+ * I3: an entry's dot is in have (synthetic tombstones have none). I6: no tag above the clock. I15: no trim above the own vector. Rows at or below
+ * the trim are gone, void dots never had one; and what is counted is what is there.
  * Walks everything: for a simulator and tests, not for a running peer.
  */
-import { hasSequence, lastSequenceOf } from './haveSet.ts';
-import type { PeerState } from './state.ts';
+import { isVoid } from './closures.ts';
+import { allRanges, hasSequence } from './haveSet.ts';
+import { rangesTo } from './ranges.ts';
+import { isSettled, type PeerState } from './state.ts';
 import { originKey } from './types.ts';
 
 /** What is broken, in words; empty when all holds. */
@@ -16,30 +19,40 @@ export function findBrokenInvariants(state: PeerState): string[] {
 
 function* findUncoveredDots(state: PeerState): Generator<string> {
   for (const origin of state.origins.values()) {
-    for (let sequence = 1; sequence <= lastSequenceOf(origin.have); sequence += 1) {
-      if (!hasSequence(origin.have, sequence)) continue;
-      const key = state.store.readRow(origin.key, sequence);
-      if (key === undefined) {
-        yield `I2: dot ${origin.key}/${sequence} has no update-table row`;
-        continue;
+    if (origin.trim > origin.have.contiguous) yield `I15: the trim of ${origin.key} is above its vector`;
+    for (const [from, to] of rangesTo(allRanges(origin.have))) {
+      for (let sequence = Math.max(from, origin.trim + 1); sequence <= to; sequence += 1) {
+        if (isVoid(state.closures, origin.id, origin.incarnation, sequence)) continue;
+        const key = state.store.readRow(origin.key, sequence);
+        if (key === undefined) {
+          yield `I2: dot ${origin.key}/${sequence} has no update-table row`;
+          continue;
+        }
+        const entry = state.store.readEntry(key);
+        if (entry === undefined && state.horizon === 0)
+          yield `I2: dot ${origin.key}/${sequence} has no entry`;
       }
-      const entry = state.store.readEntry(key);
-      if (entry === undefined && state.horizon === 0) yield `I2: dot ${origin.key}/${sequence} has no entry`;
     }
   }
 }
 
 function* findUnrecordedEntries(state: PeerState): Generator<string> {
+  let visible = 0;
+  let tombstones = 0;
   for (const [key, entry] of state.store.entries({})) {
+    if (entry.kind === 'value') visible += 1;
+    else tombstones += 1;
     if (entry.timestamp > state.clock) yield `I6: the tag of ${key} is above the clock`;
-    if (entry.kind === 'synthetic') continue;
+    if (entry.kind === 'synthetic' || isSettled(state, entry.id, entry.incarnation)) continue;
     const name = originKey(entry.id, entry.incarnation);
     const origin = state.origins.get(name);
     if (origin === undefined || !hasSequence(origin.have, entry.sequence)) {
       yield `I3: the entry of ${key} has dot ${name}/${entry.sequence}, which is not in have`;
       continue;
     }
-    if (state.store.readRow(name, entry.sequence) !== key)
+    if (entry.sequence > origin.trim && state.store.readRow(name, entry.sequence) !== key)
       yield `I3: the row of ${name}/${entry.sequence} names another key`;
   }
+  if (visible !== state.visibleKeys || tombstones !== state.tombstones.count)
+    yield `counts: ${state.visibleKeys} visible and ${state.tombstones.count} tombstones are counted, ${visible} and ${tombstones} are there`;
 }

@@ -7,7 +7,7 @@
 import type { Now } from './clock.ts';
 import type { NoticeName } from './effects.ts';
 import type { Channel } from './messages.ts';
-import { shiftWallSamples, type PeerView } from './peerView.ts';
+import { shiftWallSamples, WALL_SAMPLES, type PeerView } from './peerView.ts';
 import type { PeerState } from './state.ts';
 import { schedule } from './timers.ts';
 import type { Incarnation, PeerId } from './types.ts';
@@ -50,6 +50,7 @@ export function noteHeard(
     view.incarnation = incarnation;
     view.hearsUs = false; // the new process says for itself whom it hears
     view.hearsOurMulticast = false;
+    view.hasReported = false;
   }
   return { wasSilent };
 }
@@ -76,7 +77,11 @@ export function noteInput(state: PeerState, now: Now): void {
   state.lastInputMs = now.monotonicMs;
   state.lastWallMs = now.wallMs;
   if (Math.abs(stepMs) < state.settings.maxDriftMs / 2) return;
-  for (const view of state.peers.values()) shiftWallSamples(view, stepMs);
+  for (const view of state.peers.values()) {
+    shiftWallSamples(view, stepMs);
+    // Until the others' samples are all of the clock as it is now, what they say of it is not.
+    view.wallClaimsHeldUntilMs = now.monotonicMs + (WALL_SAMPLES + 1) * state.settings.keepaliveMs;
+  }
   judgeClock(state, now);
 }
 

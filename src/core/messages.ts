@@ -39,6 +39,14 @@ export interface UpdateMessage {
 export type Hearing = 'unheard' | 'unicast' | 'multicast';
 
 /** Multicast (unicast to whom multicast does not reach): I live, I hear these, this is how far I am. */
+/** What a KEEPALIVE says of one member. */
+export interface Listed {
+  readonly id: PeerId;
+  readonly how: Hearing;
+  /** How far its wall clock is ahead of the sender's for certain, milliseconds; 0 for not so much as to be told. */
+  readonly aheadMs: number;
+}
+
 export interface KeepaliveMessage {
   readonly kind: 'keepalive';
   /** Last sequence of the sender's own origin: reveals a lost tail. */
@@ -50,22 +58,62 @@ export interface KeepaliveMessage {
   readonly membershipHash: number;
   /** How the members that are not listed are heard: 'unheard', or 'multicast' where that is the rule and makes the message short. */
   readonly others: 'unheard' | 'multicast';
-  readonly listed: readonly { readonly id: PeerId; readonly how: Hearing }[];
+  readonly listed: readonly Listed[];
   /** Hash of the sender's have-set (safe integer). */
   readonly vectorHash: number;
   /** Hash of what the sender's servers.txt says (unsigned 32 bits). */
   readonly serversHash: number;
+  /** Whether it takes part, or is still to join (R10). */
+  readonly phase: Phase;
+  /** The bound it promised in the last round it took part in (R6): an older one shows a disk that was rolled back. */
+  readonly promised: Timestamp;
+}
+
+/** fresh: without state. joining: waits for a checkpoint (R10). forgotten: no member any more. member: takes part. */
+export type Phase = 'fresh' | 'joining' | 'forgotten' | 'member';
+
+/** What finished rounds said of the dead incarnations of one id (R6). */
+export interface ClosureReport {
+  readonly id: PeerId;
+  /** Incarnations below are closed: a dot of theirs that is not kept is void. */
+  readonly closedBelow: Incarnation;
+  /** Incarnations below are folded: every kept dot of theirs is had by all members. */
+  readonly foldedBelow: Incarnation;
+  /** Kept dots of each closed incarnation that is not folded; of one not listed none is kept. */
+  readonly kept: readonly { readonly incarnation: Incarnation; readonly ranges: readonly SequenceRange[] }[];
+}
+
+/** The bound that a member promised in the last round that the teller knows of. */
+export interface PromiseReport {
+  readonly id: PeerId;
+  readonly promised: Timestamp;
+}
+
+/** What a peer has, and the facts of finished rounds without which that cannot be read. */
+export interface HaveReport {
+  /** Void dots count as present; folded incarnations are left out. */
+  readonly vector: readonly VectorEntry[];
+  readonly closures: readonly ClosureReport[];
+  readonly promises: readonly PromiseReport[];
+}
+
+/** Ids ever admitted and ids forgotten: both only grow (section 8). */
+export interface MembersReport {
+  readonly admitted: readonly PeerId[];
+  readonly forgotten: readonly PeerId[];
 }
 
 /**
- * Unicast round the ring: this is what I have; send me what I lack, ask for what you lack. Without a vector: "you had the same
- * when you last spoke"; whoever has another hash by now asks for the vector by sending its own.
+ * Unicast round the ring: this is what I have; send me what I lack, ask for what you lack. Without a report: "you had the same
+ * when you last spoke"; whoever has another hash by now asks for the report by sending its own.
  */
 export interface HeartbeatMessage {
   readonly kind: 'heartbeat';
-  /** Hash of the sender's have-set (safe integer). */
+  /** Hash of the sender's have-set and closures (safe integer). */
   readonly vectorHash: number;
-  readonly vector?: readonly VectorEntry[];
+  readonly have?: HaveReport;
+  /** To a peer that knows other members. */
+  readonly members?: MembersReport;
 }
 
 /** The dots a SYNC record stands for besides the winner's own. */
@@ -98,14 +146,14 @@ export interface SyncAbsentRecord {
 export type SyncRecord = SyncEntryRecord | SyncAbsentRecord;
 
 /**
- * Records the receiver lacks. With a `vector` it is a HYBRID: "now send what I lack". `more` says the
+ * Records the receiver lacks. With `have` it is a HYBRID: "now send what I lack". `more` says the
  * sender stopped at a limit: ask again when these are applied.
  */
 export interface SyncMessage {
   readonly kind: 'sync';
   readonly records: readonly SyncRecord[];
   readonly more: boolean;
-  readonly vector?: readonly VectorEntry[];
+  readonly have?: HaveReport;
 }
 
 /** Unicast: these dots are missing here; send them. */
@@ -115,7 +163,135 @@ export interface NakMessage {
   readonly ranges: readonly SequenceRange[];
 }
 
-export type Message = UpdateMessage | KeepaliveMessage | HeartbeatMessage | SyncMessage | NakMessage;
+/** Names a checkpoint round; the coordinator is the sender of PREPARE and COMMIT. */
+export interface RoundName extends Origin {
+  readonly number: number;
+}
+
+/** R6, to every member: fence these incarnations, promise a bound, say what you have. */
+export interface PrepareMessage {
+  readonly kind: 'prepare';
+  readonly number: number;
+  readonly membershipHash: number;
+  /** Of every member. */
+  readonly incarnations: readonly Origin[];
+}
+
+/** R6: fenced, promised and durable. */
+export interface PreparedMessage {
+  readonly kind: 'prepared';
+  readonly round: RoundName;
+  readonly promised: Timestamp;
+  readonly have: HaveReport;
+}
+
+/** R6: not with these members or incarnations; these are the ones known here. */
+export interface RefuseMessage {
+  readonly kind: 'refuse';
+  readonly round: RoundName;
+  readonly reason: 'members' | 'incarnations' | 'joining';
+  readonly incarnations: readonly Origin[];
+}
+
+/** R6: the facts of a finished round. */
+export interface CommitMessage {
+  readonly kind: 'commit';
+  readonly number: number;
+  /** H: no member will ever stamp at or below, and all that was stamped so is in `known`. */
+  readonly horizon: Timestamp;
+  /** Q less the void, of incarnations that are not folded; `trim` is C: everyone has it durably. */
+  readonly known: readonly VectorEntry[];
+  readonly closures: readonly ClosureReport[];
+  readonly promises: readonly PromiseReport[];
+}
+
+/** A horizon that waits until all known at its round has arrived. */
+export interface PendingHorizon {
+  readonly horizon: Timestamp;
+  readonly known: readonly VectorEntry[];
+}
+
+/** R10: give me a checkpoint; the sender's incarnation is to be recorded first. */
+export interface JoinMessage {
+  readonly kind: 'join';
+}
+
+/** An entry of a checkpoint. */
+export interface CheckpointEntry {
+  readonly key: Key;
+  readonly timestamp: Timestamp;
+  readonly id: PeerId;
+  readonly incarnation: Incarnation;
+  readonly sequence: number;
+  readonly entryKind: EntryKind;
+  readonly expiresAt: number;
+  readonly value: Uint8Array;
+}
+
+/** Rows of one origin's update table, from one sequence on. */
+export interface CheckpointRows extends Origin {
+  readonly from: number;
+  readonly keys: readonly Key[];
+}
+
+/** What of a checkpoint is neither entry nor row. */
+export interface CheckpointFacts {
+  readonly have: HaveReport;
+  readonly horizon: Timestamp;
+  readonly clock: Timestamp;
+  readonly promised: Timestamp;
+  readonly fences: readonly Origin[];
+  readonly incarnations: readonly Origin[];
+  readonly pending: readonly PendingHorizon[];
+  readonly members: MembersReport;
+}
+
+/** Part of one consistent snapshot, by stream. Nothing of it counts before all parts are there (R9). */
+export interface CheckpointMessage {
+  readonly kind: 'checkpoint';
+  /** Tells snapshots of one donor apart. */
+  readonly snapshot: number;
+  readonly part: number;
+  /** The joiner's incarnation that the donor has recorded (R10). */
+  readonly joiner: Incarnation;
+  readonly entries: readonly CheckpointEntry[];
+  readonly rows: readonly CheckpointRows[];
+  /** With the last part. */
+  readonly facts?: CheckpointFacts;
+}
+
+/** R7, R10: what is known of the receiver that it does not seem to know. */
+export interface FencedMessage {
+  readonly kind: 'fenced';
+  /** Highest incarnation known of it. */
+  readonly incarnation: Incarnation;
+  /** Bound it promised, as remembered. */
+  readonly promised: Timestamp;
+  readonly isForgotten: boolean;
+}
+
+/** R4: an update at or below the horizon came for a key that is gone; whoever owns it stamps it anew. */
+export interface AlarmMessage {
+  readonly kind: 'alarm';
+  readonly incarnation: Incarnation;
+  readonly sequence: number;
+  readonly key: Key;
+}
+
+export type Message =
+  | UpdateMessage
+  | KeepaliveMessage
+  | HeartbeatMessage
+  | SyncMessage
+  | NakMessage
+  | PrepareMessage
+  | PreparedMessage
+  | RefuseMessage
+  | CommitMessage
+  | JoinMessage
+  | CheckpointMessage
+  | FencedMessage
+  | AlarmMessage;
 export type MessageKind = Message['kind'];
 
 /** By which way a message came, or is to go. A stream is peer-to-peer TCP. */

@@ -7,23 +7,32 @@
  */
 import { SyncBuilder } from './buildSync.ts';
 import type { Now } from './clock.ts';
-import { claimsMore, lastSequenceOf, rangesLacked, type HaveClaim } from './haveSet.ts';
+import { learnFacts } from './facts.ts';
+import { allRanges, claimsMore, lastSequenceOf, rangesLacked, type HaveClaim } from './haveSet.ts';
+import { askForCheckpoint } from './join.ts';
 import { liveIds } from './liveness.ts';
-import type { HeartbeatMessage, SyncMessage } from './messages.ts';
+import { buildMembers, learnMembers } from './members.ts';
+import type { HaveReport, HeartbeatMessage, SyncMessage } from './messages.ts';
 import type { PeerView } from './peerView.ts';
+import { containsSequence } from './ranges.ts';
 import { nextContact, successorOf } from './ring.ts';
-import { sendStream, sendUnicast } from './send.ts';
-import { buildVector, hashVector, noteIncarnation, type PeerState } from './state.ts';
+import { haveBytes, sendStream, sendUnicast } from './send.ts';
+import { buildHave, isSettled, noteIncarnation, type PeerState } from './state.ts';
 import { jittered, schedule } from './timers.ts';
-import { originKey, type OriginKey, type PeerId, type VectorEntry } from './types.ts';
+import { hashVector } from './vectorHash.ts';
+import { originKey, type OriginKey, type PeerId } from './types.ts';
 
-/** Bytes of one vector entry on the wire, at most, and of one gap range in it. */
-const VECTOR_ENTRY_BYTES = 58;
-const GAP_RANGE_BYTES = 18;
+/** Bytes of one id among the members on the wire, at most. */
+const MEMBER_BYTES = 34;
 
-/** Timer: to the successor on the ring and to the next of the shuffled round. */
+/** Timer: to the successor on the ring and to the next of the shuffled round; a peer that is to join asks for a checkpoint instead. */
 export function onHeartbeatTimer(state: PeerState, now: Now): void {
   schedule(state, now, 'heartbeat', jittered(state, state.settings.heartbeatMs));
+  if (state.phase !== 'member') {
+    if (state.phase !== 'forgotten') askForCheckpoint(state, now);
+    for (const id of liveIds(state)) if (!knowsMembers(state, id)) sendMembers(state, id);
+    return;
+  }
   const successor = successorOf(state.self.id, liveIds(state));
   if (successor !== undefined) sendHeartbeat(state, successor);
   for (let drawn = 0; drawn < state.settings.limits.shuffledContacts; drawn += 1) {
@@ -32,32 +41,74 @@ export function onHeartbeatTimer(state: PeerState, now: Now): void {
   }
 }
 
-/** Leaves the vector out when the other had the same at its last KEEPALIVE: at rest a HEARTBEAT is short however many peers there are. */
+/** Leaves the report out when the other had the same at its last KEEPALIVE: at rest a HEARTBEAT is short however many peers there are. */
 export function sendHeartbeat(state: PeerState, to: PeerId): void {
+  if (state.phase !== 'member') return;
   const vectorHash = hashVector(state);
-  if (state.peers.get(to)?.vectorHash === vectorHash) {
+  if (state.peers.get(to)?.vectorHash === vectorHash && knowsMembers(state, to)) {
     sendUnicast(state, to, { kind: 'heartbeat', vectorHash });
     state.counters.heartbeatsSent += 1;
   } else sendWholeHeartbeat(state, to);
 }
 
+/** Members spread among peers that are still to join as well: a first start needs one list among all. */
+function sendMembers(state: PeerState, to: PeerId): void {
+  const members = buildMembers(state);
+  sendUnicast(state, to, { kind: 'heartbeat', vectorHash: hashVector(state), members });
+}
+
+function knowsMembers(state: PeerState, id: PeerId): boolean {
+  return state.peers.get(id)?.membershipHash === state.membershipHash;
+}
+
 function sendWholeHeartbeat(state: PeerState, to: PeerId): void {
-  const vector = buildVector(state);
-  const message: HeartbeatMessage = { kind: 'heartbeat', vectorHash: hashVector(state), vector };
-  if (vectorBytes(vector) <= state.settings.limits.datagramBudgetBytes) sendUnicast(state, to, message);
+  const have = buildHave(state);
+  const members = knowsMembers(state, to) ? {} : { members: buildMembers(state) };
+  const message: HeartbeatMessage = { kind: 'heartbeat', vectorHash: hashVector(state), have, ...members };
+  const bytes = haveBytes(have) + (state.admitted.size + state.forgotten.size) * MEMBER_BYTES;
+  if (bytes <= state.settings.limits.datagramBudgetBytes) sendUnicast(state, to, message);
   else sendStream(state, to, message); // section 3: a control message that outgrows a datagram goes over TCP
   state.counters.heartbeatsSent += 1;
 }
 
 export function onHeartbeat(state: PeerState, now: Now, view: PeerView, message: HeartbeatMessage): void {
   view.vectorHash = message.vectorHash;
-  if (message.vector === undefined) {
+  if (message.members !== undefined) learnMembers(state, message.members);
+  const { have } = message;
+  if (have === undefined) {
     if (message.vectorHash !== hashVector(state)) sendWholeHeartbeat(state, view.id);
     return;
   }
-  const claims = noteClaims(state, view, message.vector);
+  if (!learnFacts(state, now, have)) return;
+  const claims = noteClaims(state, view, have);
   const lacksMore = doesLack(state, claims);
-  answer(state, now, view.id, claims, lacksMore ? 'hybrid' : 'sync');
+  answer(state, now, view, lacksMore ? 'hybrid' : 'sync');
+  if (lacksMore) askIfTrimmed(state, now);
+}
+
+/**
+ * What this peer lacks, and nobody live still has the rows of, only a checkpoint can bring (section 3). Judged by what the others
+ * said last; whoever still has the rows is asked first, for their HEARTBEATs bring them.
+ */
+function askIfTrimmed(state: PeerState, now: Now): void {
+  const ownHash = hashVector(state);
+  const lowest = new Map<OriginKey, number>();
+  const donors: PeerId[] = [];
+  for (const view of state.peers.values()) {
+    if (!view.isLive || view.phase !== 'member') continue;
+    if (view.vectorHash === ownHash) continue; // it lacks the same
+    if (!view.hasReported) return; // it may still have the rows
+    donors.push(view.id);
+    for (const [key, claim] of view.claims) {
+      if (claim.contiguous <= (state.origins.get(key)?.have.contiguous ?? 0)) continue;
+      lowest.set(key, Math.min(lowest.get(key) ?? Infinity, claim.trim ?? 0));
+    }
+  }
+  for (const [key, trim] of lowest) {
+    if (trim <= (state.origins.get(key)?.have.contiguous ?? 0)) continue;
+    askForCheckpoint(state, now, donors);
+    return;
+  }
 }
 
 /** Moves the marks behind which dots are old enough to be missing rather than on their way. */
@@ -70,18 +121,20 @@ export function markSettled(state: PeerState, now: Now): void {
   }
 }
 
-/** Remembers what a peer says it has. */
+/** Remembers what a peer says it has. What it has folded, this peer has folded too by now. */
 export function noteClaims(
   state: PeerState,
   view: PeerView,
-  vector: readonly VectorEntry[],
+  { vector }: HaveReport,
 ): ReadonlyMap<OriginKey, HaveClaim> {
   const claims = new Map<OriginKey, HaveClaim>();
   for (const entry of vector) {
+    if (isSettled(state, entry.id, entry.incarnation)) continue;
     claims.set(originKey(entry.id, entry.incarnation), entry);
     noteIncarnation(state, entry.id, entry.incarnation);
   }
   view.claims = claims;
+  view.hasReported = true;
   return claims;
 }
 
@@ -91,27 +144,24 @@ function doesLack(state: PeerState, claims: ReadonlyMap<OriginKey, HaveClaim>): 
   return false;
 }
 
-/** Sends what a peer with `claims` lacks; as HYBRID with our own vector, even when it lacks nothing. */
-export function answer(
-  state: PeerState,
-  now: Now,
-  to: PeerId,
-  claims: ReadonlyMap<OriginKey, HaveClaim>,
-  as: 'sync' | 'hybrid',
-): void {
-  const { limits } = state.settings;
+/** Sends what a peer lacks by its claims; as HYBRID with our own vector, even when it lacks nothing. */
+export function answer(state: PeerState, now: Now, view: PeerView, as: 'sync' | 'hybrid'): void {
+  const { limits, deadAfterMs } = state.settings;
+  const to = view.id;
   const builder = new SyncBuilder(state);
   markSettled(state, now);
-  const more = collectLacked(state, claims, builder);
+  const more = !isAnswerUnderWay(view, now) && collectLacked(state, view.claims, builder);
   const records = builder.records();
   if (records.length === 0 && as === 'sync') return;
-  const vector = as === 'hybrid' ? { vector: buildVector(state) } : {};
+  const report = as === 'hybrid' ? { have: buildHave(state) } : {};
   state.counters.syncRecordsSent += records.length;
   const { datagrams, oversized } = SyncBuilder.split(records, limits.datagramBudgetBytes);
-  const vectorSize = vectorBytes(vector.vector ?? []);
+  const vectorSize = report.have === undefined ? 0 : haveBytes(report.have);
   if (oversized.length > 0 || builder.bytes + vectorSize > limits.streamThresholdBytes) {
     if (records.length > 0) send(state, to, 'stream', { kind: 'sync', records, more });
-    if (as === 'hybrid') send(state, to, 'stream', { kind: 'sync', records: [], more: false, ...vector });
+    if (as === 'hybrid') send(state, to, 'stream', { kind: 'sync', records: [], more: false, ...report });
+    if (builder.firstDot !== undefined)
+      view.answered = { ...builder.firstDot, untilMs: now.monotonicMs + deadAfterMs };
     return;
   }
   // The vector goes last and alone, so that its answer comes when the records have been applied.
@@ -119,8 +169,18 @@ export function answer(
     send(state, to, 'unicast', { kind: 'sync', records: batch, more: more && batch === datagrams.at(-1) });
   if (as === 'hybrid') {
     const by = vectorSize <= limits.datagramBudgetBytes ? 'unicast' : 'stream';
-    send(state, to, by, { kind: 'sync', records: [], more: false, ...vector });
+    send(state, to, by, { kind: 'sync', records: [], more: false, ...report });
   }
+}
+
+/**
+ * Whether the last answer by stream has not been taken in yet. Without asking, a peer that is slow would be sent the same again with every
+ * HEARTBEAT, and be slower for it.
+ */
+function isAnswerUnderWay({ answered, claims }: PeerView, now: Now): boolean {
+  if (answered === undefined || now.monotonicMs >= answered.untilMs) return false;
+  const claim = claims.get(answered.origin);
+  return claim === undefined || !containsSequence(allRanges(claim), answered.sequence);
 }
 
 function send(state: PeerState, to: PeerId, by: 'unicast' | 'stream', message: SyncMessage): void {
@@ -140,27 +200,17 @@ function collectLacked(
   let isFull = false;
   // Every answer begins with another origin: records that the receiver must refuse hold up nobody else's.
   const origins = [...state.origins.values()];
-  const first = Math.floor(state.random() * origins.length);
-  for (const origin of [...origins.slice(first), ...origins.slice(0, first)]) {
-    for (const [from, to] of rangesLacked(origin.have, claims.get(origin.key))) {
+  const begin = Math.floor(state.random() * origins.length);
+  for (const origin of [...origins.slice(begin), ...origins.slice(0, begin)]) {
+    for (const [first, to] of rangesLacked(origin.have, claims.get(origin.key))) {
+      const from = Math.max(first, origin.trim + 1); // below, only a checkpoint can serve
       const last = Math.min(to, origin.settledThrough); // what is younger is likely on its way already
       for (let sequence = from; sequence <= last; sequence += 1) {
         if (looked >= maxAnswerDots) return true;
         looked += 1;
-        // A record that would pass the bound travels alone or later: no frame holds more than the longest value and a little.
-        if (builder.bytes > 0 && builder.bytes + builder.costOf(origin.key, sequence) > maxAnswerBytes) {
-          isFull = true;
-          if (builder.bytes > maxAnswerBytes || !builder.holdsKeyOf(origin.key, sequence)) continue;
-        }
-        builder.addDot(origin.key, sequence);
+        if (!builder.add(origin.key, sequence, maxAnswerBytes)) isFull = true;
       }
     }
   }
   return isFull;
-}
-
-function vectorBytes(vector: readonly VectorEntry[]): number {
-  let bytes = 0;
-  for (const entry of vector) bytes += VECTOR_ENTRY_BYTES + entry.gaps.length * GAP_RANGE_BYTES;
-  return bytes;
 }

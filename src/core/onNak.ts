@@ -50,7 +50,7 @@ export function onRepairTimer(state: PeerState, now: Now): void {
         byAudience.set(audience, group);
       }
       const before = group.builder.bytes;
-      group.builder.addDot(key, sequence);
+      group.builder.add(key, sequence);
       bytes += group.builder.bytes - before;
     }
     state.repairs.delete(key);

@@ -6,12 +6,15 @@
  */
 import { applyEntry, isAheadOfClock, recordDot, refuseAhead } from './apply.ts';
 import type { Now } from './clock.ts';
+import { isVoid } from './closures.ts';
+import { learnFacts } from './facts.ts';
 import { noteRepair } from './gaps.ts';
 import { hasSequence } from './haveSet.ts';
 import { answer, noteClaims, sendHeartbeat } from './onHeartbeat.ts';
 import type { SyncAbsentRecord, SyncEntryRecord, SyncMessage, SyncRecord } from './messages.ts';
 import type { PeerView } from './peerView.ts';
-import { originOf, type OriginState, type PeerState } from './state.ts';
+import type { OriginState } from './originState.ts';
+import { isSettled, originOf, type PeerState } from './state.ts';
 import { compareTags, SYNTHETIC_ID, type Entry, type Incarnation, type Key, type PeerId } from './types.ts';
 
 const EMPTY = new Uint8Array(0);
@@ -20,8 +23,11 @@ export function onSync(state: PeerState, now: Now, view: PeerView, message: Sync
   const arrived: ArrivedDots = new Map();
   for (const record of message.records) onSyncRecord(state, now, view.id, record, arrived);
   const progress = recordArrived(state, arrived);
-  if (message.vector !== undefined)
-    answer(state, now, view.id, noteClaims(state, view, message.vector), 'sync');
+  if (message.have !== undefined) {
+    if (!learnFacts(state, now, message.have)) return;
+    noteClaims(state, view, message.have);
+    answer(state, now, view, 'sync');
+  }
   // Only after progress: a sender of records that we refuse would otherwise be asked for them for ever.
   else if (message.more && progress > 0) sendHeartbeat(state, view.id);
 }
@@ -41,15 +47,27 @@ function onSyncRecord(
     refuseAhead(state, now, record.kind === 'entry' ? record.id : from);
     return; // section 8: refused whole, covered dots too; anti-entropy brings it back when time has passed
   }
+  if (record.kind === 'entry' && isVoid(state.closures, record.id, record.incarnation, record.sequence)) {
+    state.counters.droppedVoid += 1; // R4: a record whose winner is void is refused
+    return;
+  }
   if (record.kind === 'absent') applyAbsent(state, record);
   else applyWinner(state, record, arrived);
-  assertCovered(state, record);
+  if (!isCovered(state, record)) {
+    state.counters.droppedContradiction += 1;
+    return;
+  }
   let isNews = false;
   for (const { id, incarnation, ranges } of record.covers) {
+    if (isSettled(state, id, incarnation)) continue;
     const origin = originOf(state, id, incarnation);
     for (const [first, last] of ranges)
       for (let sequence = first; sequence <= last; sequence += 1)
-        if (noteArrived(arrived, origin, sequence, record.key)) isNews = true;
+        if (
+          !isVoid(state.closures, id, incarnation, sequence) &&
+          noteArrived(arrived, origin, sequence, record.key)
+        )
+          isNews = true;
     noteRepair(origin);
   }
   if (!isNews) state.counters.droppedDuplicate += 1;
@@ -79,16 +97,30 @@ function recordArrived(state: PeerState, arrived: ArrivedDots): number {
   return recorded;
 }
 
-/** Takes the winner; its dot is as good as a covered one. */
+/** Takes the winner; its dot is as good as a covered one. One that is had already was applied, or dropped since (R8). */
 function applyWinner(state: PeerState, record: SyncEntryRecord, arrived: ArrivedDots): void {
   const { key, timestamp, id, incarnation, sequence, entryKind, expiresAt, value } = record;
-  applyEntry(state, key, { timestamp, id, incarnation, sequence, kind: entryKind, expiresAt, value });
-  if (entryKind !== 'synthetic') noteArrived(arrived, originOf(state, id, incarnation), sequence, key);
+  const entry: Entry = { timestamp, id, incarnation, sequence, kind: entryKind, expiresAt, value };
+  if (entryKind === 'synthetic') {
+    applySynthetic(state, key, entry);
+    return;
+  }
+  if (isSettled(state, id, incarnation)) return;
+  const origin = originOf(state, id, incarnation);
+  if (hasSequence(origin.have, sequence)) return;
+  applyEntry(state, key, entry);
+  noteArrived(arrived, origin, sequence, key);
+}
+
+/** A stand-in for what was dropped: needless where the horizon says as much. */
+function applySynthetic(state: PeerState, key: Key, entry: Entry): void {
+  if (entry.timestamp <= state.horizon && state.store.readEntry(key) === undefined) return;
+  applyEntry(state, key, entry);
 }
 
 /** ABSENT(k, H): nothing at or below H may come back, so a synthetic tombstone stands for what was dropped (R5). */
 function applyAbsent(state: PeerState, record: SyncAbsentRecord): void {
-  applyEntry(state, record.key, syntheticTombstone(record));
+  applySynthetic(state, record.key, syntheticTombstone(record));
 }
 
 function syntheticTombstone(record: SyncAbsentRecord): Entry {
@@ -103,13 +135,13 @@ function syntheticTombstone(record: SyncAbsentRecord): Entry {
   };
 }
 
-/** I2: dots are recorded only under an entry that stands for them. Our own doing, so a breach throws. */
-function assertCovered(state: PeerState, record: SyncRecord): void {
+/**
+ * I2: dots are recorded only under an entry that stands for them, or where one was dropped under R8. It cannot be otherwise but by a peer that
+ * says two things of one dot (I1).
+ */
+function isCovered(state: PeerState, record: SyncRecord): boolean {
   const entry = state.store.readEntry(record.key);
-  if (entry === undefined) {
-    if (record.kind === 'entry' && record.timestamp <= state.horizon) return; // R4: dropped below the horizon
-    throw new Error('I2 broken: a SYNC record left its key without an entry');
-  }
-  if (record.kind === 'entry' && compareTags(entry, record) < 0)
-    throw new Error('I2 broken: entry below the SYNC record');
+  const timestamp = record.kind === 'entry' ? record.timestamp : record.horizon;
+  if (entry === undefined) return timestamp <= state.horizon;
+  return record.kind === 'absent' || compareTags(entry, record) >= 0;
 }

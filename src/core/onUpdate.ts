@@ -7,10 +7,12 @@
  */
 import { applyEntry, hasRoomFor, isAheadOfClock, recordDot, refuseAhead } from './apply.ts';
 import type { Now } from './clock.ts';
+import { isVoid } from './closures.ts';
 import { noteAnnounced, noteArrival } from './gaps.ts';
 import { hasSequence } from './haveSet.ts';
 import type { UpdateMessage, UpdateRecord } from './messages.ts';
-import { originOf, type OriginState, type PeerState } from './state.ts';
+import type { OriginState } from './originState.ts';
+import { isSettled, originOf, type PeerState } from './state.ts';
 import type { Incarnation, PeerId } from './types.ts';
 
 export function onUpdate(
@@ -20,6 +22,7 @@ export function onUpdate(
   incarnation: Incarnation,
   message: UpdateMessage,
 ): void {
+  if (isSettled(state, from, incarnation)) return; // all of it is had, or void
   const origin = originOf(state, from, incarnation);
   let last = 0;
   for (const record of message.records) {
@@ -35,6 +38,10 @@ function takeRecord(state: PeerState, now: Now, origin: OriginState, record: Upd
   const { sequence, timestamp, kind, expiresAt, value } = record;
   if (hasSequence(origin.have, sequence)) {
     counters.droppedDuplicate += 1;
+    return;
+  }
+  if (isVoid(state.closures, origin.id, origin.incarnation, sequence)) {
+    counters.droppedVoid += 1; // R4: nobody has it, and nobody will
     return;
   }
   if (isAheadOfClock(state, now, timestamp)) {

@@ -4,7 +4,8 @@
  * Heard from the other's own authentic messages only; nobody reports on a third peer.
  */
 import type { HaveClaim } from './haveSet.ts';
-import type { Incarnation, OriginKey, PeerId } from './types.ts';
+import type { Phase } from './messages.ts';
+import type { Incarnation, OriginKey, PeerId, Timestamp } from './types.ts';
 
 export interface PeerView {
   readonly id: PeerId;
@@ -16,10 +17,14 @@ export interface PeerView {
   /** What its last KEEPALIVE said of us. */
   hearsUs: boolean;
   hearsOurMulticast: boolean;
-  /** Its wall clock less ours, milliseconds: the largest of the last samples, for waiting on the way only lowers one. */
+  /** Its wall clock less ours, milliseconds, as far as it is certain. */
   wallOffsetMs: number;
-  /** One sample a KEEPALIVE, the latest last. */
+  /** One sample a KEEPALIVE, the latest last: its wall as it spoke less ours as we heard it. */
   readonly wallSamplesMs: number[];
+  /** How far ours is ahead of its, as it last said. */
+  aheadOfItMs: number;
+  /** Monotonic milliseconds until which what it says of our clock may be of before that was set. */
+  wallClaimsHeldUntilMs: number;
   vectorHash: number;
   serversHash: number;
   /** Hash of its list of members; undefined before its first KEEPALIVE. */
@@ -27,6 +32,13 @@ export interface PeerView {
   lastSequence: number;
   /** The vector of its last HEARTBEAT or HYBRID. */
   claims: ReadonlyMap<OriginKey, HaveClaim>;
+  /** The first dot of an answer that is on its way to it by stream; until it claims that one, or time is up, it is sent no other records. */
+  answered: { readonly origin: OriginKey; readonly sequence: number; readonly untilMs: number } | undefined;
+  /** It has told what it has since its present incarnation was heard. */
+  hasReported: boolean;
+  /** Whether it takes part, and what it last promised; by its last KEEPALIVE. */
+  phase: Phase;
+  promised: Timestamp;
   /** Live at the last judgement (section 6). */
   isLive: boolean;
   /** Monotonic milliseconds of the last HEARTBEAT sent to it out of turn. */
@@ -35,20 +47,30 @@ export interface PeerView {
   isDifferenceTold: boolean;
 }
 
-/** Two seconds of KEEPALIVEs: longer than any queue that is not a stall, short enough to notice a clock that is set. */
-const WALL_SAMPLES = 8;
+/** Two seconds of KEEPALIVEs: short enough to notice a clock that is set. */
+export const WALL_SAMPLES = 8;
 
-/** Takes one reading of the other's wall clock less ours. */
-export function addWallSample(view: PeerView, offsetMs: number): void {
+/**
+ * Takes one reading of the other's wall clock less ours, and what it says of ours. Waiting on the way, in a busy process above all, only lowers a
+ * sample: the largest proves that the other is ahead, none that we are. That the other's own samples prove.
+ */
+export function addWallSample(view: PeerView, offsetMs: number, aheadOfItMs: number | undefined): void {
   view.wallSamplesMs.push(offsetMs);
   if (view.wallSamplesMs.length > WALL_SAMPLES) view.wallSamplesMs.shift();
-  view.wallOffsetMs = Math.max(...view.wallSamplesMs);
+  if (aheadOfItMs !== undefined) view.aheadOfItMs = aheadOfItMs;
+  view.wallOffsetMs = certainOffset(view);
 }
 
-/** The own wall clock stepped by `stepMs`: every sample taken before is off by as much. */
+/** The own wall clock stepped by `stepMs`: every sample taken before is off by as much, here and there. */
 export function shiftWallSamples(view: PeerView, stepMs: number): void {
   for (const [at, sampleMs] of view.wallSamplesMs.entries()) view.wallSamplesMs[at] = sampleMs - stepMs;
-  view.wallOffsetMs -= stepMs;
+  view.aheadOfItMs = Math.max(0, stepMs - view.wallOffsetMs);
+  view.wallOffsetMs = certainOffset(view);
+}
+
+function certainOffset({ wallSamplesMs, aheadOfItMs }: PeerView): number {
+  const leastMs = Math.max(...wallSamplesMs);
+  return leastMs > 0 ? leastMs : 0 - aheadOfItMs;
 }
 
 export function createPeerView(id: PeerId): PeerView {
@@ -61,11 +83,17 @@ export function createPeerView(id: PeerId): PeerView {
     hearsOurMulticast: false,
     wallOffsetMs: 0,
     wallSamplesMs: [],
+    aheadOfItMs: 0,
+    wallClaimsHeldUntilMs: -Infinity,
     vectorHash: 0,
     serversHash: 0,
     membershipHash: undefined,
     lastSequence: 0,
     claims: new Map(),
+    answered: undefined,
+    hasReported: false,
+    phase: 'fresh',
+    promised: 0 as Timestamp,
     isLive: false,
     lastEagerHeartbeatMs: -Infinity,
     isDifferenceTold: false,

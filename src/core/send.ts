@@ -3,7 +3,7 @@
  * peer by datagram or stream.
  */
 import type { After } from './effects.ts';
-import type { KeepaliveMessage, Message, SyncMessage, UpdateMessage } from './messages.ts';
+import type { HaveReport, KeepaliveMessage, Message, SyncMessage, UpdateMessage } from './messages.ts';
 import type { PeerState } from './state.ts';
 import type { PeerId } from './types.ts';
 
@@ -37,4 +37,40 @@ export function sendUnicast(state: PeerState, to: PeerId, message: Message): voi
 
 export function sendStream(state: PeerState, to: PeerId, message: Message): void {
   state.effects.push({ kind: 'send', to, by: 'stream', message, after: 'committed' });
+}
+
+/** To one peer, by datagram if it fits in one, else by stream (section 3). */
+export function sendControl(state: PeerState, to: PeerId, message: Message, after: After): void {
+  const by = sizeOfControl(message) <= state.settings.limits.datagramBudgetBytes ? 'unicast' : 'stream';
+  state.effects.push({ kind: 'send', to, by, message, after });
+}
+
+/** Bytes of ids and integers on the wire, at most. */
+const ID_BYTES = 45;
+const INTEGER_BYTES = 9;
+
+/** Size of a message of the rounds on the wire, at most. */
+export function sizeOfControl(message: Message): number {
+  switch (message.kind) {
+    case 'prepare':
+    case 'refuse':
+      return 4 * ID_BYTES + message.incarnations.length * ID_BYTES;
+    case 'prepared':
+      return 4 * ID_BYTES + haveBytes(message.have);
+    case 'commit':
+      return 4 * ID_BYTES + haveBytes({ ...message, vector: message.known });
+    default:
+      return 4 * ID_BYTES;
+  }
+}
+
+/** Size of what a peer says it has, at most. */
+export function haveBytes({ vector, closures, promises }: HaveReport): number {
+  let bytes = promises.length * ID_BYTES;
+  for (const { gaps } of vector) bytes += ID_BYTES + (3 + 2 * gaps.length) * INTEGER_BYTES;
+  for (const { kept } of closures) {
+    bytes += ID_BYTES + 3 * INTEGER_BYTES;
+    for (const { ranges } of kept) bytes += (2 + 2 * ranges.length) * INTEGER_BYTES;
+  }
+  return bytes;
 }

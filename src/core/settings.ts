@@ -14,6 +14,10 @@ export interface CoreSettings {
   readonly deadAfterMs: number;
   /** Milliseconds a timestamp may lie ahead of the clocks here before its record is refused (section 8). */
   readonly maxDriftMs: number;
+  /** Own updates after which a checkpoint round begins. Raising it makes rounds rarer and tables longer. */
+  readonly gcUpdateCount: number;
+  /** Milliseconds after which one begins when there is anything to collect. Raising it keeps tombstones longer. */
+  readonly gcIntervalMs: number;
   /** Hash of what servers.txt says, unsigned 32 bits; told to the others so that a difference shows. */
   readonly serversHash: number;
   readonly limits: CoreLimits;
@@ -64,11 +68,22 @@ export interface CoreLimits {
   readonly maxAnswerDots: number;
   /** Peers of the shuffled round contacted at each HEARTBEAT, beside the successor on the ring. Raising it spreads news in fewer periods; 0 leaves the ring alone, which two rings joined by one link need more than. */
   readonly shuffledContacts: number;
+  /** Rows of one update table at which its older half is let go though not everybody is known to have it. Raising it costs disk, and spares a checkpoint to who was away. */
+  readonly maxTableRows: number;
+  /** Entries looked at in one slice of a sweep for tombstones. */
+  readonly sweepEntries: number;
+  /** Milliseconds before a member that has not answered PREPARE is asked again. */
+  readonly roundRetryMs: number;
+  /** Milliseconds before another member is asked for a checkpoint. */
+  readonly joinRetryMs: number;
+  /** Bytes of one part of a checkpoint, and of a whole one, about: a store beyond cannot be joined by message. */
+  readonly checkpointPartBytes: number;
+  readonly maxCheckpointBytes: number;
   /** Every so manieth turn of the shuffled contact goes to a peer presumed dead, when one is drawn. */
   readonly deadContactEvery: number;
 }
 
-export const defaultLimits: CoreLimits = {
+export const defaultLimits: CoreLimits = Object.freeze({
   maxKeyBytes: 1900,
   maxValueBytes: 16 * 1024 * 1024,
   datagramBudgetBytes: 1300,
@@ -91,15 +106,23 @@ export const defaultLimits: CoreLimits = {
   maxAnswerBytes: 256 * 1024,
   maxVectorGaps: 16_384,
   maxAnswerDots: 16_384,
+  maxTableRows: 1_000_000,
+  sweepEntries: 1000,
+  roundRetryMs: 250,
+  joinRetryMs: 1000,
+  checkpointPartBytes: 4 * 1024 * 1024,
+  maxCheckpointBytes: 24 * 1024 * 1024,
   shuffledContacts: 1,
   deadContactEvery: 4,
-};
+});
 
-export const defaultSettings: CoreSettings = {
+export const defaultSettings: CoreSettings = Object.freeze({
   keepaliveMs: 250,
   heartbeatMs: 500,
   deadAfterMs: 2000,
   maxDriftMs: 500,
+  gcUpdateCount: 20_000,
+  gcIntervalMs: 30_000,
   serversHash: 0,
   limits: defaultLimits,
-};
+});

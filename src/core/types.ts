@@ -61,6 +61,8 @@ export interface VectorEntry extends Origin {
   readonly contiguous: number;
   /** What arrived above the first gap: disjoint, ascending, never touching `contiguous` + 1. */
   readonly gaps: readonly SequenceRange[];
+  /** Dots at or below can no longer be served one by one: their table rows are gone. At most `contiguous`. */
+  readonly trim: number;
 }
 
 /** `id/incarnation`, the map key of an origin. */

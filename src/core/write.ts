@@ -8,13 +8,13 @@ import { nextTimestamp, wallMsOf, type Now } from './clock.ts';
 import { applyEntry, recordDot } from './apply.ts';
 import { noteInput } from './liveness.ts';
 import { sendToAll } from './send.ts';
-import type { UpdateRecord } from './messages.ts';
+import type { AlarmMessage, UpdateRecord } from './messages.ts';
 import type { PeerState } from './state.ts';
 import type { Entry, Key } from './types.ts';
 
 /** Why a write was not taken. Nothing was changed. */
 export interface WriteRefusal {
-  readonly code: 'CLOCK_AHEAD';
+  readonly code: 'CLOCK_AHEAD' | 'LOADING' | 'FORGOTTEN';
   readonly message: string;
 }
 
@@ -23,8 +23,9 @@ const EMPTY = new Uint8Array(0);
 /** Bytes a record takes in an UPDATE besides key and value: integers, lengths and framing, at most. */
 export const UPDATE_RECORD_OVERHEAD_BYTES = 48;
 
-/** Why this peer takes no write now, if it does not (section 8). */
+/** Why this peer takes no write now, if it does not (section 8, R10). */
 export function findWriteRefusal(state: PeerState, now: Now): WriteRefusal | undefined {
+  if (state.phase !== 'member') return describePhase(state);
   const timestamp = nextTimestamp(state.clock, now.wallMs, state.horizon, state.promised);
   const aheadMs = wallMsOf(timestamp) - (now.wallMs + state.medianOffsetMs);
   if (!state.hasMedian || aheadMs <= state.settings.maxDriftMs) return undefined;
@@ -34,6 +35,23 @@ export function findWriteRefusal(state: PeerState, now: Now): WriteRefusal | und
     message:
       `write refused: the timestamps of ${state.self.id} are ${Math.round(aheadMs)} ms ahead of the other peers' clocks ` +
       `(limit ${state.settings.maxDriftMs} ms), which would not take its updates; set the clock of this machine (NTP)`,
+  };
+}
+
+function describePhase({ self: { id }, phase }: PeerState): WriteRefusal {
+  if (phase === 'forgotten')
+    return {
+      code: 'FORGOTTEN',
+      message: `write refused: ${id} was forgotten by the other peers for good; give this peer a new id in servers.txt and start it with an empty data directory`,
+    };
+  const why = phase === 'fresh' ? 'has no data yet' : 'has to catch up first';
+  const help =
+    phase === 'fresh'
+      ? ' or, on the very first start of a cluster, until every peer of servers.txt is up (--bootstrap starts without them)'
+      : '';
+  return {
+    code: 'LOADING',
+    message: `write refused: ${id} ${why}; it takes writes once it has joined from another peer${help}`,
   };
 }
 
@@ -48,9 +66,18 @@ export function onWrite(
   noteInput(state, now);
   const refusal = findWriteRefusal(state, now);
   if (refusal !== undefined) {
-    state.counters.writesRefusedClockAhead += 1;
+    if (refusal.code === 'CLOCK_AHEAD') state.counters.writesRefusedClockAhead += 1;
+    else state.counters.writesRefusedNotJoined += 1;
     return refusal;
   }
+  stamp(state, now, key, value);
+  if (!isFast) state.isTurnFast = false;
+  state.counters.writesAccepted += 1;
+  return undefined;
+}
+
+/** R3: stamps, applies, numbers; the UPDATE goes with the turn. */
+function stamp(state: PeerState, now: Now, key: Key, value: Uint8Array | undefined): void {
   const timestamp = nextTimestamp(state.clock, now.wallMs, state.horizon, state.promised);
   const { own } = state;
   state.clock = timestamp;
@@ -68,9 +95,19 @@ export function onWrite(
   applyEntry(state, key, entry); // R3 makes it the winner
   recordDot(state, own, sequence, key);
   state.pendingUpdates.push({ sequence, key, timestamp, kind, expiresAt: 0, value: entry.value });
-  if (!isFast) state.isTurnFast = false;
-  state.counters.writesAccepted += 1;
-  return undefined;
+}
+
+/**
+ * R4: an update of this id came too late somewhere: at or below the horizon, for a key that is gone there. If it is still the newest here it is
+ * stamped anew, as a new dot; else whatever is newer speaks for it.
+ */
+export function onAlarm(state: PeerState, now: Now, { incarnation, sequence, key }: AlarmMessage): void {
+  const entry = state.store.readEntry(key);
+  if (entry?.id !== state.self.id || entry.incarnation !== incarnation || entry.sequence !== sequence) return;
+  if (findWriteRefusal(state, now) !== undefined) return; // it is told of again
+  stamp(state, now, key, entry.kind === 'value' ? entry.value : undefined);
+  state.isTurnFast = false;
+  state.counters.writesRestamped += 1;
 }
 
 /** Makes this turn's own updates into as few datagrams as hold them. */

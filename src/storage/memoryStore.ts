@@ -5,7 +5,7 @@
  * for it (or, with `automatic`, in microtasks). A crash gives back a new store with what had reached the disk. The
  * listeners of a crashed or failed store hear nothing more. No clock, no randomness, no timer.
  */
-import type { CommitListener, KeyRange, Store } from '../core/store.ts';
+import type { CommitListener, KeyRange, StateValue, Store } from '../core/store.ts';
 
 import { mergeEntries } from './mergeEntries.ts';
 import { statesWithPrefix } from './stateNames.ts';
@@ -36,6 +36,8 @@ export interface MemoryStore {
   failNext(reason: Error): void;
   /** Ends this store and answers the one that the next start finds. */
   crash(crash: Crash): MemoryStore;
+  /** A named state as it is durable: what a power cut now would leave of it. */
+  readDurableState(name: string): StateValue | undefined;
   /** Another store, on a copy of what is durable here. */
   copyDurable(): MemoryStore;
   /** What `isBusy` answers; `whenReady` resolves when it is set back to false. */
@@ -190,6 +192,7 @@ function createMemoryStore(options: MemoryStoreOptions, disk: WorkingSet): Memor
       for (const turn of kept) for (const change of turn.changes) change(disk);
       return createMemoryStore(options, disk);
     },
+    readDurableState: (name) => disk.states.get(name),
     copyDurable: () => createMemoryStore(options, copyWorkingSet(disk)),
     setBusy(busy) {
       isBusy = busy;

@@ -167,6 +167,16 @@ export function readIdBytes(reader: FieldReader, sizeBytes: number): PeerId {
   return id as PeerId;
 }
 
+/** See `writeId`. */
+export function readId(reader: FieldReader): PeerId {
+  const code = readInteger(reader, -reader.ids.length, MAX_ID_BYTES);
+  if (reader.fault !== undefined) return NOWHERE.id;
+  if (code < 0) return reader.ids[-code - 1] ?? NOWHERE.id;
+  const id = readIdBytes(reader, code);
+  reader.ids.push(id);
+  return id;
+}
+
 /** See `writeOrigin`. */
 export function readOrigin(reader: FieldReader): Origin {
   const code = readInteger(reader, -reader.ids.length, reader.origins.length);

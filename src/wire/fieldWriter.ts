@@ -59,6 +59,18 @@ export function writeIdBytes(writer: FieldWriter, id: PeerId): void {
   writer.partBytes += id.length;
 }
 
+/** An id: its length and bytes at the first mention, after that the negative of its number. */
+export function writeId(writer: FieldWriter, id: PeerId): void {
+  const known = writer.ids.get(id);
+  if (known !== undefined) {
+    writer.integers.push(-known);
+    return;
+  }
+  writer.integers.push(id.length);
+  writeIdBytes(writer, id);
+  writer.ids.set(id, writer.ids.size + 1);
+}
+
 /** n > 0: the n-th origin mentioned. n < 0: the -n-th id mentioned, with a new incarnation. 0: a new id and incarnation. */
 export function writeOrigin(writer: FieldWriter, { id, incarnation }: Origin): void {
   const key = originKey(id, incarnation);

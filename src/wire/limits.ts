@@ -30,6 +30,13 @@ export const MAX_COVERS_PER_MESSAGE = 262_144;
 /** Dots that one SYNC covers, all records taken together: each is recorded by itself. Well above what any answer looks at. */
 export const MAX_COVERED_DOTS_PER_MESSAGE = 262_144;
 
+/** Ids, or origins, of one list of members, incarnations, promises or closures. */
+export const MAX_IDS_PER_LIST = 65_536;
+
+/** Rows of one part of a checkpoint, and horizons that wait. */
+export const MAX_ROWS_PER_MESSAGE = 1_000_000;
+export const MAX_PENDING_PER_MESSAGE = 16;
+
 /** Peers that one KEEPALIVE lists. */
 export const MAX_LISTED_PER_MESSAGE = 4_096;
 

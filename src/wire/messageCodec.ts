@@ -7,14 +7,16 @@
  * bounds, shares no memory with the packet, and no bytes whatever make it throw.
  */
 import { assertNever } from '../core/types.ts';
-import type { PeerId } from '../core/types.ts';
+import type { PeerId, Timestamp } from '../core/types.ts';
 import type {
   Hearing,
   HeartbeatMessage,
   KeepaliveMessage,
+  Listed,
   Message,
   MessageKind,
   NakMessage,
+  Phase,
   UpdateMessage,
   UpdateRecord,
 } from '../core/messages.ts';
@@ -45,7 +47,22 @@ import {
 } from './fieldReader.ts';
 import type { DecodeFault, FieldReader } from './fieldReader.ts';
 import { readSync, writeSync } from './syncCodec.ts';
-import { readVector, writeVector } from './vectorCodec.ts';
+import { readHave, readMembers, writeHave, writeMembers } from './haveCodec.ts';
+import { readCheckpoint, writeCheckpoint } from './checkpointCodec.ts';
+import {
+  readAlarm,
+  readCommit,
+  readFenced,
+  readPrepare,
+  readPrepared,
+  readRefuse,
+  writeAlarm,
+  writeCommit,
+  writeFenced,
+  writePrepare,
+  writePrepared,
+  writeRefuse,
+} from './roundCodec.ts';
 import { MAX_LISTED_PER_MESSAGE, MAX_RECORDS_PER_MESSAGE, MAX_VALUE_BYTES } from './limits.ts';
 
 export type { DecodeFault } from './fieldReader.ts';
@@ -60,11 +77,26 @@ const KIND_NUMBERS: Readonly<Record<MessageKind, number>> = {
   heartbeat: 3,
   sync: 4,
   nak: 5,
+  prepare: 6,
+  prepared: 7,
+  refuse: 8,
+  commit: 9,
+  join: 10,
+  checkpoint: 11,
+  fenced: 12,
+  alarm: 13,
 };
 const KINDS = new Map(Object.entries(KIND_NUMBERS).map(([kind, number]) => [number, kind as MessageKind]));
 
 /** How a peer may be heard, by number. */
 const HEARINGS: readonly Hearing[] = ['unheard', 'unicast', 'multicast'];
+/** Each with or without a clock that is ahead. */
+const MANNERS = 2 * HEARINGS.length;
+/** Whether a peer takes part, by number. */
+const PHASES: readonly Phase[] = ['fresh', 'joining', 'forgotten', 'member'];
+
+const HAVE = 1;
+const MEMBERS = 2;
 
 const TOMBSTONE = 1;
 const EXPIRES = 2;
@@ -94,6 +126,29 @@ export function encodeMessage(message: Message): Buffer {
       writeOrigin(writer, message.origin);
       writeRanges(writer, message.ranges, 0);
       break;
+    case 'prepare':
+      writePrepare(writer, message);
+      break;
+    case 'prepared':
+      writePrepared(writer, message);
+      break;
+    case 'refuse':
+      writeRefuse(writer, message);
+      break;
+    case 'commit':
+      writeCommit(writer, message);
+      break;
+    case 'join':
+      break;
+    case 'checkpoint':
+      writeCheckpoint(writer, message);
+      break;
+    case 'fenced':
+      writeFenced(writer, message);
+      break;
+    case 'alarm':
+      writeAlarm(writer, message);
+      break;
     default:
       assertNever(message);
   }
@@ -111,11 +166,11 @@ export function decodeMessage(bytes: Uint8Array): DecodeResult {
   return fault === undefined ? { ok: true, message } : { ok: false, reason: fault };
 }
 
-/** For a capture: whether an UPDATE begins here, without decoding it. */
-export function isUpdatePayload(payload: Uint8Array): boolean {
+/** For a capture: which kind of message begins here, without decoding it. */
+export function peekKind(payload: Uint8Array): MessageKind | undefined {
   const head = payload[0] ?? 0;
   const kindAt = head === 0xdc ? 3 : head === 0xdd ? 5 : 1;
-  return payload[kindAt] === KIND_NUMBERS.update;
+  return KINDS.get(payload[kindAt] ?? 0);
 }
 
 function readMessage(reader: FieldReader, kind: MessageKind): Message {
@@ -130,6 +185,22 @@ function readMessage(reader: FieldReader, kind: MessageKind): Message {
       return readSync(reader);
     case 'nak':
       return readNak(reader);
+    case 'prepare':
+      return readPrepare(reader);
+    case 'prepared':
+      return readPrepared(reader);
+    case 'refuse':
+      return readRefuse(reader);
+    case 'commit':
+      return readCommit(reader);
+    case 'join':
+      return { kind: 'join' };
+    case 'checkpoint':
+      return readCheckpoint(reader);
+    case 'fenced':
+      return readFenced(reader);
+    case 'alarm':
+      return readAlarm(reader);
     default:
       return assertNever(kind);
   }
@@ -195,10 +266,14 @@ function writeKeepalive(writer: FieldWriter, message: KeepaliveMessage): void {
   writeInteger(writer, message.vectorHash);
   writeInteger(writer, message.serversHash);
   writeInteger(writer, message.membershipHash);
+  writer.integers.push(PHASES.indexOf(message.phase));
+  writeInteger(writer, message.promised);
   writer.integers.push(HEARINGS.indexOf(message.others), message.listed.length);
-  for (const { id, how } of message.listed) {
-    writer.integers.push(id.length * HEARINGS.length + HEARINGS.indexOf(how));
+  for (const { id, how, aheadMs } of message.listed) {
+    const manner = HEARINGS.indexOf(how) + (aheadMs > 0 ? HEARINGS.length : 0);
+    writer.integers.push(id.length * MANNERS + manner);
     writeIdBytes(writer, id);
+    if (aheadMs > 0) writeInteger(writer, aheadMs);
   }
 }
 
@@ -209,15 +284,19 @@ function readKeepalive(reader: FieldReader): KeepaliveMessage {
   const vectorHash = readInteger(reader, 0, Number.MAX_SAFE_INTEGER);
   const serversHash = readInteger(reader, 0, MAX_32_BITS);
   const membershipHash = readInteger(reader, 0, MAX_32_BITS);
+  const phase = PHASES[readInteger(reader, 0, PHASES.length - 1)] ?? 'fresh';
+  const promised = readInteger(reader, 0, Number.MAX_SAFE_INTEGER) as Timestamp;
   const others = HEARINGS[readInteger(reader, 0, HEARINGS.length - 1)] ?? 'unheard';
   if (others === 'unicast') failReading(reader, 'badNumber');
   const count = readCount(reader, MAX_LISTED_PER_MESSAGE, 1);
-  const listed = new Map<PeerId, Hearing>();
+  const listed = new Map<PeerId, Listed>();
   for (let index = 0; index < count && reader.fault === undefined; index++) {
-    const code = readInteger(reader, HEARINGS.length, 0xff);
-    const id = readIdBytes(reader, Math.floor(code / HEARINGS.length));
+    const code = readInteger(reader, MANNERS, 0xff);
+    const id = readIdBytes(reader, Math.floor(code / MANNERS));
     if (listed.has(id)) failReading(reader, 'duplicate');
-    listed.set(id, HEARINGS[code % HEARINGS.length] ?? 'unheard');
+    const isAhead = code % MANNERS >= HEARINGS.length;
+    const aheadMs = isAhead ? readInteger(reader, 1, Number.MAX_SAFE_INTEGER) : 0;
+    listed.set(id, { id, how: HEARINGS[code % HEARINGS.length] ?? 'unheard', aheadMs });
   }
   return {
     kind: 'keepalive',
@@ -226,22 +305,27 @@ function readKeepalive(reader: FieldReader): KeepaliveMessage {
     timestamp,
     membershipHash,
     others: others === 'multicast' ? others : 'unheard',
-    listed: Array.from(listed, ([id, how]) => ({ id, how })),
+    listed: [...listed.values()],
     vectorHash,
     serversHash,
+    phase,
+    promised,
   };
 }
 
-function writeHeartbeat(writer: FieldWriter, { vectorHash, vector }: HeartbeatMessage): void {
+function writeHeartbeat(writer: FieldWriter, { vectorHash, have, members }: HeartbeatMessage): void {
   writeInteger(writer, vectorHash);
-  writer.integers.push(vector === undefined ? 0 : 1);
-  if (vector !== undefined) writeVector(writer, vector);
+  writer.integers.push((have === undefined ? 0 : HAVE) | (members === undefined ? 0 : MEMBERS));
+  if (have !== undefined) writeHave(writer, have);
+  if (members !== undefined) writeMembers(writer, members);
 }
 
 function readHeartbeat(reader: FieldReader): HeartbeatMessage {
   const vectorHash = readInteger(reader, 0, Number.MAX_SAFE_INTEGER);
-  const hasVector = readInteger(reader, 0, 1) === 1;
-  return { kind: 'heartbeat', vectorHash, ...(hasVector ? { vector: readVector(reader) } : {}) };
+  const flags = readInteger(reader, 0, HAVE | MEMBERS);
+  const have = (flags & HAVE) === 0 ? {} : { have: readHave(reader) };
+  const members = (flags & MEMBERS) === 0 ? {} : { members: readMembers(reader) };
+  return { kind: 'heartbeat', vectorHash, ...have, ...members };
 }
 
 function readNak(reader: FieldReader): NakMessage {

@@ -6,7 +6,7 @@
  * every other entry's id, incarnation and sequence real ones.
  */
 import { assertNever, SYNTHETIC_ID } from '../core/types.ts';
-import type { EntryKind, Incarnation, VectorEntry } from '../core/types.ts';
+import type { EntryKind, Incarnation } from '../core/types.ts';
 import type { CoveredDots, SyncEntryRecord, SyncMessage, SyncRecord } from '../core/messages.ts';
 import {
   writeInteger,
@@ -29,7 +29,7 @@ import {
 } from './fieldReader.ts';
 import type { FieldReader } from './fieldReader.ts';
 import { MAX_COVERED_DOTS_PER_MESSAGE, MAX_COVERS_PER_MESSAGE, MAX_RECORDS_PER_MESSAGE } from './limits.ts';
-import { readVector, writeVector } from './vectorCodec.ts';
+import { readHave, writeHave } from './haveCodec.ts';
 
 /** What a record is: the low two bits of its flags. */
 const SHAPES = ['value', 'tombstone', 'synthetic', 'absent'] as const satisfies readonly (
@@ -39,7 +39,7 @@ const SHAPE_MASK = 3;
 const EXPIRES = 4;
 
 const MORE = 1;
-const VECTOR = 2;
+const HAVE = 2;
 
 /** Flags, timestamp, key length, number of covers. */
 const LEAST_RECORD_INTEGERS = 4;
@@ -49,20 +49,20 @@ const NO_BYTES = new Uint8Array(0);
 const NO_INCARNATION = 0 as Incarnation;
 
 export function writeSync(writer: FieldWriter, message: SyncMessage): void {
-  writer.integers.push((message.more ? MORE : 0) | (message.vector === undefined ? 0 : VECTOR));
-  if (message.vector !== undefined) writeVector(writer, message.vector);
+  writer.integers.push((message.more ? MORE : 0) | (message.have === undefined ? 0 : HAVE));
+  if (message.have !== undefined) writeHave(writer, message.have);
   writer.integers.push(message.records.length);
   for (const record of message.records) writeRecord(writer, record);
 }
 
 export function readSync(reader: FieldReader): SyncMessage {
-  const flags = readInteger(reader, 0, MORE | VECTOR);
-  const vector: VectorEntry[] | undefined = (flags & VECTOR) === 0 ? undefined : readVector(reader);
+  const flags = readInteger(reader, 0, MORE | HAVE);
+  const have = (flags & HAVE) === 0 ? undefined : readHave(reader);
   const count = readCount(reader, MAX_RECORDS_PER_MESSAGE, LEAST_RECORD_INTEGERS);
   const records: SyncRecord[] = [];
   for (let index = 0; index < count && reader.fault === undefined; index++) records.push(readRecord(reader));
   const message = { kind: 'sync', records, more: (flags & MORE) !== 0 } as const;
-  return vector === undefined ? message : { ...message, vector };
+  return have === undefined ? message : { ...message, have };
 }
 
 function writeRecord(writer: FieldWriter, record: SyncRecord): void {

@@ -3,11 +3,12 @@
  * and delay a test asks for, and commits to disks that lose what was not committed when they crash, from one seed.
  */
 import type { Now } from '../../src/core/clock.ts';
-import { onMessage, onStart, onTimer, onTurnEnd } from '../../src/core/core.ts';
+import { onMessage, onReminder, onStart, onTimer, onTurnEnd } from '../../src/core/core.ts';
 import type { Effect } from '../../src/core/effects.ts';
 import type { Channel, Message } from '../../src/core/messages.ts';
 import { defaultSettings, type CoreSettings } from '../../src/core/settings.ts';
-import { createPeerState, type PeerState } from '../../src/core/state.ts';
+import { createPeerState } from '../../src/core/loadState.ts';
+import type { PeerState } from '../../src/core/state.ts';
 import type { Entry, Incarnation, Key, PeerId } from '../../src/core/types.ts';
 import { onWrite, type WriteRefusal } from '../../src/core/write.ts';
 import { openMemoryStore, type MemoryStore } from '../../src/storage/memoryStore.ts';
@@ -65,11 +66,20 @@ export class Cluster implements Lossy {
   readonly notices: { readonly at: PeerId; readonly name: string }[] = [];
   timeMs = 0;
   loses: Lossy['loses'] = () => false;
+  /** How long messages to a peer wait beside the time on the way, milliseconds. */
+  waitsMs: (to: PeerId) => number = () => 0;
   readonly #settings: CoreSettings;
+  readonly #isEstablished: boolean;
   /** Latest first; among equals the one added first comes last, and so runs first. */
   readonly #events: Event[] = [];
 
-  constructor(ids: readonly string[], seed = 1, settings: CoreSettings = defaultSettings) {
+  constructor(
+    ids: readonly string[],
+    seed = 1,
+    settings: CoreSettings = defaultSettings,
+    isEstablished = true,
+  ) {
+    this.#isEstablished = isEstablished;
     this.random = seeded(seed);
     this.#settings = settings;
     this.members = ids.map((id) => {
@@ -102,7 +112,15 @@ export class Cluster implements Lossy {
 
   #load(id: PeerId, ids: readonly string[], disk: MemoryStore, offsetMs: number): PeerState {
     return createPeerState(
-      { id, members: ids as PeerId[], settings: this.#settings, store: disk.store, random: this.random },
+      {
+        id,
+        members: ids as PeerId[],
+        settings: this.#settings,
+        store: disk.store,
+        random: this.random,
+        // A cluster that is up already; how one begins, and how a peer joins, is join.test.ts's.
+        isBootstrap: this.#isEstablished,
+      },
       { monotonicMs: this.timeMs, wallMs: Math.floor(START_WALL_MS + this.timeMs + offsetMs) },
     );
   }
@@ -208,11 +226,14 @@ export class Cluster implements Lossy {
 
   #endTurn(member: Member, written?: string): void {
     const { disk, state } = member;
-    const effects = onTurnEnd(state);
+    const effects = onTurnEnd(state, this.now(member));
     const later: Effect[] = [];
+    const durable: Effect[] = [];
     for (const effect of effects) {
-      const isHeld = (effect.kind === 'multicast' || effect.kind === 'send') && effect.after !== 'nothing';
-      if (isHeld) later.push(effect);
+      const isMessage = effect.kind === 'multicast' || effect.kind === 'send';
+      if (effect.kind === 'remind') durable.push(effect);
+      else if (isMessage && effect.after === 'durable') durable.push(effect);
+      else if (isMessage && effect.after === 'committed') later.push(effect);
       else this.#carryOut(member, effect);
     }
     disk.store.commit({
@@ -222,6 +243,7 @@ export class Cluster implements Lossy {
       },
       durable: () => {
         if (written !== undefined) member.durable.push(written);
+        for (const effect of durable) this.#carryOut(member, effect);
       },
       failed: nothing,
     });
@@ -239,10 +261,12 @@ export class Cluster implements Lossy {
       this.sent.push({ from: member.id, to: '*', channel: 'multicast', message: effect.message });
       for (const other of this.members)
         if (other !== member) this.#transmit(member, other, 'multicast', effect.message);
-      for (const id of effect.alsoTo) this.#transmit(member, this.at(id), 'unicast', effect.message);
+      for (const other of this.members)
+        if (effect.alsoTo.includes(other.id)) this.#transmit(member, other, 'unicast', effect.message);
     } else if (effect.kind === 'send') {
       this.sent.push({ from: member.id, to: effect.to, channel: effect.by, message: effect.message });
-      this.#transmit(member, this.at(effect.to), effect.by, effect.message);
+      const to = this.members.find(({ id }) => id === effect.to); // an admitted peer may not run yet
+      if (to !== undefined) this.#transmit(member, to, effect.by, effect.message);
     } else if (effect.kind === 'schedule') {
       const fire = (): void => {
         if (member.state !== state || !member.isUp) return;
@@ -254,7 +278,11 @@ export class Cluster implements Lossy {
         this.#endTurn(member);
       };
       this.#after(effect.delayMs, fire);
-    } else this.notices.push({ at: member.id, name: effect.name });
+    } else if (effect.kind === 'remind') {
+      onReminder(state, this.now(member), effect.reminder);
+      this.#endTurn(member);
+    } else if (effect.kind === 'end') member.isUp = false;
+    else this.notices.push({ at: member.id, name: effect.name });
   }
 
   #transmit(from: Member, to: Member, channel: Channel, message: Message): void {
@@ -269,7 +297,7 @@ export class Cluster implements Lossy {
       onMessage(to.state, this.now(to), from.id, incarnation, channel, message);
       this.#endTurn(to);
     };
-    this.#after(0.2 + this.random(), arrive);
+    this.#after(0.2 + this.random() + this.waitsMs(to.id), arrive);
   }
 }
 

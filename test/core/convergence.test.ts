@@ -3,6 +3,8 @@ import { findBrokenInvariants } from '../../src/core/invariants.ts';
 import { defaultLimits, defaultSettings } from '../../src/core/settings.ts';
 import { Cluster, type Sent } from './cluster.ts';
 
+/** What a peer reports that has nothing. */
+const NOTHING = { vector: [], closures: [], promises: [] };
 const FOUR = ['alpha', 'beta', 'gamma', 'delta'];
 
 function assertConverged(cluster: Cluster): void {
@@ -153,12 +155,12 @@ describe('convergence', () => {
     const isSync = ({ message }: Sent): boolean => message.kind === 'sync' && message.records.length > 0;
     for (let at = 0; at < 20; at += 1) {
       cluster.write('alpha', `k${at}`, 'v');
-      cluster.deliver('beta', 'alpha', { kind: 'heartbeat', vectorHash: 0, vector: [] });
+      cluster.deliver('beta', 'alpha', { kind: 'heartbeat', vectorHash: 0, have: NOTHING });
       cluster.run(3);
     }
     assert.equal(cluster.sent.filter(isSync).length, 0);
     cluster.run(600);
-    cluster.deliver('beta', 'alpha', { kind: 'heartbeat', vectorHash: 0, vector: [] });
+    cluster.deliver('beta', 'alpha', { kind: 'heartbeat', vectorHash: 0, have: NOTHING });
     cluster.run(3);
     const records = cluster.sent
       .filter(isSync)

@@ -1,8 +1,9 @@
 /** KEEPALIVE and HEARTBEAT at rest: short however many peers there are, and honest about who is heard. */
 import assert from 'node:assert/strict';
 import type { KeepaliveMessage } from '../../src/core/messages.ts';
-import { createPeerState, hashVector } from '../../src/core/state.ts';
-import { defaultSettings } from '../../src/core/settings.ts';
+import { createPeerState } from '../../src/core/loadState.ts';
+import { hashVector } from '../../src/core/vectorHash.ts';
+import { defaultLimits, defaultSettings } from '../../src/core/settings.ts';
 import type { PeerId } from '../../src/core/types.ts';
 import { openMemoryStore } from '../../src/storage/memoryStore.ts';
 import { encodeMessage } from '../../src/wire/messageCodec.ts';
@@ -38,7 +39,10 @@ describe('at rest', () => {
     cluster.run(4000);
     const last = keepalivesOf(cluster, 'peer-100').at(-1);
     assert.ok(last);
-    assert.deepEqual([last.others, last.listed], ['multicast', [{ id: 'peer-105', how: 'unheard' }]]);
+    assert.deepEqual(
+      [last.others, last.listed],
+      ['multicast', [{ id: 'peer-105', how: 'unheard', aheadMs: 0 }]],
+    );
     assert.equal(cluster.at('peer-105').state.peers.get('peer-100' as PeerId)?.isLive, false);
     assert.equal(cluster.at('peer-104').state.peers.get('peer-100' as PeerId)?.isLive, true);
   });
@@ -52,7 +56,7 @@ describe('at rest', () => {
     assert.ok(view);
     cluster.deliver('peer-100', 'peer-101', { ...message, membershipHash: 1 });
     assert.equal(view.hearsUs, false);
-    const listed = [{ id: 'peer-101' as PeerId, how: 'unicast' as const }];
+    const listed = [{ id: 'peer-101' as PeerId, how: 'unicast' as const, aheadMs: 0 }];
     cluster.deliver('peer-100', 'peer-101', { ...message, membershipHash: 1, listed });
     assert.deepEqual([view.hearsUs, view.hearsOurMulticast], [true, false]);
     // And the other way round: who hears one with other members lists everyone.
@@ -64,10 +68,9 @@ describe('at rest', () => {
   });
 
   it('exceptions that no datagram holds take turns', () => {
-    const cluster = new Cluster(names(30));
+    const limits = { ...defaultLimits, datagramBudgetBytes: 120 };
+    const cluster = new Cluster(names(30), 1, { ...defaultSettings, limits });
     cluster.loses = (_message, from, to) => from >= 'peer-118' && to === 'peer-100';
-    const { state } = cluster.at('peer-100');
-    Object.assign(state.settings.limits, { datagramBudgetBytes: 120 });
     cluster.run(2000);
     const keepalives = keepalivesOf(cluster, 'peer-100').slice(-20);
     const listed = new Set<string>();
@@ -87,7 +90,7 @@ describe('at rest', () => {
     cluster.run(1200);
     const atRest = cluster.sent.filter(({ message }) => message.kind === 'heartbeat');
     assert.ok(atRest.length >= 8);
-    for (const { message } of atRest) assert.ok(message.kind === 'heartbeat' && message.vector === undefined);
+    for (const { message } of atRest) assert.ok(message.kind === 'heartbeat' && message.have === undefined);
     cluster.loses = (message) => message.kind !== 'heartbeat' && message.kind !== 'sync';
     cluster.write('peer-100', 'k', 'w');
     cluster.run(2500);
@@ -99,12 +102,12 @@ describe('at rest', () => {
     cluster.run(1000);
     cluster.loses = () => true;
     cluster.write('alpha', 'k', 'v');
-    cluster.run(200);
+    cluster.run(600);
     cluster.loses = () => false;
     cluster.sent.length = 0;
     const { vectorHash } = cluster.at('beta').state;
     cluster.deliver('beta', 'alpha', { kind: 'heartbeat', vectorHash });
-    cluster.run(3);
+    cluster.run(10);
     assert.equal(cluster.read('beta', 'k'), 'v');
   });
 });

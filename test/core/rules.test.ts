@@ -162,8 +162,9 @@ describe('R5, serving', () => {
       value: bytes('v'),
       covers: covers(1, incarnation),
     };
-    const vector = [{ id: 'beta' as PeerId, incarnation, contiguous: 5, gaps: [] }];
-    cluster.deliver('beta', 'alpha', { kind: 'sync', records: [record], more: false, vector });
+    const vector = [{ id: 'beta' as PeerId, incarnation, contiguous: 5, gaps: [], trim: 0 }];
+    const have = { vector, closures: [], promises: [] };
+    cluster.deliver('beta', 'alpha', { kind: 'sync', records: [record], more: false, have });
     const origin = cluster.at('alpha').state.origins.get(`beta/${incarnation}` as never);
     assert.equal(origin?.have.contiguous, 1);
     assert.deepEqual(origin.have.gaps, [3, 3]);
@@ -346,6 +347,41 @@ describe('section 8, clocks', () => {
       cluster.notices.filter(({ name }) => name.startsWith('clock')),
       [],
     );
+  });
+
+  it('takes every write while every message waits for seconds in a busy peer, and still knows the clock that is fast', () => {
+    const cluster = new Cluster(['alpha', 'beta', 'gamma', 'delta']);
+    cluster.at('delta').offsetMs = HOUR_MS;
+    cluster.run(2000);
+    cluster.waitsMs = (to) => (to === 'beta' ? 2500 : 900);
+    for (let at = 0; at < 200; at += 1) {
+      for (const id of ['alpha', 'beta', 'gamma'])
+        assert.equal(cluster.write(id, 'k', `${at}`), undefined, id);
+      assert.equal(cluster.write('delta', 'k', 'from the future')?.code, 'CLOCK_AHEAD');
+      cluster.run(50);
+    }
+    for (const id of ['alpha', 'beta', 'gamma']) assert.equal(cluster.at(id).state.clockVerdict, 'right', id);
+  });
+
+  it('follows the clock that is set while the peer runs: refuses at once, and takes writes again at once', () => {
+    const cluster = new Cluster(['alpha', 'beta', 'gamma']);
+    cluster.run(2000);
+    for (let time = 0; time < 3; time += 1) {
+      cluster.at('beta').offsetMs = HOUR_MS;
+      for (let at = 0; at < 80; at += 1) {
+        assert.equal(
+          cluster.write('beta', 'k', 'from the future')?.code,
+          'CLOCK_AHEAD',
+          `after ${at * 50} ms`,
+        );
+        cluster.run(50);
+      }
+      cluster.at('beta').offsetMs = 0;
+      for (let at = 0; at < 80; at += 1) {
+        assert.equal(cluster.write('beta', 'k', 'now'), undefined, `after ${at * 50} ms`);
+        cluster.run(50);
+      }
+    }
   });
 
   it('accepts a peer 400 ms fast, and all agree on the values', () => {

@@ -15,7 +15,18 @@ import type {
   Timestamp,
   VectorEntry,
 } from '../../src/core/types.ts';
-import type { CoveredDots, Message, SyncRecord, UpdateRecord } from '../../src/core/messages.ts';
+import type {
+  CheckpointEntry,
+  CheckpointFacts,
+  CheckpointRows,
+  ClosureReport,
+  CoveredDots,
+  HaveReport,
+  MembersReport,
+  Message,
+  SyncRecord,
+  UpdateRecord,
+} from '../../src/core/messages.ts';
 
 /** Plain objects, as the codec makes them. */
 const record = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> =>
@@ -64,17 +75,62 @@ function rangesAbove(floor: number, steps: readonly number[]): SequenceRange[] {
 const ranges = fc.array(step, { maxLength: 12 }).map((steps) => rangesAbove(0, steps));
 
 const vector: fc.Arbitrary<VectorEntry[]> = fc
-  .uniqueArray(record({ origin, contiguous: safe(0), steps: fc.array(step, { maxLength: 8 }) }), {
-    maxLength: 10,
-    selector: (entry) => `${entry.origin.id}/${entry.origin.incarnation}`,
-  })
+  .uniqueArray(
+    record({
+      origin,
+      contiguous: safe(0),
+      steps: fc.array(step, { maxLength: 8 }),
+      trimShare: fc.constantFrom(0, 0.5, 1),
+    }),
+    {
+      maxLength: 10,
+      selector: (entry) => `${entry.origin.id}/${entry.origin.incarnation}`,
+    },
+  )
   .map((entries) =>
     entries.map((entry) => ({
       ...entry.origin,
       contiguous: entry.contiguous,
       gaps: rangesAbove(entry.contiguous + 1, entry.steps),
+      trim: Math.floor(entry.contiguous * entry.trimShare),
     })),
   );
+
+const incarnations = fc.uniqueArray(origin, { maxLength: 6, selector: ({ id }) => id });
+const closures: fc.Arbitrary<ClosureReport[]> = fc
+  .uniqueArray(
+    record({
+      id: peerId,
+      folded: fc.integer({ min: 0, max: 1000 }),
+      kept: fc.uniqueArray(
+        record({ above: fc.integer({ min: 0, max: 50 }), steps: fc.array(step, { maxLength: 4 }) }),
+        {
+          maxLength: 3,
+          selector: ({ above }) => above,
+        },
+      ),
+    }),
+    { maxLength: 5, selector: ({ id }) => id },
+  )
+  .map((list) =>
+    list.map(({ id, folded, kept }) => ({
+      id,
+      foldedBelow: folded as Incarnation,
+      closedBelow: (folded + 51) as Incarnation,
+      kept: kept.map(({ above, steps }) => ({
+        incarnation: (folded + above) as Incarnation,
+        ranges: rangesAbove(0, steps),
+      })),
+    })),
+  );
+const promises = fc.uniqueArray(record({ id: peerId, promised: timestamp }), {
+  maxLength: 6,
+  selector: ({ id }) => id,
+});
+const have: fc.Arbitrary<HaveReport> = record({ vector, closures, promises });
+const ids = fc.uniqueArray(peerId, { maxLength: 6 });
+const members: fc.Arbitrary<MembersReport> = record({ admitted: ids, forgotten: ids });
+const atLeastOne = timestamp.map((drawn) => Math.max(1, drawn) as Timestamp);
 
 const updateRecord: fc.Arbitrary<Omit<UpdateRecord, 'sequence'>> = fc.oneof(
   record({ key, timestamp, kind: fc.constant('value' as const), expiresAt, value }),
@@ -110,11 +166,14 @@ const keepalive: fc.Arbitrary<Message> = record({
   timestamp,
   membershipHash: fc.integer({ min: 0, max: 0xffff_ffff }),
   others: fc.constantFrom('unheard', 'multicast'),
-  listed: fc.uniqueArray(record({ id: peerId, how: fc.constantFrom('unheard', 'unicast', 'multicast') }), {
-    selector: (peer) => peer.id,
-  }),
+  listed: fc.uniqueArray(
+    record({ id: peerId, how: fc.constantFrom('unheard', 'unicast', 'multicast'), aheadMs: safe(0) }),
+    { selector: (peer) => peer.id },
+  ),
   vectorHash: safe(0),
   serversHash: fc.integer({ min: 0, max: 0xffff_ffff }),
+  phase: fc.constantFrom('fresh', 'joining', 'forgotten', 'member'),
+  promised: timestamp,
 });
 
 /** Far apart, and short: a message covers a bounded number of dots. */
@@ -150,22 +209,97 @@ const sync: fc.Arbitrary<Message> = fc.record(
     kind: fc.constant('sync' as const),
     records: fc.array(syncRecord, { maxLength: 8 }),
     more: fc.boolean(),
-    vector,
+    have,
   },
   { requiredKeys: ['kind', 'records', 'more'], noNullPrototype: true },
 );
 
+const checkpointEntry: fc.Arbitrary<CheckpointEntry> = fc.oneof(
+  fc
+    .tuple(dot, record({ key, timestamp, expiresAt, value }))
+    .map(([tag, rest]) => ({ ...rest, ...tag, entryKind: 'value' as const })),
+  fc
+    .tuple(dot, record({ key, timestamp, expiresAt }))
+    .map(([tag, rest]) => ({ ...rest, ...tag, entryKind: 'tombstone' as const, value: NO_BYTES })),
+  record({ key, timestamp, expiresAt }).map((rest) => ({
+    ...rest,
+    ...synthetic,
+    entryKind: 'synthetic' as const,
+    value: NO_BYTES,
+  })),
+);
+const checkpointRows: fc.Arbitrary<CheckpointRows[]> = fc.array(
+  fc
+    .tuple(origin, fc.integer({ min: 1, max: 1_000_000 }), fc.array(key, { maxLength: 4 }))
+    .map(([from, first, keys]) => ({ ...from, from: first, keys })),
+  { maxLength: 4 },
+);
+const facts: fc.Arbitrary<CheckpointFacts> = record({
+  have,
+  horizon: timestamp,
+  clock: timestamp,
+  promised: timestamp,
+  fences: incarnations,
+  incarnations,
+  pending: fc.array(record({ horizon: atLeastOne, known: vector }), { maxLength: 3 }),
+  members,
+});
+const checkpoint: fc.Arbitrary<Message> = fc
+  .tuple(
+    record({
+      kind: fc.constant('checkpoint' as const),
+      snapshot: safe(1),
+      part: safe(0),
+      joiner: safe(1).map((drawn) => drawn as Incarnation),
+      entries: fc.array(checkpointEntry, { maxLength: 6 }),
+      rows: checkpointRows,
+    }),
+    fc.option(facts, { nil: undefined }),
+  )
+  .map(([part, last]) => (last === undefined ? part : { ...part, facts: last }));
+
+const round = fc.tuple(origin, safe(1)).map(([from, number]) => ({ ...from, number }));
+const hash = fc.integer({ min: 0, max: 0xffff_ffff });
+
 export const messages: Readonly<Record<Message['kind'], fc.Arbitrary<Message>>> = {
   update,
   keepalive,
-  heartbeat: fc.oneof(
-    fc
-      .tuple(safe(0), vector)
-      .map(([vectorHash, entries]) => ({ kind: 'heartbeat' as const, vectorHash, vector: entries })),
-    safe(0).map((vectorHash) => ({ kind: 'heartbeat' as const, vectorHash })),
+  heartbeat: fc.record(
+    { kind: fc.constant('heartbeat' as const), vectorHash: safe(0), have, members },
+    { requiredKeys: ['kind', 'vectorHash'], noNullPrototype: true },
   ),
   sync,
   nak: fc.tuple(origin, ranges).map(([from, missing]) => ({ kind: 'nak', origin: from, ranges: missing })),
+  prepare: record({ kind: fc.constant('prepare'), number: safe(1), membershipHash: hash, incarnations }),
+  prepared: record({ kind: fc.constant('prepared'), round, promised: atLeastOne, have }),
+  refuse: record({
+    kind: fc.constant('refuse'),
+    round,
+    reason: fc.constantFrom('members', 'incarnations', 'joining'),
+    incarnations,
+  }),
+  commit: record({
+    kind: fc.constant('commit'),
+    number: safe(1),
+    horizon: atLeastOne,
+    known: vector,
+    closures,
+    promises,
+  }),
+  join: fc.constant({ kind: 'join' }),
+  checkpoint,
+  fenced: record({
+    kind: fc.constant('fenced'),
+    incarnation: safe(0).map((drawn) => drawn as Incarnation),
+    promised: timestamp,
+    isForgotten: fc.boolean(),
+  }),
+  alarm: record({
+    kind: fc.constant('alarm'),
+    incarnation: safe(1).map((drawn) => drawn as Incarnation),
+    sequence: safe(1),
+    key,
+  }),
 };
 
 /** Any message. */

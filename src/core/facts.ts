@@ -1,0 +1,170 @@
+/**
+ * Takes in the facts of finished rounds, whoever tells them (R6): promises, closures, folded incarnations, horizons.
+ *
+ * Facts are true for all, so taking them in twice, late or in any order is harmless. The promises come first: one of our own that we do not
+ * remember shows that this disk was rolled back (R10), and then nothing else may be concluded from what we have. I4: all of it
+ * only grows. I7: no dot that is durable somewhere is void, for every member's durable have is in Q.
+ */
+import { closureOf, isFolded, keptOf, mergeClosure } from './closures.ts';
+import { addRanges, allRanges } from './haveSet.ts';
+import { notice } from './liveness.ts';
+import type { ClosureReport, HaveReport, PendingHorizon, PromiseReport } from './messages.ts';
+import { touchOrigin, type OriginState } from './originState.ts';
+import { holesOf, includesAll, intersect, rangesTo } from './ranges.ts';
+import { noteIncarnation, type PeerState } from './state.ts';
+import { scheduleSweep } from './dropping.ts';
+import type { Now } from './clock.ts';
+import { forgetHashOf } from './vectorHash.ts';
+import { originKey, type Incarnation, type PeerId, type Timestamp } from './types.ts';
+
+/** Horizons that wait at once: a later one says all that an earlier one said. */
+const MAX_PENDING_HORIZONS = 4;
+
+/** Takes in what `have` tells beside the vector. False when it shows that this peer must join first (R10). */
+export function learnFacts(state: PeerState, now: Now, have: HaveReport): boolean {
+  if (!learnPromises(state, have.promises)) return false;
+  learnClosures(state, now, have.closures);
+  return true;
+}
+
+/** False when a promise of this peer's own is told that it does not remember: its disk was rolled back (R10). */
+export function learnPromises(state: PeerState, promises: readonly PromiseReport[]): boolean {
+  for (const { id, promised } of promises) {
+    if (id === state.self.id) {
+      if (promised <= state.promised) continue;
+      state.joining.owedPromise = Math.max(state.joining.owedPromise, promised);
+      enterJoining(state, 'its disk is older than what the others remember of it');
+      return false;
+    }
+    learnPromise(state, id, promised);
+  }
+  return true;
+}
+
+export function learnPromise(state: PeerState, id: PeerId, promised: Timestamp): void {
+  if (promised <= (state.promises.get(id) ?? 0)) return;
+  state.promises.set(id, promised);
+  state.store.writeState(`promise/${id}`, promised);
+}
+
+/** R10: takes no writes and no part in rounds until a checkpoint is joined. */
+export function enterJoining(state: PeerState, why: string): void {
+  if (state.phase !== 'member') return;
+  state.phase = 'joining';
+  state.store.writeState('phase', 'joining');
+  state.round = undefined;
+  notice(state, 'mustJoin', { why });
+}
+
+/** R10: this peer takes part: it begins, has joined, or was told to. */
+export function becomeMember(state: PeerState): void {
+  state.phase = 'member';
+  state.store.writeState('phase', 'member');
+}
+
+export function learnClosures(state: PeerState, now: Now, closures: readonly ClosureReport[]): void {
+  let isNews = false;
+  for (const theirs of closures) {
+    if (!mergeClosure(closureOf(state.closures, theirs.id), theirs)) continue;
+    isNews = true;
+    onClosureChanged(state, theirs.id);
+    if (theirs.id === state.self.id && theirs.closedBelow > state.self.incarnation) endIncarnation(state);
+  }
+  if (isNews) adoptHorizons(state, now);
+}
+
+function onClosureChanged(state: PeerState, id: PeerId): void {
+  const closure = closureOf(state.closures, id);
+  state.staleClosures.add(id);
+  raiseFence(state, id, closure.closedBelow);
+  for (const origin of [...state.origins.values()]) {
+    if (origin.id !== id || origin === state.own) continue;
+    if (isFolded(state.closures, id, origin.incarnation)) fold(state, origin);
+    else fillVoid(state, origin);
+  }
+  state.store.writeState(`closure/${id}`, [
+    closure.closedBelow,
+    closure.foldedBelow,
+    Array.from(closure.kept, ([incarnation, ranges]) => [incarnation, [...ranges]]),
+  ]);
+}
+
+/** A higher incarnation of this peer is known to the others: this one must not go on (R10). */
+export function endIncarnation(state: PeerState): void {
+  state.effects.push({ kind: 'end', reason: 'fenced' });
+}
+
+/** Void dots count as present: nothing waits for them any more. */
+function fillVoid(state: PeerState, origin: OriginState): void {
+  const kept = keptOf(state.closures, origin.id, origin.incarnation);
+  if (kept === undefined) return;
+  addRanges(origin.have, holesOf(kept));
+  touchOrigin(origin);
+}
+
+/** Everybody has all of it: one number stands for the origin, its rows and its part of the vector. */
+function fold(state: PeerState, origin: OriginState): void {
+  state.store.dropRows(origin.key, Number.MAX_SAFE_INTEGER);
+  state.store.removeState(`vector/${origin.key}`);
+  state.origins.delete(origin.key);
+  state.repairs.delete(origin.key);
+  forgetHashOf(state, origin);
+}
+
+/** R7: nothing below is believed any more. */
+export function raiseFence(state: PeerState, id: PeerId, incarnation: Incarnation): void {
+  if (incarnation <= (state.fences.get(id) ?? 0)) return;
+  state.fences.set(id, incarnation);
+  state.store.writeState(`fence/${id}`, incarnation);
+  if (!state.forgotten.has(id)) noteIncarnation(state, id, incarnation);
+}
+
+/** A round ended with this horizon; it counts here as soon as all that was known then has arrived. */
+export function addPendingHorizon(state: PeerState, now: Now, pending: PendingHorizon): void {
+  if (pending.horizon <= state.horizon) return;
+  const all = [...state.pending, pending].sort((a, b) => b.horizon - a.horizon);
+  setPending(state, all.slice(0, MAX_PENDING_HORIZONS));
+  adoptHorizons(state, now);
+}
+
+function setPending(state: PeerState, pending: readonly PendingHorizon[]): void {
+  state.pending = pending;
+  state.store.writeState(
+    'pending',
+    pending.map(({ horizon, known }) => ({ horizon, known: known.map((entry) => ({ ...entry })) })),
+  );
+}
+
+/** R6.4: adopts H only once have ⊇ Q less the void. */
+export function adoptHorizons(state: PeerState, now: Now): void {
+  if (state.pending.length === 0) return;
+  const adoptable = state.pending.find(({ known }) => hasAllOf(state, known));
+  if (adoptable === undefined) return;
+  if (adoptable.horizon > state.horizon) {
+    state.horizon = adoptable.horizon;
+    state.store.writeState('horizon', state.horizon);
+    scheduleSweep(state, now);
+  }
+  setPending(
+    state,
+    state.pending.filter(({ horizon }) => horizon > state.horizon),
+  );
+}
+
+function hasAllOf(state: PeerState, known: PendingHorizon['known']): boolean {
+  return known.every(({ id, incarnation, contiguous, gaps }) => {
+    if (isFolded(state.closures, id, incarnation)) return true;
+    const known = allRanges({ contiguous, gaps });
+    const kept = keptOf(state.closures, id, incarnation);
+    const wanted = kept === undefined ? known : intersect(known, kept);
+    const origin = state.origins.get(originKey(id, incarnation));
+    return includesAll(origin === undefined ? [] : allRanges(origin.have), wanted);
+  });
+}
+
+/** Dots of an origin that are really there, as intervals: void ones left out. */
+export function reallyHad(state: PeerState, origin: OriginState): readonly (readonly [number, number])[] {
+  const kept = keptOf(state.closures, origin.id, origin.incarnation);
+  const all = allRanges(origin.have);
+  return rangesTo(kept === undefined ? all : intersect(all, kept));
+}

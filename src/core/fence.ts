@@ -1,0 +1,60 @@
+/**
+ * R7: nothing of an incarnation below its fence is believed; and whoever cannot know that is told.
+ *
+ * After a wipe, with its clock set back or its disk rolled back, a peer speaks with an incarnation or a promise that the others know to be
+ * outdated. FENCED tells it what they know, at a bounded rate; what it does then is its own affair (R10). The forgotten are told likewise.
+ */
+import { enterJoining, endIncarnation } from './facts.ts';
+import { becomeForgotten } from './members.ts';
+import type { FencedMessage } from './messages.ts';
+import { sendUnicast } from './send.ts';
+import { noteIncarnation, type PeerState } from './state.ts';
+import type { Now } from './clock.ts';
+import type { Incarnation, PeerId, Timestamp } from './types.ts';
+
+/** FENCED goes to one peer no more often than this, milliseconds. */
+const FENCED_INTERVAL_MS = 200;
+
+/** Whether a message of this sender is to be dropped. Tells the sender why. */
+export function isFenced(state: PeerState, now: Now, from: PeerId, incarnation: Incarnation): boolean {
+  if (incarnation >= (state.fences.get(from) ?? 0)) return false;
+  state.counters.droppedFenced += 1;
+  sendFenced(state, now, from);
+  return true;
+}
+
+export function sendFenced(state: PeerState, now: Now, to: PeerId): void {
+  const last = state.lastFencedMs.get(to) ?? -Infinity;
+  if (now.monotonicMs - last < FENCED_INTERVAL_MS) return;
+  state.lastFencedMs.set(to, now.monotonicMs);
+  const isForgotten = state.forgotten.has(to);
+  sendUnicast(state, to, {
+    kind: 'fenced',
+    incarnation: isForgotten ? (0 as Incarnation) : (state.incarnations.get(to) ?? (0 as Incarnation)),
+    promised: state.promises.get(to) ?? (0 as Timestamp),
+    isForgotten,
+  });
+}
+
+/** What others know of this peer that it does not. */
+export function onFenced(state: PeerState, message: FencedMessage): void {
+  if (message.isForgotten) {
+    becomeForgotten(state);
+    return;
+  }
+  if (message.promised > state.promised) {
+    state.joining.owedPromise = Math.max(state.joining.owedPromise, message.promised);
+    enterJoining(state, 'its disk is older than what the others remember of it');
+  }
+  if (message.incarnation <= state.self.incarnation) return;
+  // A higher incarnation of this id is known: the next one is drawn above it, and joins before it takes part (R10).
+  noteIncarnation(state, state.self.id, message.incarnation);
+  enterJoining(state, 'a higher incarnation of it is known');
+  endIncarnation(state);
+}
+
+/** Another process with this peer's id was heard: the older of the two ends (R10). */
+export function onOwnId(state: PeerState, incarnation: Incarnation): void {
+  if (incarnation < state.self.incarnation) return;
+  state.effects.push({ kind: 'end', reason: 'superseded' });
+}

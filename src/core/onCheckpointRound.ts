@@ -1,0 +1,234 @@
+/**
+ * Checkpoint rounds (R6): two phases that collect facts and lock nothing.
+ *
+ * PREPARE asks every member to fence the incarnations it names, to promise a bound, and to say durably what it has; with answers from
+ * **all** members the coordinator knows H, Q and C and tells them in COMMIT. Lost, repeated, reordered or concurrent messages are
+ * harmless, and a dead coordinator leaves nothing in doubt. I10: C is at most what every member durably has.
+ */
+import { isAheadOfClock } from './apply.ts';
+import { timestampOf, type Now } from './clock.ts';
+import { dropRows, rowsOf } from './dropping.ts';
+import { addPendingHorizon, learnClosures, learnFacts, learnPromises, raiseFence } from './facts.ts';
+import { concludeRound } from './concludeRound.ts';
+import { notice } from './liveness.ts';
+import type { CommitMessage, PreparedMessage, PrepareMessage, RefuseMessage } from './messages.ts';
+import type { PeerView } from './peerView.ts';
+import type { OpenRound, RoundAnswer } from './rounds.ts';
+import { sendControl } from './send.ts';
+import { buildHave, noteIncarnation, type PeerState } from './state.ts';
+import { jittered, schedule } from './timers.ts';
+import { originKey, type Incarnation, type Origin, type PeerId, type Timestamp } from './types.ts';
+
+/** Whether a round is due is looked at so often, milliseconds. */
+const LOOK_EVERY_MS = 100;
+/** A round that is not answered by all within this time is given up; the next one has another number. */
+const GIVE_UP_AFTER_MS = 10_000;
+
+/** Timer: begins a round when one is due, asks again, gives up. */
+export function onRoundTimer(state: PeerState, now: Now): void {
+  schedule(state, now, 'round', jittered(state, LOOK_EVERY_MS));
+  if (state.phase !== 'member') return;
+  const { round } = state;
+  if (round !== undefined) {
+    const isChanged = round.membershipHash !== state.membershipHash;
+    if (isChanged || now.monotonicMs - round.startedMs > GIVE_UP_AFTER_MS) state.round = undefined;
+    else if (now.monotonicMs >= round.askAgainAtMs) ask(state, now, round);
+    return;
+  }
+  if (!isDue(state, now)) {
+    state.rounds.waitingSinceWallMs = 0;
+    state.rounds.waitingFor = [];
+    return;
+  }
+  const absent = findAbsent(state);
+  if (absent.length > 0) {
+    if (state.rounds.waitingSinceWallMs === 0) state.rounds.waitingSinceWallMs = now.wallMs;
+    state.rounds.waitingFor = absent;
+    return;
+  }
+  beginRound(state, now);
+}
+
+/** Due after so many own updates, or after some time when there is anything to collect. */
+function isDue(state: PeerState, now: Now): boolean {
+  const { rounds, settings, own } = state;
+  if (own.have.contiguous - rounds.updatesThen >= settings.gcUpdateCount) return true;
+  if (now.monotonicMs - rounds.lastMs < settings.gcIntervalMs) return false;
+  return hasCollectable(state);
+}
+
+/** Rows, tombstones, or dead incarnations that are not folded. */
+export function hasCollectable(state: PeerState): boolean {
+  if (state.tombstones.count > 0) return true;
+  for (const origin of state.origins.values()) {
+    const isDead =
+      origin.incarnation < (state.incarnations.get(origin.id) ?? 0) || state.forgotten.has(origin.id);
+    if (isDead || rowsOf(origin) > 0) return true;
+  }
+  return false;
+}
+
+/** Members that are not there, whose incarnation is not known, or that are to join first: a round needs all. */
+function findAbsent(state: PeerState): PeerId[] {
+  const absent: PeerId[] = [];
+  for (const view of state.peers.values()) {
+    const isThere = view.isLive && view.phase === 'member' && view.membershipHash === state.membershipHash;
+    if (!isThere || !state.incarnations.has(view.id)) absent.push(view.id);
+  }
+  return absent;
+}
+
+function beginRound(state: PeerState, now: Now): void {
+  const { rounds, self } = state;
+  rounds.lastNumber += 1;
+  const incarnations = new Map<PeerId, Incarnation>([[self.id, self.incarnation]]);
+  for (const id of state.peers.keys()) {
+    const incarnation = state.incarnations.get(id);
+    if (incarnation !== undefined) incarnations.set(id, incarnation);
+  }
+  const round: OpenRound = {
+    number: rounds.lastNumber,
+    membershipHash: state.membershipHash,
+    incarnations,
+    answers: new Map(),
+    startedMs: now.monotonicMs,
+    startedWallMs: now.wallMs,
+    askAgainAtMs: 0,
+  };
+  state.round = round;
+  state.counters.roundsBegun += 1;
+  // The coordinator is a member like any other: it answers itself, once that is durable.
+  fenceAndPromise(state, now, toOrigins(incarnations));
+  ask(state, now, round);
+  const { promised } = state;
+  const have = buildHave(state, 'whole');
+  state.effects.push({
+    kind: 'remind',
+    reminder: { kind: 'prepared', number: round.number, promised, have },
+    after: 'durable',
+  });
+}
+
+/** Asks those that have not answered. */
+function ask(state: PeerState, now: Now, round: OpenRound): void {
+  round.askAgainAtMs = now.monotonicMs + state.settings.limits.roundRetryMs;
+  const message: PrepareMessage = {
+    kind: 'prepare',
+    number: round.number,
+    membershipHash: round.membershipHash,
+    incarnations: toOrigins(round.incarnations),
+  };
+  for (const id of state.peers.keys())
+    if (!round.answers.has(id)) sendControl(state, id, message, 'committed');
+}
+
+function toOrigins(incarnations: ReadonlyMap<PeerId, Incarnation>): Origin[] {
+  return Array.from(incarnations, ([id, incarnation]) => ({ id, incarnation }));
+}
+
+/** R6.2, first half: what a member does before it answers. All of it is durable before the answer leaves. */
+function fenceAndPromise(state: PeerState, now: Now, incarnations: readonly Origin[]): void {
+  for (const { id, incarnation } of incarnations) raiseFence(state, id, incarnation);
+  state.promised = Math.max(state.promised, state.clock, timestampOf(now.wallMs)) as Timestamp;
+  state.clock = state.promised;
+  state.store.writeState('promised', state.promised);
+  state.store.writeState('clock', state.clock);
+}
+
+export function onPrepare(
+  state: PeerState,
+  now: Now,
+  view: PeerView,
+  from: Origin,
+  message: PrepareMessage,
+): void {
+  const round = { ...from, number: message.number };
+  const refuse = (reason: RefuseMessage['reason']): void => {
+    const incarnations = toOrigins(state.incarnations);
+    sendControl(state, view.id, { kind: 'refuse', round, reason, incarnations }, 'committed');
+    state.counters.roundsRefused += 1;
+  };
+  if (state.phase !== 'member') {
+    refuse('joining');
+    return;
+  }
+  if (message.membershipHash !== state.membershipHash) {
+    refuse('members');
+    return;
+  }
+  const named = new Map(message.incarnations.map(({ id, incarnation }) => [id, incarnation]));
+  // Of this id neither another incarnation may be meant than the one that answers, nor may anyone be fenced too low.
+  const isOutdated = Array.from(state.incarnations).some(
+    ([id, known]) => !state.forgotten.has(id) && known > (named.get(id) ?? 0) && state.admitted.has(id),
+  );
+  for (const { id, incarnation } of message.incarnations) noteIncarnation(state, id, incarnation);
+  if (isOutdated || named.get(state.self.id) !== state.self.incarnation) {
+    refuse('incarnations');
+    return;
+  }
+  fenceAndPromise(state, now, message.incarnations);
+  state.rounds.lastMs = now.monotonicMs;
+  state.rounds.updatesThen = state.own.have.contiguous;
+  sendControl(
+    state,
+    view.id,
+    { kind: 'prepared', round, promised: state.promised, have: buildHave(state, 'whole') },
+    'durable',
+  );
+}
+
+export function onPrepared(state: PeerState, now: Now, from: Origin, message: PreparedMessage): void {
+  const { round, promised, have } = message;
+  if (round.incarnation !== state.self.incarnation) return;
+  takeAnswer(state, now, from, { number: round.number, promised, have });
+}
+
+/** Takes a member's answer, the coordinator's own included, and ends the round when all are there. */
+export function takeAnswer(
+  state: PeerState,
+  now: Now,
+  from: Origin,
+  { number, promised, have }: RoundAnswer & { readonly number: number },
+): void {
+  const { round } = state;
+  if (round?.number !== number || state.phase !== 'member') return;
+  if (round.incarnations.get(from.id) !== from.incarnation) return;
+  if (isAheadOfClock(state, now, promised)) {
+    state.counters.promisesAhead += 1; // section 8: asked again, until time has passed
+    return;
+  }
+  if (from.id !== state.self.id && !learnFacts(state, now, have)) return;
+  round.answers.set(from.id, { promised, have });
+  for (const id of round.incarnations.keys()) if (!round.answers.has(id)) return;
+  state.round = undefined;
+  state.rounds.lastMs = now.monotonicMs;
+  state.rounds.updatesThen = state.own.have.contiguous;
+  state.rounds.finished += 1;
+  const commit = concludeRound(state, round);
+  for (const id of state.peers.keys()) sendControl(state, id, commit, 'committed');
+  takeCommit(state, now, commit);
+}
+
+export function onRefuse(state: PeerState, message: RefuseMessage): void {
+  for (const { id, incarnation } of message.incarnations) noteIncarnation(state, id, incarnation);
+  const { round } = state;
+  if (round?.number !== message.round.number || message.round.incarnation !== state.self.incarnation) return;
+  state.round = undefined; // the next one names what is known now
+  notice(state, 'roundRefused', { reason: message.reason });
+}
+
+export function onCommit(state: PeerState, now: Now, message: CommitMessage): void {
+  takeCommit(state, now, message);
+}
+
+/** R6.4: the facts of a finished round, in whatever order rounds are heard of. */
+function takeCommit(state: PeerState, now: Now, { horizon, known, closures, promises }: CommitMessage): void {
+  if (!learnPromises(state, promises)) return;
+  learnClosures(state, now, closures);
+  for (const { id, incarnation, trim } of known) {
+    const origin = state.origins.get(originKey(id, incarnation));
+    if (origin !== undefined) dropRows(state, origin, trim);
+  }
+  addPendingHorizon(state, now, { horizon, known });
+  state.counters.roundsLearned += 1;
+}

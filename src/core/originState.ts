@@ -1,0 +1,59 @@
+/**
+ * What a peer knows of one origin: its have-set, its table's trim, and how far the repair of its gaps has got.
+ */
+import { createHaveSet, lastSequenceOf, type HaveSet } from './haveSet.ts';
+import { originKey, type Origin, type OriginKey } from './types.ts';
+
+export interface OriginState extends Origin {
+  readonly key: OriginKey;
+  /** Void dots count as present (R6). */
+  readonly have: HaveSet;
+  /** Dots at or below have no table row any more; at most `have.contiguous` (I15). */
+  trim: number;
+  /** Highest sequence that the origin itself said it issued; what is missing below is asked for by NAK. */
+  announced: number;
+  /** Dots at or below were asked for already; above are fresh gaps. */
+  askedThrough: number;
+  /** Monotonic milliseconds at which fresh gaps are asked for; Infinity when there are none. */
+  askFreshAtMs: number;
+  /** Monotonic milliseconds at which what was asked for is asked for again. */
+  askAgainAtMs: number;
+  /** NAKs since anything missing arrived. */
+  silentTries: number;
+  /** True when `have` or `trim` changed in this turn. */
+  isDirty: boolean;
+  /** Its part of the have-set's hash, and whether `have` changed since that was taken. */
+  hash: number;
+  isHashStale: boolean;
+  /** Last sequence had a while ago, and since when: what came later may still be on its way to others. */
+  settledThrough: number;
+  markedThrough: number;
+  markedAtMs: number;
+}
+
+export function createOriginState(origin: Origin, have: HaveSet = createHaveSet(), trim = 0): OriginState {
+  return {
+    id: origin.id,
+    incarnation: origin.incarnation,
+    key: originKey(origin.id, origin.incarnation),
+    have,
+    trim,
+    announced: 0,
+    askedThrough: 0,
+    askFreshAtMs: Infinity,
+    askAgainAtMs: Infinity,
+    silentTries: 0,
+    isDirty: false,
+    hash: 0,
+    isHashStale: true,
+    settledThrough: lastSequenceOf(have),
+    markedThrough: lastSequenceOf(have),
+    markedAtMs: -Infinity,
+  };
+}
+
+/** Marks that the have-set changed: to be saved with the turn, and hashed anew. */
+export function touchOrigin(origin: OriginState): void {
+  origin.isDirty = true;
+  origin.isHashStale = true;
+}

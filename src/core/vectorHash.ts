@@ -1,0 +1,69 @@
+/**
+ * Hashes by which peers see at a glance that they have the same: of have-sets with closures, and of lists of members.
+ *
+ * Sums over origins and ids, each part taken anew only when it changed, so that the order in which things were met does not matter and
+ * at rest nothing is computed. They find differences, not forgeries.
+ */
+import { describeClosure } from './closures.ts';
+import { lastSequenceOf } from './haveSet.ts';
+import type { OriginState } from './originState.ts';
+import type { PeerState } from './state.ts';
+import type { PeerId } from './types.ts';
+
+/** Sums are kept below this: a safe integer, 53 bits, so that two have-sets never share one by chance. */
+const HASH_MODULUS = 2 ** 53;
+
+/** Hash of have-set and closures (safe integer): equal for equal ones, in whatever order they came about. */
+export function hashVector(state: PeerState): number {
+  for (const origin of state.origins.values()) {
+    if (!origin.isHashStale) continue;
+    const { key, have } = origin;
+    const isEmpty = lastSequenceOf(have) === 0;
+    replacePart(state, origin, isEmpty ? 0 : hash53(`${key}:${have.contiguous}:${have.gaps.join(',')}`));
+    origin.isHashStale = false;
+  }
+  for (const id of state.staleClosures) {
+    const closure = state.closures.get(id);
+    const part = { hash: state.closureHashes.get(id) ?? 0 };
+    replacePart(state, part, closure === undefined ? 0 : hash53(describeClosure(id, closure)));
+    state.closureHashes.set(id, part.hash);
+  }
+  state.staleClosures.clear();
+  return state.vectorHash;
+}
+
+/** An origin is no longer part of the have-set. */
+export function forgetHashOf(state: PeerState, origin: OriginState): void {
+  replacePart(state, origin, 0);
+}
+
+function replacePart(state: PeerState, part: { hash: number }, hash: number): void {
+  const change = hash - part.hash;
+  const { vectorHash } = state;
+  // Modulo, without ever leaving the safe integers.
+  if (change < 0)
+    state.vectorHash = vectorHash >= -change ? vectorHash + change : vectorHash + change + HASH_MODULUS;
+  else
+    state.vectorHash =
+      vectorHash < HASH_MODULUS - change ? vectorHash + change : vectorHash - (HASH_MODULUS - change);
+  part.hash = hash;
+}
+
+/** Hash of those admitted and those forgotten (unsigned 32 bits), whatever their order. */
+export function hashMembers(admitted: Iterable<PeerId>, forgotten: Iterable<PeerId>): number {
+  return fnv1a(`${[...admitted].sort().join(' ')}|${[...forgotten].sort().join(' ')}`);
+}
+
+/** 53 bits from two runs of FNV-1a that begin apart. */
+function hash53(text: string): number {
+  return fnv1a(text) + (fnv1a(`again ${text}`) % 2 ** 21) * 2 ** 32;
+}
+
+/** FNV-1a, 32 bits, over character codes. Source: Fowler, Noll, Vo. */
+export function fnv1a(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < text.length; at += 1) {
+    hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+  }
+  return hash >>> 0;
+}
