@@ -13,9 +13,12 @@ import { addDel } from './del.ts';
 import { addDigest } from './digest.ts';
 import { CommandFailure, describeFailure } from './failure.ts';
 import { addFaults } from './faults.ts';
+import { addBootstrap } from './bootstrap.ts';
+import { addForget } from './forget.ts';
 import { addGet } from './get.ts';
 import { markLiterals, restoreLiterals } from './literalWords.ts';
 import { addRange } from './range.ts';
+import { addReload } from './reload.ts';
 import { addServe } from './serve.ts';
 import { addSet } from './set.ts';
 import { addSimulate } from './simulate.ts';
@@ -33,6 +36,9 @@ const COMMANDS = [
   addWatch,
   addStatus,
   addDigest,
+  addBootstrap,
+  addForget,
+  addReload,
   addFaults,
   addSimulate,
 ];

@@ -6,12 +6,14 @@
  * is refused has written nothing, and says why in one line a fault.
  */
 import type { Argv } from 'yargs';
+import { ToposphereError } from '../core/errors.ts';
 import { formatAddress, listenTcp } from '../network/tcp.ts';
 import { resolveServeOptions } from '../peer/configuration.ts';
 import type { ClientOptions, Logger, PeerOptions, Settings } from '../peer/configuration.ts';
 import type { Backend } from '../peer/backend.ts';
 import type { ReadyNotice } from './childPeer.ts';
 import { goOnWhenUnread } from './brokenOutput.ts';
+import { describeFailure } from './failure.ts';
 import { printLine, printWarning } from './print.ts';
 import { readSettings, withSettings } from './settingsOptions.ts';
 import { listenForStop } from './stopSignal.ts';
@@ -85,10 +87,28 @@ async function serveClients(
   }
 }
 
+/** A peer that the others know a later start of than its disk does starts again, above that one, but not in a tight loop. */
+const RESTART_PAUSE_MS = 1000;
+
 /** Runs until `stop`, or until the peer fails: then rejects with the reason. */
 async function serve(settings: Settings, stop: Stop): Promise<void> {
   goOnWhenUnread();
   const stopped = Promise.race([stop.requested, followParent()]);
+  for (;;) {
+    try {
+      await serveOnce(settings, stopped);
+      return;
+    } catch (error) {
+      if (!(error instanceof ToposphereError) || error.code !== 'FENCED') throw error;
+      printWarning(
+        error.message.replace('start it again, and it will catch up', 'starting again to catch up'),
+      );
+      await Promise.race([stopped, new Promise((resolve) => setTimeout(resolve, RESTART_PAUSE_MS))]);
+    }
+  }
+}
+
+async function serveOnce(settings: Settings, stopped: Promise<void>): Promise<void> {
   const { peer: options, clients } = await resolveServeOptions(settings, logger);
   await refuseTakenPort(clients);
   // Loaded only here: the client commands need neither LMDB nor the protocol.
@@ -99,9 +119,16 @@ async function serve(settings: Settings, stop: Stop): Promise<void> {
     peer.onFailure(reject);
   });
   failed.catch(() => undefined); // judged by the race, which may not have begun when the peer fails
+  const reload = (): void => {
+    peer.reload().catch((error: unknown) => {
+      for (const line of describeFailure(error)) process.stderr.write(`${line}\n`);
+    });
+  };
+  process.on('SIGHUP', reload);
   try {
     await serveClients(peer.backend, options, clients, Promise.race([stopped, failed]));
   } finally {
+    process.off('SIGHUP', reload);
     await closeInTime('the peer', peer.close());
   }
 }

@@ -19,6 +19,17 @@ export interface MemberReport {
   readonly sameServers: boolean;
 }
 
+/** What a peer says of collection. */
+export interface CollectionReport {
+  readonly round: string;
+  readonly waitingFor: readonly string[];
+  readonly waitingSinceMs: number | undefined;
+  readonly tombstones: number;
+  readonly tombstoneBytes: number;
+  /** How full the longest update table is, 0 to 1. */
+  readonly tableShare: number;
+}
+
 /** Undefined: the peer did not say. */
 export interface StatusReport {
   readonly id: string | undefined;
@@ -31,6 +42,9 @@ export interface StatusReport {
   readonly drops: ReadonlyMap<string, number>;
   /** Its clock is so far ahead of the others' that it refuses writes (protocol.md, section 8). */
   readonly isClockAhead: boolean;
+  /** fresh, joining, forgotten or member. */
+  readonly phase: string | undefined;
+  readonly collection: CollectionReport;
   /** Median of the others' clocks less its own, milliseconds. */
   readonly medianOffsetMs: number | undefined;
 }
@@ -69,6 +83,21 @@ function asMember(value: unknown): MemberReport {
   };
 }
 
+function asCollection(fields: Fields): CollectionReport {
+  const collection = asFields(fields['collection']);
+  const tombstones = asFields(asFields(fields['memory'])['tombstones']);
+  const waitingFor: unknown = collection['waitingFor'];
+  const limit = asNumber(collection['tableLimitRows']) ?? Infinity;
+  return {
+    round: asText(collection['round']) ?? '?',
+    waitingFor: Array.isArray(waitingFor) ? waitingFor.map(String) : [],
+    waitingSinceMs: asNumber(collection['waitingSinceMs']),
+    tombstones: asNumber(fields['tombstones']) ?? 0,
+    tombstoneBytes: asNumber(tombstones['bytes']) ?? 0,
+    tableShare: (asNumber(collection['longestTableRows']) ?? 0) / limit,
+  };
+}
+
 /** Parses the JSON text of TOPOSPHERE STATUS. Throws CommandFailure when it is no JSON object. */
 export function parseStatus(json: string): StatusReport {
   let parsed: unknown;
@@ -90,6 +119,8 @@ export function parseStatus(json: string): StatusReport {
     vector: asCounts(fields['vector']),
     drops: asCounts(fields['drops']),
     isClockAhead: clock['verdict'] === 'ahead',
+    phase: asText(fields['phase']),
+    collection: asCollection(fields),
     medianOffsetMs: asNumber(clock['medianOffsetMs']),
   };
 }
@@ -120,6 +151,12 @@ function describeVector(vector: ReadonlyMap<string, number>): string {
 
 export const STATUS_HEADER = ['peer', 'state', 'keys', 'lag', 'hears (! not)', 'vector', 'drops'] as const;
 
+function describeState({ isClockAhead, phase }: StatusReport): string {
+  if (phase === 'fresh') return 'waits to begin';
+  if (phase === 'joining' || phase === 'forgotten') return phase;
+  return isClockAhead ? 'refuses writes' : 'alive';
+}
+
 /** The cells of one reachable peer, in the order of STATUS_HEADER. */
 export function statusRow(name: string, report: StatusReport): readonly string[] {
   const drops = Array.from(report.drops)
@@ -127,7 +164,7 @@ export function statusRow(name: string, report: StatusReport): readonly string[]
     .map(([reason, count]) => `${reason}:${count}`);
   return [
     report.id ?? name,
-    report.isClockAhead ? 'refuses writes' : 'alive',
+    describeState(report),
     String(report.keys ?? '-'),
     String(report.lagUpdates ?? '-'),
     describeMembers(report),
@@ -142,6 +179,8 @@ export function listRemarks(name: string, report: StatusReport): readonly string
     .filter(({ alive, sameServers }) => alive && !sameServers)
     .map(({ id }) => id);
   return [
+    ...describePhase(name, report),
+    ...describeCollection(name, report.collection),
     ...(report.isClockAhead
       ? [
           `${name} refuses writes: its clock is ahead of the others' by ${-(report.medianOffsetMs ?? 0)} ms; set it right`,
@@ -153,8 +192,50 @@ export function listRemarks(name: string, report: StatusReport): readonly string
   ];
 }
 
-/** True when the peer is in touch with every one of `ids`, both ways. */
+function describePhase(name: string, { phase }: StatusReport): readonly string[] {
+  switch (phase) {
+    case 'fresh':
+      return [
+        `${name} has no data and takes no writes yet: it joins from a peer that has, or begins when all of servers.txt are up`,
+      ];
+    case 'joining':
+      return [
+        `${name} takes no writes until it has caught up from another peer; if none is left that takes part: \`toposphere bootstrap --id ${name}\``,
+      ];
+    case 'forgotten':
+      return [`${name} was forgotten: give it a new id in servers.txt and an empty data directory`];
+    default:
+      return [];
+  }
+}
+
+/** Who holds up collection, since when, and at what cost. */
+function describeCollection(name: string, collection: CollectionReport): readonly string[] {
+  const { waitingFor, waitingSinceMs, round, tombstones, tombstoneBytes, tableShare } = collection;
+  if (waitingFor.length === 0) return [];
+  const whom = waitingFor.join(', ');
+  const since = waitingSinceMs === undefined ? '' : ` since ${formatClock(waitingSinceMs)}`;
+  const cost = `${tombstones.toLocaleString('en')} tombstones, ${formatBytes(tombstoneBytes)}; tables ${Math.round(tableShare * 100)}% of their limit`;
+  const help = waitingFor.map((id) => `\`toposphere forget ${id}\``).join(', ');
+  return [`${name}: round ${round} waits for ${whom}${since}; ${cost}; ${help} if it will not return`];
+}
+
+/** Local time, with the date when it is not today's. */
+function formatClock(wallMs: number): string {
+  const then = new Date(wallMs);
+  const [hours, minutes] = [then.getHours(), then.getMinutes()].map((part) => String(part).padStart(2, '0'));
+  const day = then.toDateString() === new Date().toDateString() ? '' : `${then.toISOString().slice(0, 10)} `;
+  return `${day}${hours ?? ''}:${minutes ?? ''}`;
+}
+
+function formatBytes(bytes: number): string {
+  if (bytes < 1000) return `${bytes} B`;
+  return bytes < 1_000_000 ? `${(bytes / 1000).toFixed(1)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
+}
+
+/** True when the peer takes writes and is in touch with every one of `ids`, both ways. */
 export function hearsAll(report: StatusReport, ids: readonly string[]): boolean {
+  if (report.phase !== undefined && report.phase !== 'member') return false;
   return ids.every(
     (id) =>
       id === report.id ||

@@ -41,6 +41,14 @@ export interface Backend {
   describe(): Record<string, unknown>;
   /** Hex digest over all entries with their tags: equal on peers that converged. */
   digest(): Promise<{ readonly digest: string; readonly visible: number; readonly tombstones: number }>;
+  /** What would be lost or unknown if the member were forgotten, in one sentence; throws BAD_ARGUMENT for who is none. */
+  describeForgetting(id: string): string;
+  /** Forgets a member for good; resolves when that is durable here. Throws like `describeForgetting`. */
+  forget(id: string): Promise<void>;
+  /** Takes part with what this disk holds, when nobody is left to join from; resolves when that is durable. Throws BAD_ARGUMENT for a peer that need not, or may not. */
+  bootstrap(): Promise<void>;
+  /** Reads servers.txt again; resolves to what changed, in one sentence. Throws BAD_CONFIGURATION, and nothing changed then. */
+  reload(): Promise<string>;
   /** Sets or clears rehearsed faults; throws BAD_ARGUMENT unless the peer was started with faults allowed. `words` as in `faults cut beta gamma`. */
   rehearseFaults(words: readonly string[]): string;
 }

@@ -32,7 +32,7 @@ interface Described {
 /** A whole number within `minimum`..`maximum`, both inclusive, in `unit`. */
 export interface NumberTunable extends Described {
   readonly kind: 'number';
-  readonly unit: 'ms' | 'bytes' | 'port';
+  readonly unit: 'ms' | 'bytes' | 'port' | 'updates' | 'rows';
   /** Undefined: follows from another setting, as `meaning` says. */
   readonly default: number | undefined;
   readonly minimum: number;
@@ -75,6 +75,10 @@ export const TUNABLES = {
   deadAfterMs: { kind: 'number', unit: 'ms', default: 2000, minimum: 30, maximum: HOUR_MS, meaning: 'silence after which a member is presumed dead', raising: 'fewer false verdicts; the ring closes later behind a dead peer' },
   maxDriftMs: { kind: 'number', unit: 'ms', default: 500, minimum: 10, maximum: HOUR_MS, meaning: 'how far ahead of the other clocks a timestamp may be; the same on every peer', raising: 'tolerates worse clocks; a fast clock wins over later writes for longer' },
   maxValueBytes: { kind: 'number', unit: 'bytes', default: 16 * MEBIBYTE, minimum: 1, maximum: 16 * MEBIBYTE, meaning: 'longest value; the same on every peer', raising: 'more memory for each transfer under way' },
+  gcUpdateCount: { kind: 'number', unit: 'updates', default: 20_000, minimum: 1, maximum: 1_000_000_000, meaning: 'own updates after which a checkpoint round begins', raising: 'rounds come less often; update tables grow longer' },
+  gcIntervalMs: { kind: 'number', unit: 'ms', default: 30_000, minimum: 100, maximum: 24 * HOUR_MS, meaning: 'time after which a checkpoint round begins when there is anything to collect', raising: 'tombstones are kept longer' },
+  maxTableRows: { kind: 'number', unit: 'rows', default: 1_000_000, minimum: 100, maximum: 1_000_000_000, meaning: 'length of one update table at which its older half is let go while a round waits for a member', raising: 'more disk; a peer that was away for long is caught up record by record, not by checkpoint' },
+  bootstrap: { kind: 'flag', meaning: 'on an empty disk, begin at once: for one peer, on the very first start of a cluster without the others' },
   receiveBufferBytes: { kind: 'number', unit: 'bytes', default: 8 * MEBIBYTE, minimum: 64 * KIBIBYTE, maximum: 256 * MEBIBYTE, meaning: 'UDP receive buffer asked of the kernel for each socket', raising: 'bursts lose fewer datagrams, if the kernel grants it (status says what was granted)' },
   allowFaults: { kind: 'flag', meaning: 'obey `toposphere faults` (rehearsed cuts and losses)' },
   clockOffsetMs: { kind: 'number', unit: 'ms', default: 0, minimum: -24 * HOUR_MS, maximum: 24 * HOUR_MS, meaning: 'rehearsed clock error; needs --allow-faults', raising: 'runs the clock further ahead; negative runs it behind' },
@@ -121,6 +125,10 @@ export interface PeerOptions {
   readonly deadAfterMs: number;
   readonly maxDriftMs: number;
   readonly maxValueBytes: number;
+  readonly gcUpdateCount: number;
+  readonly gcIntervalMs: number;
+  readonly maxTableRows: number;
+  readonly bootstrap: boolean;
   readonly receiveBufferBytes: number;
   readonly allowFaults: boolean;
   readonly clockOffsetMs: number;
@@ -262,6 +270,10 @@ async function resolvePeer(
     deadAfterMs: number('deadAfterMs'),
     maxDriftMs: number('maxDriftMs'),
     maxValueBytes: number('maxValueBytes'),
+    gcUpdateCount: number('gcUpdateCount'),
+    gcIntervalMs: number('gcIntervalMs'),
+    maxTableRows: number('maxTableRows'),
+    bootstrap: settings.bootstrap ?? false,
     receiveBufferBytes: number('receiveBufferBytes'),
     allowFaults: settings.allowFaults ?? false,
     clockOffsetMs: number('clockOffsetMs'),

@@ -10,10 +10,24 @@ import type { MessageKind } from '../core/messages.ts';
 import type { PeerId } from '../core/types.ts';
 import { ToposphereError } from '../core/errors.ts';
 
-export const MESSAGE_KINDS: readonly MessageKind[] = ['update', 'keepalive', 'heartbeat', 'sync', 'nak'];
+export const MESSAGE_KINDS: readonly MessageKind[] = [
+  'update',
+  'keepalive',
+  'heartbeat',
+  'sync',
+  'nak',
+  'prepare',
+  'prepared',
+  'refuse',
+  'commit',
+  'join',
+  'checkpoint',
+  'fenced',
+  'alarm',
+];
 
 const USAGE =
-  'say `cut <id> [<id> …]`, `heal [<id> …]`, `drop <percent> [update|keepalive|heartbeat|sync|nak]` or `status`';
+  'say `cut <id> [<id> …]`, `heal [<id> …]`, `drop <percent> [update|keepalive|heartbeat|sync|nak|…]` or `status`';
 
 export interface FaultsReport {
   readonly cut: readonly PeerId[];

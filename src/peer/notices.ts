@@ -43,6 +43,33 @@ export function describeNotice(
         level: 'warn',
         text: `servers.txt of ${detail['peer']} says something else than ours: compare the files`,
       };
+    case 'mustJoin':
+      return { level: 'warn', text: `this peer takes no writes until it has joined: ${detail['why']}` };
+    case 'joined':
+      return { level: 'info', text: `joined: ${detail['entries']} entries came with a checkpoint` };
+    case 'began':
+      return { level: 'info', text: 'no peer has any data: this one begins' };
+    case 'bootstrapped':
+      return { level: 'warn', text: 'told to take part with what this disk holds' };
+    case 'roundRefused':
+      return {
+        level: 'info',
+        text: `a checkpoint round was refused (${detail['reason']}) and will be tried again`,
+      };
+    case 'checkpointTooLarge':
+      return {
+        level: 'warn',
+        text: `${detail['peer']} asks for a checkpoint, and this store is too large to be sent as messages`,
+      };
+    case 'admitted':
+      return { level: 'info', text: `${detail['peer']} is a member now` };
+    case 'forgotten':
+      return { level: 'warn', text: `${detail['peer']} was forgotten: it is no member any more, for good` };
+    case 'selfForgotten':
+      return {
+        level: 'warn',
+        text: 'the other peers have forgotten this one: it takes no writes; give it a new id and an empty data directory',
+      };
     default:
       return assertNever(notice.name);
   }

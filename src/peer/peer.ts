@@ -5,11 +5,11 @@
  * their acknowledgement level says (R1). There is no leader to ask: a peer that hears nobody takes writes
  * like any other, and what it took reaches the others when they are back.
  */
-import { fnv1a } from '../core/state.ts';
+import { fnv1a } from '../core/vectorHash.ts';
 import { ToposphereError } from '../core/errors.ts';
 import { defaultLimits, type CoreSettings } from '../core/settings.ts';
 import type { KeyRange } from '../core/store.ts';
-import type { Key, PeerId } from '../core/types.ts';
+import type { Key } from '../core/types.ts';
 import { openNetwork, type Network } from '../network/network.ts';
 import { openLmdbStore, type LmdbStore } from '../storage/lmdbStore.ts';
 import { createEnvelope } from '../wire/envelope.ts';
@@ -29,6 +29,7 @@ import {
 } from './keys.ts';
 import { describeNotice } from './notices.ts';
 import { PeerBackend } from './peerBackend.ts';
+import { AddressBook, reloadServers } from './addressBook.ts';
 import { createMachinePorts } from './machinePorts.ts';
 import { Runtime } from './runtime.ts';
 import { canonicalServersText } from './serversFile.ts';
@@ -106,13 +107,11 @@ export class Peer {
         `${options.id} is not in ${options.servers.name}: add its line, or correct --id`,
       );
     }
-    const peers = new Map<PeerId, { host: string; port: number }>();
-    for (const { id, address, port } of options.servers.servers) peers.set(id, { host: address, port });
-    peers.delete(options.id);
+    const addresses = new AddressBook(options.id, options.servers);
     let runtime: Runtime | undefined;
     const network = await openNetwork({
       self: { host: own.address, port: own.port },
-      peers,
+      peers: addresses.peers,
       multicast: options.multicast,
       receiveBufferBytes: options.receiveBufferBytes,
       onDatagram: (bytes, channel, source) => runtime?.receive(bytes, channel, source),
@@ -133,7 +132,14 @@ export class Peer {
         ports.random,
       );
       runtime = new Runtime(
-        { id: options.id, members, settings: coreSettings(options), store, random: ports.random },
+        {
+          id: options.id,
+          members,
+          settings: coreSettings(options),
+          store,
+          random: ports.random,
+          isBootstrap: options.bootstrap,
+        },
         ports,
         faults,
         {
@@ -154,11 +160,13 @@ export class Peer {
         ...(options.clusterKey === undefined ? {} : { keys: [{ id: 1, secret: options.clusterKey }] }),
       });
       await runtime.start(envelope);
+      const opened = runtime;
       const backend = new PeerBackend({
         runtime,
         store,
         now: ports.now,
         createHash: () => hashing.createHash64(),
+        reload: () => reloadServers(addresses, opened, options.logger),
         describeNetwork: () => ({ ...network.report() }),
       });
       return new Peer({ options, runtime, store, network, backend, failureListeners });
@@ -249,6 +257,30 @@ export class Peer {
     return this.backend.digest();
   }
 
+  /** What would be lost or unknown if a member were forgotten, in one sentence. Throws BAD_ARGUMENT for who is none. */
+  describeForgetting(id: string): string {
+    this.#assertOpen();
+    return this.backend.describeForgetting(id);
+  }
+
+  /** Forgets a member for good, everywhere; resolves when that is durable here. Throws like `describeForgetting`. */
+  async forget(id: string): Promise<void> {
+    this.#assertOpen();
+    await this.backend.forget(id);
+  }
+
+  /** Takes part with what this disk holds, when nobody is left to join from; resolves when that is durable. Rejects with BAD_ARGUMENT if there is no need, or the peer was forgotten. */
+  async bootstrap(): Promise<void> {
+    this.#assertOpen();
+    await this.backend.bootstrap();
+  }
+
+  /** Reads servers.txt again: new lines are admitted, missing ones are kept. Resolves to what changed, in words. Rejects with BAD_CONFIGURATION, and nothing changed then. */
+  async reload(): Promise<string> {
+    this.#assertOpen();
+    return this.backend.reload();
+  }
+
   /** Called when the peer cannot go on (a commit failed): close it and open it again once the cause is mended. */
   onFailure(listener: (failure: ToposphereError) => void): void {
     this.#parts.failureListeners.add(listener);
@@ -294,8 +326,10 @@ function coreSettings(options: PeerOptions): CoreSettings {
     heartbeatMs: options.heartbeatMs,
     deadAfterMs: options.deadAfterMs,
     maxDriftMs: options.maxDriftMs,
+    gcUpdateCount: options.gcUpdateCount,
+    gcIntervalMs: options.gcIntervalMs,
     serversHash: fnv1a(canonicalServersText(options.servers)),
-    limits: { ...defaultLimits, maxValueBytes: options.maxValueBytes },
+    limits: { ...defaultLimits, maxValueBytes: options.maxValueBytes, maxTableRows: options.maxTableRows },
   };
 }
 

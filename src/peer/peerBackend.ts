@@ -2,10 +2,12 @@
  * A running peer as a server sees it: binary keys, synchronous reads and writes, acknowledgement by turn.
  */
 import type { Now } from '../core/clock.ts';
-import type { Key } from '../core/types.ts';
+import type { Key, PeerId } from '../core/types.ts';
 import type { LmdbStore } from '../storage/lmdbStore.ts';
 import type { AcknowledgementLevel, Backend, KeyChange } from './backend.ts';
+import { assertMayBootstrap } from './bootstrapping.ts';
 import { digestEntries, type Digest, type StreamingHash } from './digest.ts';
+import { describeForgetting } from './forgetting.ts';
 import { assertKeyLength, assertValueLength } from './keys.ts';
 import type { Runtime } from './runtime.ts';
 import { buildStatus, type PeerStatus } from './status.ts';
@@ -16,6 +18,8 @@ export interface PeerBackendParts {
   readonly store: LmdbStore;
   readonly now: () => Now;
   readonly createHash: () => StreamingHash;
+  /** Reads servers.txt again. */
+  readonly reload: () => Promise<string>;
   /** What the network layer reports: buffers granted, frames dropped. */
   readonly describeNetwork: () => Record<string, unknown>;
 }
@@ -91,7 +95,7 @@ export class PeerBackend implements Backend {
     const { runtime, store, now, describeNetwork } = this.#parts;
     return {
       ...buildStatus(runtime.state, now(), runtime.drops, runtime.dropSources, runtime.faults.report()),
-      network: { ...describeNetwork(), sendQueueDropped: runtime.sendQueue.dropped },
+      network: { ...describeNetwork(), sendQueueDropped: runtime.sendQueueDropped },
       storage: store.report(),
     };
   }
@@ -99,6 +103,37 @@ export class PeerBackend implements Backend {
   async digest(): Promise<Digest> {
     const { store, createHash } = this.#parts;
     return digestEntries(store.snapshot(), createHash());
+  }
+
+  describeForgetting(id: string): string {
+    return describeForgetting(this.#parts.runtime.state, this.#parts.now(), id);
+  }
+
+  async forget(id: string): Promise<void> {
+    const { runtime } = this.#parts;
+    this.describeForgetting(id); // refuses who is no member
+    runtime.forget(id as PeerId);
+    await this.#whenDurable();
+  }
+
+  async bootstrap(): Promise<void> {
+    const { runtime } = this.#parts;
+    assertMayBootstrap(runtime.state);
+    runtime.bootstrap();
+    await this.#whenDurable();
+  }
+
+  #whenDurable(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.acknowledge('durable', (failure) => {
+        if (failure === undefined) resolve();
+        else reject(failure);
+      });
+    });
+  }
+
+  reload(): Promise<string> {
+    return this.#parts.reload();
   }
 
   rehearseFaults(words: readonly string[]): string {

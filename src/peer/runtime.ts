@@ -6,38 +6,26 @@
  * committed, some when it is durable. A commit that fails ends the incarnation: no write is taken, no
  * waiting acknowledgement is given, and the owner is told.
  */
-import { onMessage, onStart, onTimer, onTurnEnd, takeChanges } from '../core/core.ts';
+import { onMessage, onReminder, onStart, onTimer, onTurnEnd, takeChanges } from '../core/core.ts';
 import type { Effect } from '../core/effects.ts';
 import { ToposphereError } from '../core/errors.ts';
+import { bootstrap } from '../core/join.ts';
+import { learnMembers } from '../core/members.ts';
 import type { Channel, Message } from '../core/messages.ts';
-import { createPeerState, type CoreOptions, type PeerState } from '../core/state.ts';
+import { createPeerState, type CoreOptions } from '../core/loadState.ts';
+import type { PeerState } from '../core/state.ts';
 import type { Store } from '../core/store.ts';
 import { assertNever, type Incarnation, type Key, type PeerId } from '../core/types.ts';
 import { findWriteRefusal, onWrite, type WriteRefusal } from '../core/write.ts';
 import type { AcknowledgementLevel } from './backend.ts';
-import { decodeMessage, encodeMessage } from '../wire/messageCodec.ts';
+import { decodeMessage } from '../wire/messageCodec.ts';
+import { closedWhileWaitingError, commitFailedError, supersededError } from './runtimeErrors.ts';
 import type { Envelope } from '../wire/envelope.ts';
 import type { Faults } from './faults.ts';
 import type { PacketSource, RuntimePorts } from './ports.ts';
-import { SendQueue } from './sendQueue.ts';
+import { Outbox } from './outbox.ts';
+import { createTurn, isAwaited, type Acknowledged, type Turn } from './turn.ts';
 import { Watchers } from './watchers.ts';
-
-export type Acknowledged = (failure?: Error) => void;
-
-type SendEffect = Extract<Effect, { kind: 'multicast' | 'send' }>;
-
-/** A message on its way out; sealed while its turn is being committed, so that it leaves the moment it may. */
-interface Outgoing {
-  readonly effect: SendEffect;
-  packet: Uint8Array | undefined;
-}
-
-interface Turn {
-  readonly committed: Outgoing[];
-  readonly durable: Outgoing[];
-  readonly onCommitted: Acknowledged[];
-  readonly onDurable: Acknowledged[];
-}
 
 /** Milliseconds that updates of other peers wait for company in a commit: a crash loses so much more, and repair brings it back. */
 const LINGER_MS = 10;
@@ -45,10 +33,6 @@ const LINGER_MS = 10;
 /** Writes that one event-loop turn must bring for the next to join it, and how long a turn may last then, milliseconds. */
 const STREAMING_WRITES = 8;
 const STREAMING_TURN_MS = 0.4;
-
-function emptyTurn(): Turn {
-  return { committed: [], durable: [], onCommitted: [], onDurable: [] };
-}
 
 export type NoticeEffect = Extract<Effect, { kind: 'notice' }>;
 
@@ -64,10 +48,10 @@ export class Runtime {
   /** Arrivals that were refused before the core saw them, by reason, and where the last of each came from. */
   readonly drops = new Map<string, number>();
   readonly dropSources = new Map<string, PacketSource>();
-  readonly sendQueue: SendQueue;
   readonly #ports: RuntimePorts;
   readonly #store: Store;
   readonly #events: RuntimeEvents;
+  readonly #outbox: Outbox;
   #envelope: Envelope | undefined;
   #isTurnOpen = false;
   #turnOpenedMs = 0;
@@ -85,7 +69,7 @@ export class Runtime {
     this.#store = options.store;
     this.#events = events;
     this.faults = faults;
-    this.sendQueue = new SendQueue(ports.endOfTurn);
+    this.#outbox = new Outbox(ports, faults);
     this.state = createPeerState(options, ports.now());
   }
 
@@ -98,6 +82,7 @@ export class Runtime {
           return;
         }
         this.#envelope = envelope;
+        this.#outbox.open(envelope);
         onStart(this.state, this.#ports.now());
         this.#openTurn();
         resolve();
@@ -105,11 +90,16 @@ export class Runtime {
     });
   }
 
+  /** Datagrams that were dropped because too many waited. */
+  get sendQueueDropped(): number {
+    return this.#outbox.dropped;
+  }
+
   /** Stops listening and speaking. What was taken in is still committed. */
   stop(): void {
     this.#isClosed = true; // first: what a watcher would still write is refused
     this.#endTurn();
-    if (this.#failure === undefined && this.#store.hasChanges()) this.#commitNow(emptyTurn());
+    if (this.#failure === undefined && this.#store.hasChanges()) this.#commitNow(createTurn());
   }
 
   /** Ends the turn as soon as the code that runs now is done, without waiting for other inputs: for whoever has nothing to batch. */
@@ -132,10 +122,32 @@ export class Runtime {
     throwRefusal(findWriteRefusal(this.state, this.#ports.now()));
   }
 
+  /** servers.txt was read again: whoever it lists is a member (section 8). Answers whether anybody is new. */
+  admit(ids: readonly PeerId[]): boolean {
+    this.#assertUsable();
+    const isNews = learnMembers(this.state, { admitted: ids, forgotten: [] });
+    this.#openTurn();
+    return isNews;
+  }
+
+  /** An operator says that this member will not come back: it is forgotten for good, everywhere. */
+  forget(id: PeerId): void {
+    this.#assertUsable();
+    learnMembers(this.state, { admitted: [], forgotten: [id] });
+    this.#openTurn();
+  }
+
+  /** An operator says that this peer takes part with what its disk holds, for nobody is left to join from (R10). */
+  bootstrap(): void {
+    this.#assertUsable();
+    bootstrap(this.state);
+    this.#openTurn();
+  }
+
   /** Calls back when every write of this turn so far has reached `level`, or never will. */
   acknowledge(level: AcknowledgementLevel, callback: Acknowledged): void {
     if (this.#failure !== undefined || this.#isClosed) {
-      callback(this.#failure ?? closedWhileWaiting());
+      callback(this.#failure ?? closedWhileWaitingError());
       return;
     }
     switch (level) {
@@ -223,13 +235,9 @@ export class Runtime {
   #endTurn(): void {
     if (!this.#isTurnOpen) return;
     this.#isTurnOpen = false;
-    const effects = onTurnEnd(this.state);
-    const turn: Turn = {
-      committed: [],
-      durable: [],
-      onCommitted: this.#onCommitted,
-      onDurable: this.#onDurable,
-    };
+    const effects = onTurnEnd(this.state, this.#ports.now());
+    this.#envelope?.setMembershipHash(this.state.membershipHash);
+    const turn = createTurn(this.#onCommitted, this.#onDurable);
     const fast = this.#onFast;
     this.#onCommitted = [];
     this.#onDurable = [];
@@ -237,8 +245,8 @@ export class Runtime {
     for (const effect of effects) this.#sortEffect(effect, turn);
     this.#commit(turn);
     for (const callback of fast) callback(this.#failure);
-    for (const outgoing of turn.committed) this.#seal(outgoing);
-    for (const outgoing of turn.durable) this.#seal(outgoing);
+    for (const outgoing of turn.committed) this.#outbox.seal(outgoing);
+    for (const outgoing of turn.durable) this.#outbox.seal(outgoing);
     this.#tellWatchers(); // last: what a listener writes belongs to a turn of its own (R2)
   }
 
@@ -249,7 +257,7 @@ export class Runtime {
       case 'send':
         if (effect.after === 'committed') turn.committed.push({ effect, packet: undefined });
         else if (effect.after === 'durable') turn.durable.push({ effect, packet: undefined });
-        else this.#send({ effect, packet: undefined });
+        else this.#outbox.send({ effect, packet: undefined });
         return;
       case 'schedule':
         this.#ports.after(effect.delayMs, () => {
@@ -257,6 +265,12 @@ export class Runtime {
           onTimer(this.state, this.#ports.now(), effect.timer, effect.token);
           this.#openTurn();
         });
+        return;
+      case 'remind':
+        turn.reminders.push(effect.reminder);
+        return;
+      case 'end':
+        this.#endIncarnation(effect.reason);
         return;
       case 'notice':
         this.#events.onNotice(effect);
@@ -268,9 +282,7 @@ export class Runtime {
 
   #commit(turn: Turn): void {
     const hasChanges = this.#store.hasChanges();
-    const waits =
-      turn.committed.length + turn.durable.length + turn.onCommitted.length + turn.onDurable.length > 0;
-    if (!waits) {
+    if (!isAwaited(turn)) {
       // Updates of other peers: nobody waits for them, so they may share a commit with what comes next.
       if (hasChanges) this.#commitSoon();
       return;
@@ -290,7 +302,7 @@ export class Runtime {
       if (this.#isClosed || this.#failure !== undefined) return;
       this.#endTurn(); // R2: never half a turn
       this.#isCommitSoon = false;
-      if (!this.#isTurnOpen && this.#store.hasChanges()) this.#commitNow(emptyTurn());
+      if (!this.#isTurnOpen && this.#store.hasChanges()) this.#commitNow(createTurn());
     });
   }
 
@@ -313,56 +325,41 @@ export class Runtime {
   }
 
   #onTurnCommitted(turn: Turn): void {
-    for (const outgoing of turn.committed.splice(0)) this.#send(outgoing);
+    for (const outgoing of turn.committed.splice(0)) this.#outbox.send(outgoing);
     for (const callback of turn.onCommitted.splice(0)) callback();
   }
 
   #onTurnDurable(turn: Turn): void {
-    for (const outgoing of turn.durable.splice(0)) this.#send(outgoing);
+    for (const outgoing of turn.durable.splice(0)) this.#outbox.send(outgoing);
     for (const callback of turn.onDurable.splice(0)) callback();
-  }
-
-  #seal(outgoing: Outgoing): Uint8Array | undefined {
-    const { effect } = outgoing;
-    const channel = effect.kind === 'send' && effect.by === 'stream' ? 'stream' : 'datagram';
-    outgoing.packet ??= this.#envelope?.seal(encodeMessage(effect.message), channel);
-    return outgoing.packet;
-  }
-
-  #send(outgoing: Outgoing): void {
-    const packet = this.#seal(outgoing);
-    if (packet === undefined || this.#failure !== undefined) return;
-    const { effect } = outgoing;
-    const { transport } = this.#ports;
-    if (effect.kind === 'multicast') {
-      this.sendQueue.push(() => {
-        transport.multicast(packet);
-      });
-      for (const to of effect.alsoTo) this.#unicast(to, packet);
-    } else if (effect.by === 'unicast') this.#unicast(effect.to, packet);
-    else if (!this.faults.cutsOff(effect.to)) transport.stream(effect.to, packet);
-  }
-
-  #unicast(to: PeerId, packet: Uint8Array): void {
-    if (this.faults.cutsOff(to)) return;
-    this.sendQueue.push(() => {
-      this.#ports.transport.unicast(to, packet);
-    });
+    for (const reminder of turn.reminders.splice(0)) {
+      if (this.#isClosed || this.#failure !== undefined) return;
+      onReminder(this.state, this.#ports.now(), reminder);
+      this.#openTurn();
+    }
   }
 
   /** R1: a commit that fails ends the incarnation. */
   #fail(reason: Error): void {
+    this.#failWith(commitFailedError(reason));
+  }
+
+  /** R10: this incarnation must not go on; what it has been told is saved first. */
+  #endIncarnation(reason: 'fenced' | 'superseded'): void {
+    const save = { committed: nothing, durable: nothing, failed: nothing };
+    if (this.#failure === undefined && this.#store.hasChanges()) this.#store.commit(save);
+    this.#failWith(supersededError(this.state.self.id, reason));
+  }
+
+  #failWith(failure: ToposphereError): void {
     if (this.#failure !== undefined) return;
-    this.#failure = new ToposphereError(
-      'STORAGE_FAILED',
-      `a commit failed (${reason.message}): no further write is taken; check the disk, then start the peer again`,
-      { changed: 'unknown', cause: reason },
-    );
+    this.#failure = failure;
+    this.#outbox.close();
     const owed = [...this.#onFast, ...this.#onCommitted, ...this.#onDurable];
     for (const turn of this.#waiting) owed.push(...turn.onCommitted, ...turn.onDurable);
     this.#waiting.clear();
-    for (const callback of owed) callback(this.#failure);
-    this.#events.onFailure(this.#failure);
+    for (const callback of owed) callback(failure);
+    this.#events.onFailure(failure);
   }
 
   #assertUsable(): void {
@@ -372,14 +369,8 @@ export class Runtime {
   }
 }
 
-function closedWhileWaiting(): ToposphereError {
-  return new ToposphereError(
-    'CLOSED',
-    'this peer is closing: the write may have been committed; read it after the next start',
-    {
-      changed: 'unknown',
-    },
-  );
+function nothing(): void {
+  // Nobody waits for this report.
 }
 
 function throwRefusal(refusal: WriteRefusal | undefined): void {

@@ -6,9 +6,16 @@
 import type { Now } from '../core/clock.ts';
 import { lastSequenceOf, missingCount } from '../core/haveSet.ts';
 import { isHeard, multicastHeardSinceMs } from '../core/liveness.ts';
-import { hashVector, type PeerState } from '../core/state.ts';
+import type { PeerState } from '../core/state.ts';
+import { hashVector } from '../core/vectorHash.ts';
 import type { OriginKey } from '../core/types.ts';
 import type { FaultsReport } from './faults.ts';
+import {
+  buildCollection,
+  buildMemory,
+  type CollectionStatus,
+  type MemoryStatus,
+} from './collectionStatus.ts';
 import type { PacketSource } from './ports.ts';
 
 export interface MemberStatus {
@@ -37,8 +44,12 @@ export interface PeerStatus {
   readonly vector: Readonly<Record<string, number>>;
   /** Updates that others are known to have and this peer has not. */
   readonly lagUpdates: number;
+  /** Whether it takes part, or is still to join. */
+  readonly phase: string;
   readonly keys: number;
   readonly tombstones: number;
+  readonly collection: CollectionStatus;
+  readonly memory: MemoryStatus;
   readonly clock: { readonly verdict: string; readonly medianOffsetMs: number };
   readonly writes: { readonly accepted: number; readonly refusedClockAhead: number };
   /** What was refused or lost on arrival, by reason. Only reasons that occurred. */
@@ -66,8 +77,11 @@ export function buildStatus(
     members: buildMembers(state, now),
     vector,
     lagUpdates: countLag(state),
+    phase: state.phase,
     keys: state.visibleKeys,
-    tombstones: state.tombstones,
+    tombstones: state.tombstones.count,
+    collection: buildCollection(state),
+    memory: buildMemory(state),
     clock: { verdict: state.clockVerdict, medianOffsetMs: Math.round(state.medianOffsetMs) },
     writes: {
       accepted: state.counters.writesAccepted,
@@ -92,7 +106,7 @@ function buildMembers(state: PeerState, now: Now): MemberStatus[] {
     hearsMe: view.hearsUs,
     multicast: view.hearsOurMulticast && view.lastMulticastMs >= sinceMs,
     converged: view.vectorHash === ownHash,
-    sameServers: view.serversHash === state.settings.serversHash,
+    sameServers: view.serversHash === state.serversHash,
     clockOffsetMs: Math.round(view.wallOffsetMs),
     silentMs: Number.isFinite(view.lastHeardMs) ? Math.round(now.monotonicMs - view.lastHeardMs) : null,
   }));

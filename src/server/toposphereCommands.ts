@@ -92,6 +92,54 @@ export const toposphereCommand: Command = {
     },
     {
       ...ORDINARY,
+      name: 'toposphere|forget',
+      arity: -3,
+      flags: ['admin', 'noscript', 'loading', 'stale'],
+      summary: 'Say what forgetting a member would lose, or with YES forget it for good',
+      partition: 'Spreads like any update; rounds no longer wait for the member where it is known.',
+      run: ({ backend, reply }, request) => {
+        const id = argumentUtf8(request, 2);
+        if (request.count === 3) {
+          reply.bulkUtf8(backend.describeForgetting(id));
+          return undefined;
+        }
+        if (request.count > 4 || argumentText(request, 3).toLowerCase() !== 'yes')
+          throw new ToposphereError('BAD_ARGUMENT', 'say TOPOSPHERE FORGET id, or TOPOSPHERE FORGET id YES');
+        return backend.forget(id).then(() => (writer) => {
+          writer.ok();
+        });
+      },
+    },
+    {
+      ...ORDINARY,
+      name: 'toposphere|bootstrap',
+      arity: 2,
+      flags: ['admin', 'noscript', 'loading', 'stale'],
+      summary: 'Let this peer take part with what its disk holds, when nobody is left to join from',
+      partition: LOCAL_TO_PEER,
+      run: async ({ backend }) => {
+        await backend.bootstrap();
+        return (reply) => {
+          reply.ok();
+        };
+      },
+    },
+    {
+      ...ORDINARY,
+      name: 'toposphere|reload',
+      arity: 2,
+      flags: ['admin', 'noscript', 'loading', 'stale'],
+      summary: 'Read servers.txt again: new lines are admitted as members',
+      partition: LOCAL_TO_PEER,
+      run: async ({ backend }) => {
+        const changed = await backend.reload();
+        return (reply) => {
+          reply.bulkUtf8(changed);
+        };
+      },
+    },
+    {
+      ...ORDINARY,
       name: 'toposphere|watch',
       arity: 3,
       summary: 'Be told of every change of a key with this prefix until the connection ends',

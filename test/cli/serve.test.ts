@@ -90,7 +90,7 @@ describe('the command line with real peers', function () {
   const servers = ['--servers', 'servers.txt'];
 
   it('serve says where it is reached, serves clients and ends with 0 on SIGTERM', async () => {
-    const { child, outcome } = await startUntil(['serve', '--id', 'p0'], /^ready .*$/m);
+    const { child, outcome } = await startUntil(['serve', '--id', 'p0', '--bootstrap'], /^ready .*$/m);
     assert.equal((await runCommand(['set', 'a', '1', ...servers], folder)).output.toString(), 'OK\n');
     assert.equal((await runCommand(['get', 'a', ...servers], folder)).output.toString(), '1\n');
     child.kill('SIGTERM');

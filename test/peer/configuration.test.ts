@@ -70,6 +70,10 @@ describe('configuration', () => {
       maxValueBytes: 16 * 1024 * 1024,
       receiveBufferBytes: 8 * 1024 * 1024,
       allowFaults: false,
+      bootstrap: false,
+      gcIntervalMs: 30_000,
+      gcUpdateCount: 20_000,
+      maxTableRows: 1_000_000,
       clockOffsetMs: 0,
       logger,
     });

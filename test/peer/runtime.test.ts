@@ -38,6 +38,7 @@ class World {
         settings: defaultSettings,
         store: this.disk.store,
         random: () => 0.5,
+        isBootstrap: true,
       },
       {
         now: () => ({ monotonicMs: this.timeMs, wallMs: WALL_MS + this.timeMs }),
@@ -262,10 +263,7 @@ describe('runtime', () => {
 
   it('drops what it cannot read and counts it by reason', () => {
     world.runtime.receive(Buffer.from('GET / HTTP/1.1'), 'unicast', SOURCE);
-    const packet = world.ofBeta.seal(
-      encodeMessage({ kind: 'heartbeat', vectorHash: 0, vector: [] }),
-      'datagram',
-    );
+    const packet = world.ofBeta.seal(encodeMessage({ kind: 'heartbeat', vectorHash: 0 }), 'datagram');
     packet[packet.length - 1] = (packet.at(-1) ?? 0) ^ 1;
     world.runtime.receive(packet, 'unicast', SOURCE);
     assert.equal(

@@ -119,6 +119,10 @@ export function createMapBackend(): MapBackend {
     },
     describe: () => ({ id: 'alpha', lagUpdates: 0, peers: [{ id: 'beta', isAlive: true }] }),
     digest: () => Promise.resolve({ digest: 'c0ffee', visible: values.size, tombstones: 0 }),
+    describeForgetting: (id) => `${id} was last heard 5 s ago`,
+    forget: () => Promise.resolve(),
+    bootstrap: () => Promise.resolve(),
+    reload: () => Promise.resolve('nothing new'),
     rehearseFaults: (words) => {
       if (words[0] !== 'heal') {
         throw new ToposphereError('BAD_ARGUMENT', 'this peer was not started with --allow-faults');

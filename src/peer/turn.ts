@@ -1,0 +1,25 @@
+/**
+ * What waits for the commit of one event-loop turn (R1): messages, reminders, acknowledgements, each until its level is reached.
+ */
+import type { Reminder } from '../core/effects.ts';
+import type { Outgoing } from './outbox.ts';
+
+export type Acknowledged = (failure?: Error) => void;
+
+export interface Turn {
+  readonly committed: Outgoing[];
+  readonly durable: Outgoing[];
+  readonly reminders: Reminder[];
+  readonly onCommitted: Acknowledged[];
+  readonly onDurable: Acknowledged[];
+}
+
+/** A turn with those acknowledgements and nothing else yet. */
+export function createTurn(onCommitted: Acknowledged[] = [], onDurable: Acknowledged[] = []): Turn {
+  return { committed: [], durable: [], reminders: [], onCommitted, onDurable };
+}
+
+/** Whether anything waits for this turn's commit. */
+export function isAwaited({ committed, durable, reminders, onCommitted, onDurable }: Turn): boolean {
+  return committed.length + durable.length + reminders.length + onCommitted.length + onDurable.length > 0;
+}
