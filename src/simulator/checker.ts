@@ -17,6 +17,8 @@ export interface Checker {
   readonly beforeCrash?: (world: World, peer: VirtualPeer, kind: 'process' | 'power' | 'disk') => void;
   /** A process has loaded what its disk holds. */
   readonly afterStart?: (world: World, peer: VirtualPeer) => void;
+  /** A machine was given another disk, empty or older: what was known of the old one is void. */
+  readonly afterNewDisk?: (world: World, peer: VirtualPeer) => void;
   /** A write was told OK. */
   readonly onAcknowledged?: (world: World, peer: VirtualPeer, written: Written) => void;
   /** Everything is healed and every peer says that it has all. */

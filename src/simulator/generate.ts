@@ -19,6 +19,10 @@ export const FAULT_KINDS = [
   'clocks',
   'disks',
   'strays',
+  'wipes',
+  'rollbacks',
+  'members',
+  'multicast',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
@@ -54,7 +58,14 @@ export function generateSchedule(options: GenerateOptions): Schedule {
     const drawn = random() < 0.45 ? [] : GENERATORS[kind](random, context);
     if (kinds.has(kind)) faults.push(...drawn);
   }
-  const events: ScheduleEvent[] = [...generateOperations(stream('workload'), context), ...faults];
+  const operations = generateOperations(stream('workload'), context);
+  const events: ScheduleEvent[] = [
+    ...shareTurns(stream('turns'), resizeValues(stream('sizes'), operations)),
+    ...faults,
+  ];
+  const admitted = new Set(faults.flatMap((fault) => (fault.do === 'admit' ? [fault.peer] : [])));
+  const forgotten = new Set(faults.flatMap((fault) => (fault.do === 'forget' ? [fault.member] : [])));
+  const lasting = peers.filter((peer) => !admitted.has(peer) && !forgotten.has(peer));
   const coreRandom = stream('core');
   return {
     version: 1,
@@ -63,7 +74,8 @@ export function generateSchedule(options: GenerateOptions): Schedule {
     durationMs,
     settings: drawSettings(stream('settings')),
     link: drawLink(stream('link'), kinds.has('links')),
-    healthyCore: peers.length > 2 && coreRandom() < 0.5 ? part(coreRandom, peers) : [],
+    ...(admitted.size > 0 ? { founders: peers.filter((peer) => !admitted.has(peer)) } : {}),
+    healthyCore: lasting.length > 2 && coreRandom() < 0.5 ? part(coreRandom, lasting) : [],
     events: events.sort((a, b) => a.atMs - b.atMs),
   };
 }
@@ -75,7 +87,11 @@ interface Context {
 
 /** Limits that a small run would never hit are shrunk until it does. */
 function drawSettings(random: RandomStream): Schedule['settings'] {
-  if (random() < 0.6) return {};
+  const rounds = {
+    gcIntervalMs: wholeBetween(random, 500, 8_000),
+    gcUpdateCount: pick(random, [5, 50, 20_000]),
+  };
+  if (random() < 0.6) return rounds;
   const small = (): number => wholeBetween(random, 3, 4);
   const candidates: Partial<CoreLimits> = {
     maxGapIntervals: small(),
@@ -90,9 +106,12 @@ function drawSettings(random: RandomStream): Schedule['settings'] {
     maxVectorGaps: small(),
     maxRepairDatagrams: small(),
     nakSilentTries: 1,
+    maxTableRows: 10 * small(),
+    sweepEntries: small(),
+    checkpointPartBytes: 300 * small(),
   };
   const limits = Object.fromEntries(Object.entries(candidates).filter(() => random() < 0.6));
-  return { limits };
+  return { ...rounds, limits };
 }
 
 function drawLink(random: RandomStream, isFaulty: boolean): LinkQuality {
@@ -102,6 +121,7 @@ function drawLink(random: RandomStream, isFaulty: boolean): LinkQuality {
   return {
     loss: loss < 0.6 ? 0 : howLossy * 0.4,
     updateLoss: updateLoss < 0.7 ? 0 : howLossy,
+    multicastLoss: 0,
     duplicate: duplicate < 0.7 ? 0 : 0.1,
     reorder: reorder < 0.7 ? 0 : 0.3,
     minDelayMs: 0.05,
@@ -137,6 +157,27 @@ function generateOperations(random: RandomStream, { peers, durationMs }: Context
 function drawValue(random: RandomStream, serial: number, largeShare: number): ValueSpec {
   if (!chance(random, largeShare)) return `v${serial}`;
   return chance(random, 0.05) ? 700_000 : wholeBetween(random, 1_200, 60_000);
+}
+
+/** Values of which a few fill a datagram, or one does not quite. */
+function resizeValues(random: RandomStream, operations: readonly Operation[]): Operation[] {
+  const share = pick(random, [0, 0, 0.1, 0.6]);
+  return operations.map((operation) => {
+    const [draw, size] = [random(), wholeBetween(random, 8, 1_300)];
+    const isResized = draw < share && operation.do === 'set' && typeof operation.value === 'string';
+    return isResized ? { ...operation, value: size } : operation;
+  });
+}
+
+/** Some bursts come as one pipeline: one turn, and UPDATEs of many records. */
+function shareTurns(random: RandomStream, operations: readonly Operation[]): Operation[] {
+  const share = pick(random, [0, 0.5, 1]);
+  let isShared = false;
+  return operations.map((operation, at) => {
+    const [before, after] = [operations[at - 1], operations[at + 1]];
+    if (before?.atMs !== operation.atMs) isShared = after?.atMs === operation.atMs && random() < share;
+    return isShared ? { ...operation, sharesTurn: true } : operation;
+  });
 }
 
 type FaultGenerator = (random: RandomStream, context: Context) => Fault[];
@@ -246,6 +287,53 @@ const GENERATORS: Readonly<Record<FaultKind, FaultGenerator>> = {
         // A process whose disk failed has ended; whoever watches over it starts it again.
         if (state === 'full' || state === 'fsyncError') faults.push({ atMs: toMs, do: 'start', peer });
       }
+    }
+    return faults;
+  },
+
+  wipes: (random, { peers, durationMs }) => {
+    const faults: Fault[] = [];
+    for (const peer of part(random, peers)) {
+      for (const { fromMs, toMs } of spells(random, durationMs, between(random, 0.2, 1.5), 10_000))
+        faults.push({ atMs: fromMs, do: 'wipe', peer }, { atMs: toMs, do: 'start', peer });
+    }
+    return faults;
+  },
+
+  rollbacks: (random, { peers, durationMs }) => {
+    const faults: Fault[] = [];
+    for (const peer of part(random, peers)) {
+      for (const { fromMs, toMs } of spells(random, durationMs, between(random, 0.3, 2), 20_000)) {
+        const backMs = between(random, fromMs, toMs);
+        faults.push({ atMs: fromMs, do: 'backUp', peer }, { atMs: backMs, do: 'rollBack', peer });
+        faults.push({ atMs: toMs, do: 'start', peer });
+      }
+    }
+    return faults;
+  },
+
+  members: (random, { peers, durationMs }) => {
+    const [newcomer, lost] = [peers.at(-1), peers[0]];
+    if (newcomer === undefined || lost === undefined || peers.length < 4) return [];
+    const faults: Fault[] = [{ atMs: between(random, 0, durationMs), do: 'admit', peer: newcomer }];
+    if (chance(random, 0.5)) {
+      const atMs = between(random, 0, durationMs);
+      if (chance(random, 0.5))
+        faults.push({ atMs: Math.max(0, atMs - 3000), do: 'crash', peer: lost, power: true });
+      faults.push({ atMs, do: 'forget', peer: pick(random, peers.slice(1, -1)), member: lost });
+    }
+    return faults;
+  },
+
+  multicast: (random, { peers, durationMs }) => {
+    const faults: Fault[] = [];
+    for (const { fromMs, toMs } of spells(random, durationMs, between(random, 0.3, 2), 30_000)) {
+      const group = chance(random, 0.4)
+        ? {}
+        : pick(random, [{ from: part(random, peers) }, { to: part(random, peers) }]);
+      const multicastLoss = pick(random, [1, 1, 0.7]);
+      faults.push({ atMs: fromMs, do: 'link', ...group, quality: { multicastLoss } });
+      faults.push({ atMs: toMs, do: 'link', ...group, quality: { multicastLoss: 0 } });
     }
     return faults;
   },

@@ -36,6 +36,28 @@ export class Machines {
     return peer?.isRunning !== true && twin?.isRunning === true ? twin : peer;
   }
 
+  /** Every link from one group to another, twins' included; both ways unless it is one-way. */
+  eachLink(
+    from: readonly string[],
+    to: readonly string[],
+    isOneWay: boolean,
+    change: (a: string, b: string) => void,
+  ): void {
+    for (const a of from) {
+      for (const b of to) {
+        if (a === b) continue;
+        for (const [source, target] of [
+          [a, b],
+          [a + TWIN_SUFFIX, b],
+          [a, b + TWIN_SUFFIX],
+        ] as const) {
+          change(source, target);
+          if (!isOneWay) change(target, source);
+        }
+      }
+    }
+  }
+
   transportOf(peer: VirtualPeer, network: VirtualNetwork): Transport {
     const noteSent = (bytes: Uint8Array): void => {
       peer.noteSpoken();

@@ -1,7 +1,7 @@
 /**
  * What of a packet a plot shows: its kind, the keys it is about, a line of words.
  *
- * KEEPALIVEs and HEARTBEATs are about no key and are not shown. A NAK names dots alone: whoever asks says which key a dot wrote.
+ * What is about no key (KEEPALIVE, HEARTBEAT, the messages of rounds) is not shown. A NAK names dots alone: whoever asks says which key a dot wrote.
  */
 import type { Channel, Message } from '../core/messages.ts';
 import { shorten } from './plotData.ts';
@@ -14,7 +14,7 @@ export interface PacketLook {
   readonly text: string;
 }
 
-type KeyedMessage = Exclude<Message, { readonly kind: 'keepalive' | 'heartbeat' }>;
+type KeyedMessage = Extract<Message, { readonly kind: 'update' | 'sync' | 'nak' }>;
 
 /** Dots of one NAK whose keys are looked up. */
 const NAK_DOTS = 2_000;
@@ -26,7 +26,7 @@ export function lookInto(
   keyOfDot: ReadonlyMap<string, string>,
 ): PacketLook | undefined {
   const message = sniff(bytes);
-  if (message === undefined || message.kind === 'keepalive' || message.kind === 'heartbeat') return undefined;
+  if (message?.kind !== 'update' && message?.kind !== 'sync' && message?.kind !== 'nak') return undefined;
   const text = `${describeMessage(message)}, ${channel}, ${bytes.length} bytes`;
   return { kind: kindOf(message), keys: keysOf(message, keyOfDot), text: shorten(text) };
 }
@@ -34,7 +34,7 @@ export function lookInto(
 function kindOf(message: KeyedMessage): PlotMessageKind {
   if (message.kind === 'update') return 'UPDATE';
   if (message.kind === 'nak') return 'NAK';
-  return message.vector === undefined ? 'SYNC' : 'HYBRID';
+  return message.have === undefined ? 'SYNC' : 'HYBRID';
 }
 
 /** The keys a message carries, or asks for. */

@@ -5,7 +5,7 @@
  * Owns the generator (sfc32) and how a seed and a concern's name become its state. Equal seeds and names, equal streams, on
  * every machine.
  */
-import { fnv1a } from '../core/state.ts';
+import { fnv1a } from '../core/vectorHash.ts';
 
 /** Uniform in [0, 1). */
 export type RandomStream = () => number;

@@ -2,18 +2,19 @@
  * What must hold when everything has been healed and the peers have had their time (protocol.md, section 11).
  *
  * Equal have-sets, equal contents, equal to the last-writer-wins fold of the surviving updates; what was acknowledged and could not
- * be lost is there; then silence: no SYNC and no NAK for three heartbeat periods. Gaps of dead incarnations are nobody's to
- * fill until rounds exist.
+ * be lost is there; the horizon past all tombstones, tables empty; then silence: nothing but KEEPALIVE and HEARTBEAT for three periods.
  */
 import { findBrokenInvariants } from '../core/invariants.ts';
-import { hasSequence } from '../core/haveSet.ts';
-import { hashVector } from '../core/state.ts';
+import { rowsOf } from '../core/dropping.ts';
+import { hasCollectable } from '../core/onCheckpointRound.ts';
+import { hashVector } from '../core/vectorHash.ts';
 import { compareTags } from '../core/types.ts';
 import type { Entry, Key } from '../core/types.ts';
 import { BrokenInvariant } from './brokenInvariant.ts';
 import { sniff } from './sniffer.ts';
 import type { VirtualPeer } from './virtualPeer.ts';
 import type { Checker, Observer } from './checker.ts';
+import type { ClosureWatch } from './closureWatch.ts';
 import type { World } from './world.ts';
 
 /** Heartbeat periods of silence asked for. */
@@ -23,13 +24,21 @@ const CONVERGE_WITHIN_MS = 20_000;
 
 /** Heals everything, waits until all peers have the same, asks the checkers, listens for silence. Answers how long it took, milliseconds. */
 export function comeToRest(world: World, talk: TalkCounter): number {
-  world.healAll();
+  world.operator.healAll();
   const startedMs = world.nowMs;
   const isEqual = (): boolean => haveSame(world.peers);
   if (!world.runUntilTrue(isEqual, CONVERGE_WITHIN_MS + longestWaitMs(world)))
     throw new BrokenInvariant('convergence', describeDifference(world));
   const tookMs = world.nowMs - startedMs;
   world.note('', `equal ${Math.round(tookMs)} ms after healing`);
+  world.checkAtRest();
+  // With all members there rounds run, and everything that may be forgotten is.
+  const withinMs = COLLECT_WITHIN_ROUNDS * (world.settings.gcIntervalMs + ROUND_MS) + longestWaitMs(world);
+  if (!world.runUntilTrue(() => world.peers.every(isCollected) && isEqual(), withinMs, 100))
+    throw new BrokenInvariant(
+      'collection',
+      `after ${withinMs} ms: ${world.peers.map(describeCollection).join('; ')}`,
+    );
   // What was on its way may still arrive; then nobody may have anything to say.
   world.run(2 * world.settings.heartbeatMs);
   if (!isEqual())
@@ -39,19 +48,30 @@ export function comeToRest(world: World, talk: TalkCounter): number {
   talk.isListening = true;
   world.run(SILENT_PERIODS * world.settings.heartbeatMs);
   talk.isListening = false;
-  if (talk.count > 0 && !world.peers.some(claimsLess))
+  if (talk.count > 0)
     throw new BrokenInvariant(
       'silence',
-      `${talk.count} repairs were sent when all had everything: ${talk.last}`,
+      `${talk.count} messages were sent when all had everything: ${talk.last}`,
     );
   return tookMs;
 }
 
-/** A peer with more gaps than a vector may claim is sent again what it does not claim; gaps of dead incarnations stay until rounds exist. */
-function claimsLess({ state }: VirtualPeer): boolean {
-  let gaps = 0;
-  for (const { have } of state.origins.values()) gaps += have.gaps.length / 2;
-  return gaps > state.settings.limits.maxVectorGaps;
+/** Rounds with all members there until nothing is left to collect, and what one takes besides its interval, milliseconds. */
+const COLLECT_WITHIN_ROUNDS = 4;
+const ROUND_MS = 5_000;
+
+/** Horizons adopted, tombstones gone, tables empty, dead incarnations folded. */
+export function isCollected(peer: VirtualPeer): boolean {
+  if (!peer.isRunning) return false;
+  const { state } = peer;
+  return state.pending.length === 0 && state.round === undefined && !hasCollectable(state);
+}
+
+export function describeCollection(peer: VirtualPeer): string {
+  if (!peer.isRunning) return `${peer.id} is down`;
+  const { id, state } = peer;
+  const rows = [...state.origins.values()].reduce((sum, origin) => sum + rowsOf(origin), 0);
+  return `${id} (${state.phase}) has ${state.tombstones.count} tombstones, ${rows} rows, ${state.pending.length} horizons waiting, waits for ${state.rounds.waitingFor.join(' ') || 'nobody'}`;
 }
 
 /** Counts repairs on their way while it listens. */
@@ -79,10 +99,16 @@ export function createTalkCounter(): TalkCounter {
 
 /** Running, and equal by what each has. */
 export function haveSame(peers: readonly VirtualPeer[]): boolean {
-  const [first, ...rest] = peers;
+  const [first] = peers;
   if (first?.isRunning !== true) return false;
   const hash = hashVector(first.state);
-  return rest.every((peer) => peer.isRunning && hashVector(peer.state) === hash);
+  const { membershipHash } = first.state;
+  return peers.every((peer) => {
+    if (!peer.isRunning) return false;
+    const { state } = peer;
+    const isMember = state.phase === 'member' && state.membershipHash === membershipHash;
+    return isMember && hashVector(state) === hash;
+  });
 }
 
 /** Updates stamped ahead of time are refused until it has come (section 8). */
@@ -109,61 +135,63 @@ function describeDifference(world: World): string {
   return `${(world.nowMs / 1000).toFixed(1)} s, ${vectors.join('; ')}`;
 }
 
-export function createRestChecks(): Checker {
-  /** Writes that no crash may take: acknowledged as durable, by a disk that is still there. */
+export function createRestChecks(watch: ClosureWatch): Checker {
   return {
     atRest(world) {
       for (const peer of world.peers)
         for (const fault of findBrokenInvariants(peer.state))
-          throw new BrokenInvariant(fault.slice(0, 2), `${peer.id}: ${fault}`);
-      const [first, ...rest] = world.peers;
+          throw new BrokenInvariant(fault.slice(0, fault.indexOf(':')), `${peer.id}: ${fault}`);
+      const [first] = world.peers;
       if (first === undefined) return;
-      const expected = foldSurvivors(world, first);
-      for (const peer of [first, ...rest]) assertHolds(peer, expected);
-      assertAcknowledged(world, first);
+      const expected = foldSurvivors(world, first, watch);
+      for (const peer of world.peers) assertHolds(peer, expected);
+      assertAcknowledged(world, first, watch);
     },
   };
 }
 
 /** The last writer of every key among the updates that survived. */
-function foldSurvivors(world: World, holder: VirtualPeer): ReadonlyMap<Key, Entry> {
+function foldSurvivors(world: World, holder: VirtualPeer, watch: ClosureWatch): ReadonlyMap<Key, Entry> {
   const newest = new Map<Key, Entry>();
-  for (const { origin, sequence, key, entry } of world.truth.all()) {
-    const have = holder.state.origins.get(origin)?.have;
-    if (have === undefined || !hasSequence(have, sequence)) continue;
+  for (const written of world.truth.all()) {
+    if (!watch.survives(holder, written)) continue;
+    const { key, entry } = written;
     const known = newest.get(key);
     if (known === undefined || compareTags(entry, known) > 0) newest.set(key, entry);
   }
   return newest;
 }
 
+/** The newest survivor of each key, or nothing, or a stand-in, where that is a tombstone that may have gone (R8). */
 function assertHolds(peer: VirtualPeer, expected: ReadonlyMap<Key, Entry>): void {
-  let count = 0;
-  for (const [key, entry] of peer.disk.store.entries({})) {
-    const wanted = expected.get(key);
-    count += 1;
-    if (wanted === undefined || compareTags(wanted, entry) !== 0)
-      throw new BrokenInvariant(
-        'last writer',
-        `${peer.id} holds ${key} of ${entry.id} at ${entry.timestamp}; the last surviving update is ${wanted === undefined ? 'none' : `of ${wanted.id} at ${wanted.timestamp}`}`,
-      );
-  }
-  if (count !== expected.size)
-    throw new BrokenInvariant(
+  const wrong = (key: Key, held: Entry | undefined, wanted: Entry | undefined): BrokenInvariant =>
+    new BrokenInvariant(
       'last writer',
-      `${peer.id} holds ${count} keys, not the ${expected.size} that were written`,
+      `${peer.id} holds ${key} ${describeTag(held)}; the last surviving update is ${describeTag(wanted)}`,
     );
+  for (const [key, wanted] of expected) {
+    const held = peer.disk.store.readEntry(key);
+    if (held !== undefined && compareTags(held, wanted) === 0) continue;
+    const isGone = wanted.kind === 'tombstone' && (held === undefined || held.kind === 'synthetic');
+    if (!isGone || wanted.timestamp > Math.max(peer.state.horizon, held?.timestamp ?? 0))
+      throw wrong(key, held, wanted);
+  }
+  for (const [key, held] of peer.disk.store.entries({}))
+    if (!expected.has(key)) throw wrong(key, held, undefined);
+}
+
+function describeTag(entry: Entry | undefined): string {
+  return entry === undefined ? 'nothing' : `${entry.kind} of ${entry.id} at ${entry.timestamp}`;
 }
 
 /** R1: an update acknowledged as durable survives every crash, and so reaches everyone. */
-function assertAcknowledged(world: World, holder: VirtualPeer): void {
-  for (const { origin, sequence, key, level, isAcknowledged, isOnLostDisk } of world.truth.all()) {
-    if (!isAcknowledged || level !== 'durable' || isOnLostDisk) continue;
-    const have = holder.state.origins.get(origin)?.have;
-    if (have === undefined || !hasSequence(have, sequence))
-      throw new BrokenInvariant(
-        'R1',
-        `${key} (${origin}/${sequence}) was acknowledged as durable and is nowhere`,
-      );
+function assertAcknowledged(world: World, holder: VirtualPeer, watch: ClosureWatch): void {
+  for (const written of world.truth.all()) {
+    const { key, origin, sequence, level, isAcknowledged, isOnLostDisk } = written;
+    if (!isAcknowledged || level !== 'durable' || isOnLostDisk || watch.survives(holder, written)) continue;
+    throw new BrokenInvariant(
+      'R1',
+      `${key} (${origin}/${sequence}) was acknowledged as durable and is nowhere`,
+    );
   }
 }

@@ -5,15 +5,18 @@
  * safety); healing, equality, silence. A broken invariant, or an error out of the shipped code, ends the run as a verdict.
  */
 import { ToposphereError } from '../core/errors.ts';
+import { isFolded } from '../core/closures.ts';
 import { hasSequence, gapRanges } from '../core/haveSet.ts';
 import { isAheadOfClock } from '../core/apply.ts';
 import { assertNever } from '../core/types.ts';
 import type { Hashing } from '../wire/hash.ts';
 import { BrokenInvariant } from './brokenInvariant.ts';
+import { createClosureWatch } from './closureWatch.ts';
 import { comeToRest, createRestChecks, createTalkCounter } from './restChecks.ts';
 import type { TalkCounter } from './restChecks.ts';
 import { GOOD_LINK } from './schedule.ts';
 import type { Schedule, ScheduleEvent } from './schedule.ts';
+import { createRoundChecks } from './roundChecks.ts';
 import { createStepChecks } from './stepChecks.ts';
 import { World } from './world.ts';
 import type { Checker, Observer } from './checker.ts';
@@ -62,14 +65,21 @@ export interface OpenRun {
 
 /** A world with the built-in checkers, in which nothing has happened yet. */
 export function openRun(
-  about: Pick<Schedule, 'seed' | 'peers' | 'settings' | 'link'>,
+  about: Pick<Schedule, 'seed' | 'peers' | 'founders' | 'settings' | 'link'>,
   options: RunOptions,
 ): OpenRun {
   const talk = createTalkCounter();
+  const watch = createClosureWatch();
   const world = new World({
     ...about,
     hashing: options.hashing,
-    checkers: [createStepChecks(), createRestChecks(), ...(options.checkers ?? [])],
+    checkers: [
+      createStepChecks(),
+      watch.checker,
+      createRoundChecks(),
+      createRestChecks(watch),
+      ...(options.checkers ?? []),
+    ],
     observers: [talk, ...(options.observers ?? [])],
   });
   options.workload?.(world);
@@ -125,10 +135,10 @@ function describeFailure(error: unknown, world: World): Failure {
 export function applyEvent(world: World, event: ScheduleEvent): void {
   switch (event.do) {
     case 'set':
-      world.write(event.peer, event.key, event.value, event.level);
+      world.write(event.peer, event.key, event.value, event.level, event.sharesTurn);
       return;
     case 'delete':
-      world.write(event.peer, event.key, undefined, event.level);
+      world.write(event.peer, event.key, undefined, event.level, event.sharesTurn);
       return;
     case 'cut':
       world.cut(event.from, event.to, event.oneWay);
@@ -151,11 +161,28 @@ export function applyEvent(world: World, event: ScheduleEvent): void {
     case 'resume':
       world.resume(event.peer);
       return;
+    case 'wipe':
+      world.crash(event.peer, true);
+      world.operator.wipe(event.peer);
+      return;
+    case 'backUp':
+      world.operator.backUp(event.peer);
+      return;
+    case 'rollBack':
+      world.crash(event.peer, true);
+      world.operator.rollBack(event.peer);
+      return;
+    case 'admit':
+      world.operator.admit(event.peer);
+      return;
+    case 'forget':
+      world.operator.forget(event.peer, event.member);
+      return;
     case 'twin':
-      world.startTwin(event.peer);
+      world.operator.startTwin(event.peer);
       return;
     case 'endTwin':
-      world.endTwin(event.peer);
+      world.operator.endTwin(event.peer);
       return;
     case 'clock':
       world.setClock(event.peer, event.offsetMs);
@@ -178,11 +205,13 @@ export function applyEvent(world: World, event: ScheduleEvent): void {
 function assertCoreProgress(world: World, core: readonly string[]): void {
   world.note('', `healthy core: ${core.join(', ')}`);
   for (const id of core) {
-    world.endTwin(id);
-    world.healPeer(id);
+    world.operator.endTwin(id);
+    world.operator.healPeer(id);
   }
   world.heal(core, core);
   world.setLinks(GOOD_LINK, core, core);
+  // Who has to join needs somebody who has something.
+  if (!core.some((id) => world.peer(id).state.phase === 'member')) return;
   const owed = core.flatMap((id) => {
     const peer = world.peer(id);
     const dots: {
@@ -190,7 +219,7 @@ function assertCoreProgress(world: World, core: readonly string[]): void {
       readonly sequence: number;
       readonly isKnown: (id: string) => boolean;
     }[] = [];
-    for (const { key, have } of peer.state.origins.values()) {
+    for (const { key, id: originId, incarnation, have } of peer.state.origins.values()) {
       for (const [from, to] of [[1, have.contiguous] as const, ...gapRanges(have)]) {
         for (let sequence = from; sequence <= to; sequence += 1) {
           const row = peer.disk.store.readRow(key, sequence);
@@ -200,7 +229,9 @@ function assertCoreProgress(world: World, core: readonly string[]): void {
             origin: key,
             sequence,
             isKnown: (other) => {
-              const there = world.peer(other).state.origins.get(key)?.have;
+              const { closures, origins } = world.peer(other).state;
+              if (isFolded(closures, originId, incarnation)) return true;
+              const there = origins.get(key)?.have;
               return there !== undefined && hasSequence(there, sequence);
             },
           });

@@ -4,16 +4,18 @@
  * Owns what each statement does and how an expectation is waited for. The same checkers look on as in any run, so a
  * scenario is a directed schedule with a few expectations of its own.
  */
+import type { Phase } from '../core/messages.ts';
 import { assertNever } from '../core/types.ts';
+import type { Key } from '../core/types.ts';
 import { BrokenInvariant } from './brokenInvariant.ts';
 import { bytesOf, describeValue } from './clientWrite.ts';
 import { peerNames } from './generate.ts';
-import { haveSame } from './restChecks.ts';
+import { describeCollection, haveSame, isCollected } from './restChecks.ts';
 import { conclude, openRun } from './run.ts';
 import type { RunOptions, RunResult } from './run.ts';
 import { GOOD_LINK } from './schedule.ts';
 import { parseScenario } from './scenarioParser.ts';
-import type { KeyWrite, Statement } from './scenarioParser.ts';
+import type { Statement } from './scenarioStatement.ts';
 import type { World } from './world.ts';
 
 /** How often an expectation is looked at, virtual milliseconds. */
@@ -21,8 +23,9 @@ const LOOK_EVERY_MS = 1;
 
 /** Runs the text of a scenario. Throws BAD_ARGUMENT when it cannot be read. */
 export function runScenario(text: string, options: RunOptions): RunResult {
-  const { peers, seed, settings, limits, statements } = parseScenario(text, peerNames);
-  const run = openRun({ seed, peers, settings: { ...settings, limits }, link: GOOD_LINK }, options);
+  const { peers, newcomers, seed, settings, limits, statements } = parseScenario(text, peerNames);
+  const founders = peers.filter((peer) => !newcomers.includes(peer));
+  const run = openRun({ seed, peers, founders, settings: { ...settings, limits }, link: GOOD_LINK }, options);
   return conclude(run, () => {
     for (const { text: words, line, does } of statements) {
       try {
@@ -63,6 +66,30 @@ function carryOut(world: World, statement: Statement): void {
     case 'start':
       world.start(statement.peer);
       return;
+    case 'loseKind':
+      world.setLostKind(statement.message, statement.isLost, statement.from, statement.to);
+      return;
+    case 'wipe':
+      world.operator.wipe(statement.peer);
+      return;
+    case 'backUp':
+      world.operator.backUp(statement.peer);
+      return;
+    case 'rollBack':
+      world.operator.rollBack(statement.peer);
+      return;
+    case 'admit':
+      world.operator.admit(statement.peer);
+      return;
+    case 'bootstrap':
+      world.operator.bootstrap(statement.peer);
+      return;
+    case 'forget':
+      world.operator.forget(statement.peer, statement.member);
+      return;
+    case 'expectState':
+      expectState(world, statement.state, statement.peers ?? world.ids, statement.withinMs);
+      return;
     case 'pause':
       world.pause(statement.peer);
       return;
@@ -70,10 +97,10 @@ function carryOut(world: World, statement: Statement): void {
       world.resume(statement.peer);
       return;
     case 'twin':
-      world.startTwin(statement.peer);
+      world.operator.startTwin(statement.peer);
       return;
     case 'endTwin':
-      world.endTwin(statement.peer);
+      world.operator.endTwin(statement.peer);
       return;
     case 'clock':
       world.setClock(statement.peer, statement.offsetMs);
@@ -88,7 +115,7 @@ function carryOut(world: World, statement: Statement): void {
       world.run(statement.forMs);
       return;
     case 'expectValue':
-      expectValues(world, statement.keys, statement.peers ?? world.ids, statement.withinMs);
+      expectValues(world, statement, statement.peers ?? world.ids);
       return;
     case 'expectEqual':
       expectEqual(world, statement.peers ?? world.ids, statement.withinMs);
@@ -100,9 +127,8 @@ function carryOut(world: World, statement: Statement): void {
 
 function expectValues(
   world: World,
-  keys: readonly KeyWrite[],
+  { keys, isDropped, withinMs }: Extract<Statement, { kind: 'expectValue' }>,
   ids: readonly string[],
-  withinMs: number,
 ): void {
   const wrong = (): string | undefined => {
     for (const id of ids) {
@@ -112,6 +138,8 @@ function expectValues(
           value === undefined || found === undefined
             ? value === undefined && found === undefined && world.peer(id).isRunning
             : Buffer.compare(found, bytesOf(value)) === 0;
+        if (isSame && isDropped && world.peer(id).disk.store.readEntry(key as Key) !== undefined)
+          return `${id} keeps a tombstone of ${key}`;
         if (!isSame)
           return `${id} has ${key} ${found === undefined ? 'absent' : `= ${Buffer.from(found).toString().slice(0, 40)}`}`;
       }
@@ -130,6 +158,26 @@ function expectValues(
     '',
     `as expected ${Math.round(world.nowMs - startedMs)} ms later: ${what}${keys.length > 1 ? ` and ${keys.length - 1} more` : ''}`,
   );
+}
+
+function expectState(
+  world: World,
+  state: 'collected' | Phase,
+  ids: readonly string[],
+  withinMs: number,
+): void {
+  const isSo = (id: string): boolean => {
+    const peer = world.peer(id);
+    if (!peer.isRunning) return false;
+    return state === 'collected' ? isCollected(peer) : peer.state.phase === state;
+  };
+  const startedMs = world.nowMs;
+  if (world.runUntilTrue(() => ids.every(isSo), withinMs, LOOK_EVERY_MS)) {
+    world.note('', `${state} ${Math.round(world.nowMs - startedMs)} ms later`);
+    return;
+  }
+  const wrong = ids.filter((id) => !isSo(id)).map((id) => describeCollection(world.peer(id)));
+  throw new BrokenInvariant('expectation', `not ${state} after ${withinMs} ms: ${wrong.join('; ')}`);
 }
 
 function expectEqual(world: World, ids: readonly string[], withinMs: number): void {

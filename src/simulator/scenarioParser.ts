@@ -1,87 +1,16 @@
 /**
  * Scenarios as short readable text, taken apart into statements.
  *
- * Owns the grammar (SCENARIO_HELP), series of keys (`k{1..100}`), quotes, and the wording of what cannot be read: every
+ * Owns series of keys (`k{1..100}`), quotes, and the wording of what cannot be read: every
  * fault of a text is reported together, with its line. What a statement does is scenario.ts's.
  */
 import { ToposphereError } from '../core/errors.ts';
+import type { Phase } from '../core/messages.ts';
+import { MESSAGE_KINDS } from '../peer/faults.ts';
+import type { KeyWrite, Scenario, Statement } from './scenarioStatement.ts';
 import { DISK_STATES } from './virtualDisk.ts';
 import type { DiskState } from './virtualDisk.ts';
-import type { Level, LinkQuality, ValueSpec } from './schedule.ts';
-
-export const SCENARIO_HELP = `One statement a line, or several with ; between them. # begins a comment.
-  peers alpha beta gamma          who takes part (alpha to delta when left out); or: peers 5
-  seed 7                          of all chance in the run (1 when left out)
-  settings keepaliveMs=100 …      limits maxGapIntervals=3 …
-  set x=1 at alpha durable        also fast or committed (when left out); set k{1..100}=v at alpha; set big=<70000 bytes> at alpha
-  delete x at alpha
-  cut alpha,beta from gamma,delta     cut alpha to beta (one way)     heal     heal alpha from gamma
-  lose 30% [of updates] [from alpha] [to beta]     duplicate 10%     reorder 20%     delay 5..40ms
-  crash alpha     power off alpha     start alpha     pause alpha     resume alpha
-  twin alpha     end twin alpha       a second process with its id, on a copy of its disk
-  clock alpha +3600s     clock alpha right
-  disk alpha full|slow|stalled|fsyncError|ok
-  stray alpha 30%                 its datagrams arrive from another address
-  wait 2s
-  expect x=1 everywhere within 2s     expect x absent at alpha,beta     expect equal within 1s among alpha,beta
-  expect refused set x=1 at alpha
-At the end everything is healed and the peers must come to rest, equal and silent.`;
-
-export type Statement =
-  | {
-      readonly kind: 'write';
-      readonly peer: string;
-      readonly writes: readonly KeyWrite[];
-      readonly level: Level;
-      readonly isRefused: boolean;
-    }
-  | {
-      readonly kind: 'cut';
-      readonly from: readonly string[];
-      readonly to: readonly string[];
-      readonly isOneWay: boolean;
-    }
-  | { readonly kind: 'heal'; readonly from?: readonly string[]; readonly to?: readonly string[] }
-  | {
-      readonly kind: 'links';
-      readonly quality: Partial<LinkQuality>;
-      readonly from?: readonly string[];
-      readonly to?: readonly string[];
-    }
-  | {
-      readonly kind: 'crash' | 'powerOff' | 'start' | 'pause' | 'resume' | 'twin' | 'endTwin';
-      readonly peer: string;
-    }
-  | { readonly kind: 'clock'; readonly peer: string; readonly offsetMs: number }
-  | { readonly kind: 'disk'; readonly peer: string; readonly state: DiskState }
-  | { readonly kind: 'stray'; readonly peer: string; readonly share: number }
-  | { readonly kind: 'wait'; readonly forMs: number }
-  | {
-      readonly kind: 'expectValue';
-      readonly keys: readonly KeyWrite[];
-      /** Undefined: everywhere. */
-      readonly peers: readonly string[] | undefined;
-      readonly withinMs: number;
-    }
-  | {
-      readonly kind: 'expectEqual';
-      readonly peers: readonly string[] | undefined;
-      readonly withinMs: number;
-    };
-
-export interface KeyWrite {
-  readonly key: string;
-  /** Undefined: deleted, or absent. */
-  readonly value: ValueSpec | undefined;
-}
-
-export interface Scenario {
-  readonly peers: readonly string[];
-  readonly seed: number;
-  readonly settings: Readonly<Record<string, number>>;
-  readonly limits: Readonly<Record<string, number>>;
-  readonly statements: readonly { readonly text: string; readonly line: number; readonly does: Statement }[];
-}
+import type { Level } from './schedule.ts';
 
 const DEFAULT_PEERS = ['alpha', 'beta', 'gamma', 'delta'];
 const SERIES_LIMIT = 100_000;
@@ -91,6 +20,7 @@ const NAMED_STATES = DISK_STATES.join('|');
 export function parseScenario(text: string, nameOf: (count: number) => readonly string[]): Scenario {
   const faults: string[] = [];
   let peers: readonly string[] = DEFAULT_PEERS;
+  let newcomers: readonly string[] = [];
   let seed = 1;
   const settings: Record<string, number> = {};
   const limits: Record<string, number> = {};
@@ -99,6 +29,7 @@ export function parseScenario(text: string, nameOf: (count: number) => readonly 
     try {
       const [verb, rest] = cutFirst(words);
       if (verb === 'peers') peers = /^\d+$/.test(rest) ? nameOf(Number(rest)) : rest.split(/[\s,]+/);
+      else if (verb === 'newcomers') newcomers = rest.split(/[\s,]+/);
       else if (verb === 'seed') seed = parseNumber(rest);
       else if (verb === 'settings') parseAssignments(rest, settings);
       else if (verb === 'limits') parseAssignments(rest, limits);
@@ -110,9 +41,10 @@ export function parseScenario(text: string, nameOf: (count: number) => readonly 
   for (const { does, line } of statements)
     for (const name of namesIn(does))
       if (!peers.includes(name)) faults.push(`line ${line}: no peer ${name}; there are ${peers.join(', ')}`);
+  for (const name of newcomers) if (!peers.includes(name)) faults.push(`newcomers: no peer ${name}`);
   if (faults.length > 0)
     throw new ToposphereError('BAD_ARGUMENT', `the scenario cannot be read:\n${faults.join('\n')}`);
-  return { peers, seed, settings, limits, statements };
+  return { peers, newcomers, seed, settings, limits, statements };
 }
 
 function parseStatement(verb: string, rest: string, words: string): Statement {
@@ -134,17 +66,38 @@ function parseStatement(verb: string, rest: string, words: string): Statement {
       const [, from = '', to = ''] = match(/^(\S+) from (\S+)$/, rest, 'heal, or heal a from b');
       return { kind: 'heal', from: from.split(','), to: to.split(',') };
     }
-    case 'lose':
+    case 'lose': {
+      const kind = /^(no )?([a-z]+)(?: from (\S+))?(?: to (\S+))?$/.exec(rest);
+      const message = MESSAGE_KINDS.find((known) => known === kind?.[2]);
+      if (kind === null || message === undefined) return parseLinks(verb, rest);
+      const groups = parseGroups(kind[3], kind[4]);
+      return { kind: 'loseKind', message, isLost: kind[1] === undefined, ...groups };
+    }
     case 'duplicate':
     case 'reorder':
     case 'delay':
       return parseLinks(verb, rest);
+    case 'wipe':
+    case 'admit':
+    case 'bootstrap':
     case 'crash':
     case 'start':
     case 'pause':
     case 'resume':
     case 'twin':
       return { kind: verb, peer };
+    case 'back': {
+      const [, name = ''] = match(/^up (\S+)$/, rest, 'back up alpha');
+      return { kind: 'backUp', peer: name };
+    }
+    case 'roll': {
+      const [, name = ''] = match(/^back (\S+)$/, rest, 'roll back alpha');
+      return { kind: 'rollBack', peer: name };
+    }
+    case 'forget': {
+      const [, member = '', at = ''] = match(/^(\S+) at (\S+)$/, rest, 'forget delta at alpha');
+      return { kind: 'forget', peer: at, member };
+    }
     case 'power': {
       const [, name = ''] = match(/^off (\S+)$/, rest, 'power off alpha');
       return { kind: 'powerOff', peer: name };
@@ -196,27 +149,38 @@ function parseWrite(verb: string, rest: string, isRefused: boolean): Statement {
 }
 
 function parseLinks(verb: 'lose' | 'duplicate' | 'reorder' | 'delay', rest: string): Statement {
-  const [, what = '', ofUpdates, from, to] = match(
-    /^(\S+)( of updates)?(?: from (\S+))?(?: to (\S+))?$/,
+  const [, what = '', of, from, to] = match(
+    /^(\S+)(?: of (updates|multicast))?(?: from (\S+))?(?: to (\S+))?$/,
     rest,
     `${verb} ${verb === 'delay' ? '5..40ms' : '30%'} [from a] [to b]`,
   );
-  const groups = {
-    ...(from === undefined ? {} : { from: from.split(',') }),
-    ...(to === undefined ? {} : { to: to.split(',') }),
-  };
+  const groups = parseGroups(from, to);
   if (verb === 'delay') {
-    const [, low = '', high = low] = match(/^([\d.]+)(?:\.\.([\d.]+))?ms$/, what, 'delay 5..40ms');
+    const [, low = '', high = low] = match(
+      /^(\d+(?:\.\d+)?)(?:\.\.(\d+(?:\.\d+)?))?ms$/,
+      what,
+      'delay 5..40ms',
+    );
     return { kind: 'links', quality: { minDelayMs: Number(low), maxDelayMs: Number(high) }, ...groups };
   }
   const share = parseShare(what);
   if (verb === 'lose')
     return {
       kind: 'links',
-      quality: ofUpdates === undefined ? { loss: share } : { updateLoss: share },
+      quality: { [of === undefined ? 'loss' : of === 'updates' ? 'updateLoss' : 'multicastLoss']: share },
       ...groups,
     };
   return { kind: 'links', quality: { [verb]: share }, ...groups };
+}
+
+function parseGroups(
+  from: string | undefined,
+  to: string | undefined,
+): { readonly from?: readonly string[]; readonly to?: readonly string[] } {
+  return {
+    ...(from === undefined ? {} : { from: from.split(',') }),
+    ...(to === undefined ? {} : { to: to.split(',') }),
+  };
 }
 
 function parseExpectation(rest: string): Statement {
@@ -229,17 +193,26 @@ function parseExpectation(rest: string): Statement {
   const late = /^equal within (\S+) among (\S+)$/.exec(rest);
   if (late !== null)
     return { kind: 'expectEqual', peers: (late[2] ?? '').split(','), withinMs: parseTime(late[1] ?? '') };
+  const state = /^(collected|fresh|joining|forgotten|member)(?: everywhere| at (\S+))?$/.exec(body);
+  if (state !== null)
+    return { kind: 'expectState', state: state[1] as Phase, peers: state[2]?.split(','), withinMs };
   const [, what = '', peers] = match(
     /^(.+?) (?:everywhere|at (\S+))$/,
     body,
     'expect x=1 everywhere, expect x absent at alpha,beta, or expect equal',
   );
-  const absent = /^(.+) absent$/.exec(what);
+  const absent = /^(.+) (absent|dropped)$/.exec(what);
   const keys =
     absent === null
       ? parseAssignment(what)
       : expand(unquote(absent[1] ?? '')).map((key) => ({ key, value: undefined }));
-  return { kind: 'expectValue', keys, peers: peers?.split(','), withinMs };
+  return {
+    kind: 'expectValue',
+    keys,
+    isDropped: absent?.[2] === 'dropped',
+    peers: peers?.split(','),
+    withinMs,
+  };
 }
 
 /** `x=1`, `k{1..9}=v`, `big=<7000 bytes>`; quoted parts are JSON strings. */
@@ -331,8 +304,13 @@ function namesIn(statement: Statement): readonly string[] {
     case 'heal':
     case 'links':
       return [...(statement.from ?? []), ...(statement.to ?? [])];
+    case 'loseKind':
+      return [...(statement.from ?? []), ...(statement.to ?? [])];
+    case 'forget':
+      return [statement.peer, statement.member];
     case 'expectValue':
     case 'expectEqual':
+    case 'expectState':
       return statement.peers ?? [];
     case 'wait':
       return [];

@@ -21,6 +21,8 @@ export interface LinkQuality {
   readonly loss: number;
   /** Of UPDATE only, on top of `loss`. */
   readonly updateLoss: number;
+  /** Of multicast only, on top of `loss`: 1 where a switch or a cloud does not pass it on. */
+  readonly multicastLoss: number;
   readonly duplicate: number;
   /** Share of datagrams that take up to ten times as long: they arrive out of order. */
   readonly reorder: number;
@@ -31,28 +33,21 @@ export interface LinkQuality {
 export const GOOD_LINK: LinkQuality = {
   loss: 0,
   updateLoss: 0,
+  multicastLoss: 0,
   duplicate: 0,
   reorder: 0,
   minDelayMs: 0.05,
   maxDelayMs: 0.25,
 };
 
-export type Operation =
-  | {
-      readonly atMs: number;
-      readonly do: 'set';
-      readonly peer: string;
-      readonly key: string;
-      readonly value: ValueSpec;
-      readonly level: Level;
-    }
-  | {
-      readonly atMs: number;
-      readonly do: 'delete';
-      readonly peer: string;
-      readonly key: string;
-      readonly level: Level;
-    };
+export type Operation = {
+  readonly atMs: number;
+  readonly peer: string;
+  readonly key: string;
+  readonly level: Level;
+  /** Its turn stays open for what comes in the same moment: one commit and as few UPDATEs as hold it all. */
+  readonly sharesTurn?: boolean;
+} & ({ readonly do: 'set'; readonly value: ValueSpec } | { readonly do: 'delete' });
 
 export type Fault =
   /** Nothing passes from any of `from` to any of `to`; with `oneWay` false, nor back. */
@@ -83,6 +78,11 @@ export type Fault =
   | { readonly atMs: number; readonly do: 'start'; readonly peer: string }
   /** SIGSTOP and SIGCONT. */
   | { readonly atMs: number; readonly do: 'pause' | 'resume'; readonly peer: string }
+  /** A dead peer's disk is replaced by an empty one; is copied away; is replaced by the last copy. */
+  | { readonly atMs: number; readonly do: 'wipe' | 'backUp' | 'rollBack'; readonly peer: string }
+  /** An operator at `peer` forgets a member for good; or a new one is started, which servers.txt everywhere lists from then on. */
+  | { readonly atMs: number; readonly do: 'forget'; readonly peer: string; readonly member: string }
+  | { readonly atMs: number; readonly do: 'admit'; readonly peer: string }
   /** A second process with the id of `peer`, on a copy of its disk; and its end. */
   | { readonly atMs: number; readonly do: 'twin' | 'endTwin'; readonly peer: string }
   /** Sets the wall clock so far from the true time. */
@@ -97,6 +97,8 @@ export interface Schedule {
   readonly version: 1;
   readonly seed: number;
   readonly peers: readonly string[];
+  /** Those of them that take part from the start; all when left out. The others wait for `admit`. */
+  readonly founders?: readonly string[];
   /** Length of the part with operations and faults, virtual milliseconds; healing comes after it. */
   readonly durationMs: number;
   readonly settings: {
@@ -104,6 +106,8 @@ export interface Schedule {
     readonly heartbeatMs?: number;
     readonly deadAfterMs?: number;
     readonly maxDriftMs?: number;
+    readonly gcUpdateCount?: number;
+    readonly gcIntervalMs?: number;
     readonly limits?: Partial<CoreLimits>;
   };
   readonly link: LinkQuality;
@@ -127,6 +131,8 @@ export function peersOf(event: ScheduleEvent): readonly string[] {
     case 'heal':
     case 'link':
       return [...(event.from ?? []), ...(event.to ?? [])];
+    case 'forget':
+      return [event.peer, event.member];
     default:
       return [event.peer];
   }
@@ -149,6 +155,7 @@ export function parseSchedule(text: string): Schedule {
   check.number(data['durationMs'], 'durationMs', 0, 1e9);
   check.settings(data['settings']);
   check.quality(data['link'], 'link', false);
+  if (data['founders'] !== undefined) check.members(data['founders'], 'founders', peers);
   check.members(data['healthyCore'], 'healthyCore', peers);
   if (!Array.isArray(data['events'])) faults.push('events: a list is wanted');
   else {
@@ -210,7 +217,14 @@ function createChecker(faults: string[]) {
     if (!isRecord(value, 'settings')) return;
     for (const [key, setting] of Object.entries(value)) {
       if (key !== 'limits') {
-        oneOf(key, `settings.${key}`, ['keepaliveMs', 'heartbeatMs', 'deadAfterMs', 'maxDriftMs']);
+        oneOf(key, `settings.${key}`, [
+          'keepaliveMs',
+          'heartbeatMs',
+          'deadAfterMs',
+          'maxDriftMs',
+          'gcUpdateCount',
+          'gcIntervalMs',
+        ]);
         number(setting, `settings.${key}`, 1, 1e9);
       } else if (isRecord(setting, 'settings.limits')) {
         for (const [limit, bound] of Object.entries(setting)) {
@@ -234,6 +248,7 @@ function createChecker(faults: string[]) {
           oneOf(typeof value['value'], `type of ${name}.value`, ['string', 'number']);
         oneOf(typeof value['key'], `type of ${name}.key`, ['string']);
         oneOf(value['level'], `${name}.level`, LEVELS);
+        oneOf(value['sharesTurn'], `${name}.sharesTurn`, [undefined, true, false]);
         break;
       case 'cut':
         groups(true);
@@ -258,7 +273,14 @@ function createChecker(faults: string[]) {
       case 'stray':
         number(value['share'], `${name}.share`, 0, 1);
         break;
+      case 'forget':
+        oneOf(value['member'], `${name}.member`, peers);
+        break;
       case 'start':
+      case 'admit':
+      case 'wipe':
+      case 'backUp':
+      case 'rollBack':
       case 'pause':
       case 'resume':
       case 'twin':

@@ -125,7 +125,14 @@ function withoutPeer(schedule: Schedule, peer: string): Schedule {
       events.push({ ...event, ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) });
     } else if (!peersOf(event).includes(peer)) events.push(event);
   }
-  return { ...schedule, peers: without(schedule.peers), healthyCore: without(schedule.healthyCore), events };
+  const founders = schedule.founders === undefined ? {} : { founders: without(schedule.founders) };
+  return {
+    ...schedule,
+    ...founders,
+    peers: without(schedule.peers),
+    healthyCore: without(schedule.healthyCore),
+    events,
+  };
 }
 
 function plainKeys(event: ScheduleEvent): ScheduleEvent {

@@ -3,13 +3,13 @@
  *
  * Reads only; never decides anything for a peer. Loss of one kind of message and readable transcripts need it.
  */
-import type { Message } from '../core/messages.ts';
+import type { Message, MessageKind } from '../core/messages.ts';
 import { clearPayloadOf } from '../wire/envelopeHeader.ts';
-import { decodeMessage, isUpdatePayload } from '../wire/messageCodec.ts';
+import { decodeMessage, peekKind } from '../wire/messageCodec.ts';
 
-export function isUpdate(packet: Uint8Array): boolean {
+export function kindOf(packet: Uint8Array): MessageKind | undefined {
   const payload = clearPayloadOf(packet);
-  return payload !== undefined && isUpdatePayload(payload);
+  return payload === undefined ? undefined : peekKind(payload);
 }
 
 export function sniff(packet: Uint8Array): Message | undefined {
@@ -32,11 +32,27 @@ export function describeMessage(message: Message): string {
     case 'keepalive':
       return `KEEPALIVE last ${message.lastSequence}, hears ${message.others === 'multicast' ? 'all' : 'none'}${message.listed.map(({ id, how }) => ` ${id}:${how}`).join('')}`;
     case 'heartbeat':
-      return `HEARTBEAT ${message.vector === undefined ? 'same' : message.vector.map(({ id, contiguous, gaps }) => `${id}:${contiguous}${gaps.length > 0 ? '+' : ''}`).join(' ')}`;
+      return `HEARTBEAT ${message.have === undefined ? 'same' : message.have.vector.map(({ id, contiguous, gaps }) => `${id}:${contiguous}${gaps.length > 0 ? '+' : ''}`).join(' ')}`;
     case 'sync':
-      return `${message.vector === undefined ? 'SYNC' : 'HYBRID'} ${message.records.length} records ${keysOf(message.records)}${message.more ? ' (more to come)' : ''}`;
+      return `${message.have === undefined ? 'SYNC' : 'HYBRID'} ${message.records.length} records ${keysOf(message.records)}${message.more ? ' (more to come)' : ''}`;
     case 'nak':
       return `NAK ${message.origin.id} ${message.ranges.map(([from, to]) => (from === to ? `${from}` : `${from}..${to}`)).join(' ')}`;
+    case 'prepare':
+      return `PREPARE ${message.number}`;
+    case 'prepared':
+      return `PREPARED ${message.round.id}/${message.round.number} promises ${message.promised}`;
+    case 'refuse':
+      return `REFUSE ${message.round.id}/${message.round.number} (${message.reason})`;
+    case 'commit':
+      return `COMMIT ${message.number} horizon ${message.horizon}`;
+    case 'join':
+      return 'JOIN';
+    case 'checkpoint':
+      return `CHECKPOINT part ${message.part}: ${message.entries.length} entries${message.facts === undefined ? '' : ', facts'}`;
+    case 'fenced':
+      return `FENCED ${message.isForgotten ? 'forgotten' : `below ${message.incarnation}`}`;
+    case 'alarm':
+      return `ALARM ${message.key}`;
   }
 }
 

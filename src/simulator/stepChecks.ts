@@ -1,110 +1,164 @@
 /**
  * The invariants of protocol.md, section 11, looked at after every step, on what the step touched.
  *
- * I1 a dot names one update; I2 (SUP) a recorded dot is covered by an entry with a tag at least as large; I3 an entry's dot is in have;
- * I4 vectors, clock and incarnations only grow within one disk's life; I5 no entry below the highest tag that was durable
- * here; I6 own timestamps rise and stay above promise and horizon; I14 the caps hold. And R1: what was acknowledged is
- * there after a restart. What a step does not touch cannot have broken by it, so this is as good as looking at everything.
+ * I1 a dot names one update; I2 (SUP) a recorded dot is covered by an entry with a tag at least as large, or by a tombstone that R8 let go;
+ * I3 an entry's dot is in have; I4 vectors, clock, horizon, fences and incarnations only grow within one disk's life; I5 no entry below the highest
+ * tag that this peer had; I6 own timestamps rise and stay above promise and horizon; I8 nothing new at or below the horizon is applied;
+ * I9, I14, I15. And R1: what was acknowledged is there after a restart. What a step does not touch it cannot have broken.
  */
+import { isFolded, isVoid } from '../core/closures.ts';
 import { gapRanges, hasSequence } from '../core/haveSet.ts';
 import { pendingCount } from '../core/repairQueue.ts';
-import type { PeerState } from '../core/state.ts';
 import { compareTags, originKey } from '../core/types.ts';
-import type { Entry, Key, OriginKey, Tag } from '../core/types.ts';
+import type { Entry, Key, OriginKey, PeerId, Tag } from '../core/types.ts';
 import { BrokenInvariant } from './brokenInvariant.ts';
-import type { Touched } from './touched.ts';
+import type { Checker } from './checker.ts';
+import type { TouchedEntry } from './touched.ts';
 import type { Written } from './truth.ts';
 import type { VirtualPeer } from './virtualPeer.ts';
-import type { Checker } from './checker.ts';
 import type { World } from './world.ts';
 
-/** What a peer had at the last look. */
+/** What a peer had at the last look, within this life of its process. */
 interface Seen {
   readonly contiguous: Map<OriginKey, number>;
+  readonly fences: Map<PeerId, number>;
   clock: number;
+  horizon: number;
+  promised: number;
+  joined: number;
 }
 
-/** What clients of a machine were promised that a crash of some kind may not take. */
-interface Promises {
-  written: Written[];
+/** What is known of a disk, over the lives of the processes that used it. */
+interface DiskLife {
+  /** Acknowledged, and to be there after the next start. */
+  promised: Written[];
+  /** What it held at the last start. */
+  atStart: ReadonlyMap<Key, Entry>;
+  /** Highest tag of each key that was on the disk at a start, or has been applied since. */
+  highest: Map<Key, Tag>;
 }
 
 export function createStepChecks(): Checker {
   const seenBy = new Map<VirtualPeer, Seen>();
-  const promisedBy = new Map<VirtualPeer, Promises>();
-  /** Highest tag of each key that is known to be on the disk of a machine. */
-  const durableTags = new Map<VirtualPeer, Map<Key, Tag>>();
+  const disks = new Map<VirtualPeer, DiskLife>();
+
+  function diskOf(peer: VirtualPeer): DiskLife {
+    const known = disks.get(peer);
+    if (known !== undefined) return known;
+    const life: DiskLife = { promised: [], atStart: new Map(), highest: new Map() };
+    disks.set(peer, life);
+    return life;
+  }
 
   return {
     afterStep(world, peer) {
       const { touched, state } = peer;
       const seen = seenBy.get(peer);
-      for (const { key, before, entry } of touched.entries) {
-        checkEntry(world, peer, key, before, entry);
-        checkOwn(state, entry);
-      }
+      if (seen === undefined) return;
+      for (const one of touched.entries) checkEntry(world, peer, one, seen, diskOf(peer).highest);
       for (const { origin, sequence, key } of touched.rows) checkRow(world, peer, origin, sequence, key);
-      if (touched.rows.length > 0 && seen !== undefined) checkVectors(peer.address, state, touched, seen);
-      if (seen !== undefined && state.clock < seen.clock)
-        throw new BrokenInvariant('I4', `the clock of ${peer.address} went back`);
-      if (seen !== undefined) seen.clock = state.clock;
-      checkCaps(peer.address, state);
+      if (touched.rows.length > 0 || touched.states.length > 0) checkGrowth(peer, seen);
+      if (state.clock < seen.clock) throw new BrokenInvariant('I4', `the clock of ${peer.address} went back`);
+      seen.clock = state.clock;
+      seen.joined = state.counters.checkpointsJoined;
+      if (state.counters.joinDisagreements > 0)
+        throw new BrokenInvariant('I9', `at ${peer.address} horizon and dots say different things of a key`);
+      if (state.counters.droppedContradiction > 0)
+        throw new BrokenInvariant(
+          'I2',
+          `a record for ${peer.address} of a dot that it has stands above its entry`,
+        );
+      checkCaps(peer);
     },
 
     beforeCrash(_world, peer, kind) {
-      const promises = promisedBy.get(peer);
-      if (promises !== undefined && kind !== 'process')
-        promises.written = promises.written.filter(({ level }) => level === 'durable');
+      const disk = diskOf(peer);
+      if (kind !== 'process') disk.promised = disk.promised.filter(({ level }) => level === 'durable');
+    },
+
+    afterNewDisk(_world, peer) {
+      disks.delete(peer);
     },
 
     afterStart(world, peer) {
       const { state } = peer;
       if (state.self.incarnation <= peer.spokenIncarnation)
         throw new BrokenInvariant('I4', `${peer.address} drew an incarnation that is not above its last one`);
+      world.truth.forget(state.own.key);
       seenBy.set(peer, {
         contiguous: new Map([...state.origins.values()].map(({ key, have }) => [key, have.contiguous])),
+        fences: new Map(state.fences),
         clock: state.clock,
+        horizon: state.horizon,
+        promised: state.promised,
+        joined: 0,
       });
       checkLoaded(world, peer);
-      for (const written of promisedBy.get(peer)?.written ?? []) checkPromise(peer, written);
-      promisedBy.set(peer, { written: [] });
-      checkDurableTags(peer, durableTags.get(peer));
-      // What it starts with is on the disk: from here on no key may fall below it.
-      durableTags.set(peer, new Map([...peer.disk.store.entries({})]));
+      const disk = diskOf(peer);
+      for (const written of disk.promised) checkPromise(peer, written);
+      disk.promised = [];
+      checkAtStart(world, peer, disk.atStart);
+      // What it starts with is on the disk: from here on no key may fall below it, nor below what R8 let go.
+      const entries: ReadonlyMap<Key, Entry> = new Map(peer.disk.store.entries({}));
+      disk.highest = new Map<Key, Tag>([...disk.atStart, ...entries]);
+      disk.atStart = entries;
     },
 
     onAcknowledged(_world, peer, written) {
-      if (written.level !== 'fast') promisedBy.get(peer)?.written.push(written);
+      if (written.level !== 'fast') diskOf(peer).promised.push(written);
     },
   };
+}
 
-  function checkOwn(state: PeerState, entry: Entry): void {
-    if (entry.id !== state.self.id || entry.incarnation !== state.self.incarnation) return;
-    if (entry.timestamp <= state.horizon || entry.timestamp <= state.promised)
+/** I1, I5, I6, I8, I3. Own new updates become known to the truth here. */
+function checkEntry(
+  world: World,
+  peer: VirtualPeer,
+  { key, before, entry }: TouchedEntry,
+  seen: Seen,
+  highest: Map<Key, Tag>,
+): void {
+  const { self, promised, counters } = peer.state;
+  const known = highest.get(key);
+  if (known !== undefined && entry.kind === 'value' && compareTags(entry, known) < 0)
+    throw new BrokenInvariant('I5', `${peer.address} put an older entry of ${key} over a newer one`);
+  if (before !== undefined && compareTags(entry, before) <= 0)
+    throw new BrokenInvariant('I5', `${peer.address} put an older entry of ${key} over a newer one`);
+  if (known === undefined || compareTags(entry, known) > 0) highest.set(key, entry);
+  if (entry.kind === 'synthetic') return;
+  const hasJoined = counters.checkpointsJoined > seen.joined;
+  if (entry.timestamp <= seen.horizon && before === undefined && !hasJoined)
+    throw new BrokenInvariant(
+      'I8',
+      `${peer.address} applied ${key} at ${entry.timestamp}, not above its horizon`,
+    );
+  const origin = originKey(entry.id, entry.incarnation);
+  if (entry.id === self.id && entry.incarnation === self.incarnation) {
+    if (world.truth.find(origin, entry.sequence) === undefined) world.truth.note(key, entry, world.nowMs);
+    if (entry.timestamp <= seen.horizon || (promised === seen.promised && entry.timestamp <= promised))
       throw new BrokenInvariant(
         'I6',
         `${entry.id} stamped ${entry.timestamp}, not above its promise and horizon`,
       );
   }
+  checkHeld(world, peer, key, entry);
 }
 
-/** I1, I5 (entries never fall), I3. Own new updates become known to the truth here. */
-function checkEntry(
-  world: World,
-  peer: VirtualPeer,
-  key: Key,
-  before: Entry | undefined,
-  entry: Entry,
-): void {
-  if (before !== undefined && compareTags(entry, before) <= 0)
-    throw new BrokenInvariant('I5', `${peer.address} put an older entry of ${key} over a newer one`);
-  if (entry.kind === 'synthetic') return;
+/** R4: what a peer itself knows to be void it does not take, by whatever way it comes. */
+function assertNotVoid({ address, state }: VirtualPeer, { id, incarnation, sequence }: Entry): void {
+  if (!isVoid(state.closures, id, incarnation, sequence)) return;
+  throw new BrokenInvariant(
+    'I7',
+    `${address} took ${id}/${incarnation}/${sequence}, which it knows to be void`,
+  );
+}
+
+/** I1 and I3 of an entry that is there, and that it is not void. */
+function checkHeld(world: World, peer: VirtualPeer, key: Key, entry: Entry): void {
+  assertNotVoid(peer, entry);
+  world.truth.assertTrue(peer.address, key, entry);
+  if (isFolded(peer.state.closures, entry.id, entry.incarnation)) return;
   const origin = originKey(entry.id, entry.incarnation);
-  const { self } = peer.state;
-  const isOwn = entry.id === self.id && entry.incarnation === self.incarnation;
-  if (isOwn && world.truth.find(origin, entry.sequence) === undefined)
-    world.truth.note(key, entry, world.nowMs);
-  else world.truth.assertTrue(peer.address, key, entry);
   const have = peer.state.origins.get(origin)?.have;
   if (have === undefined || !hasSequence(have, entry.sequence))
     throw new BrokenInvariant(
@@ -113,7 +167,7 @@ function checkEntry(
     );
 }
 
-/** I2: the dot's key has an entry at least as large as the update itself. */
+/** I2: the dot's key has an entry at least as large as the update itself, or R8 let a tombstone go that was. */
 function checkRow(world: World, peer: VirtualPeer, origin: OriginKey, sequence: number, key: Key): void {
   const name = `${origin}/${sequence}`;
   const truth = world.truth.find(origin, sequence);
@@ -124,28 +178,40 @@ function checkRow(world: World, peer: VirtualPeer, origin: OriginKey, sequence: 
       'I1',
       `${peer.address} recorded ${name} for ${key}; it was written to ${truth.key}`,
     );
+  assertNotVoid(peer, truth.entry);
   const entry = peer.disk.store.readEntry(key);
-  if (entry === undefined || compareTags(entry, truth.entry) < 0)
+  const isCovered =
+    entry === undefined
+      ? world.truth.hasDroppable(key, truth.entry, peer.state.horizon)
+      : compareTags(entry, truth.entry) >= 0;
+  if (!isCovered)
     throw new BrokenInvariant(
       'I2',
       `${peer.address} recorded ${name} of ${key} without an entry that covers it`,
     );
 }
 
-/** I4 for the origins that the step touched, and the cap of their gap sets. */
-function checkVectors(address: string, state: PeerState, touched: Touched, seen: Seen): void {
-  let last: OriginKey | undefined;
-  for (const { origin } of touched.rows) {
-    if (origin === last) continue;
-    last = origin;
-    const contiguous = state.origins.get(origin)?.have.contiguous ?? 0;
-    if (contiguous < (seen.contiguous.get(origin) ?? 0))
-      throw new BrokenInvariant('I4', `the vector of ${address} for ${origin} went back`);
-    seen.contiguous.set(origin, contiguous);
+/** I4: vectors of the origins that are known, fences, horizon; I15. */
+function checkGrowth({ address, state }: VirtualPeer, seen: Seen): void {
+  for (const { key, have, trim } of state.origins.values()) {
+    if (have.contiguous < (seen.contiguous.get(key) ?? 0))
+      throw new BrokenInvariant('I4', `the vector of ${address} for ${key} went back`);
+    seen.contiguous.set(key, have.contiguous);
+    if (trim > have.contiguous)
+      throw new BrokenInvariant('I15', `${address} trimmed ${key} above its vector`);
   }
+  for (const [id, fence] of state.fences) {
+    if (fence < (seen.fences.get(id) ?? 0))
+      throw new BrokenInvariant('I4', `the fence of ${address} for ${id} went back`);
+    seen.fences.set(id, fence);
+  }
+  if (state.horizon < seen.horizon) throw new BrokenInvariant('I4', `the horizon of ${address} went back`);
+  if (state.promised < seen.promised) throw new BrokenInvariant('I4', `the promise of ${address} went back`);
+  seen.horizon = state.horizon;
+  seen.promised = state.promised;
 }
 
-function checkCaps(address: string, state: PeerState): void {
+function checkCaps({ address, state }: VirtualPeer): void {
   const { limits } = state.settings;
   if (state.repairs.size > 0 && pendingCount(state.repairs) > limits.maxPendingRepairs)
     throw new BrokenInvariant('I14', `${address} keeps more repairs than maxPendingRepairs`);
@@ -153,10 +219,10 @@ function checkCaps(address: string, state: PeerState): void {
 
 /** I1, I2, I3 over everything that a process has loaded: a disk gives back whole turns. */
 function checkLoaded(world: World, peer: VirtualPeer): void {
-  for (const { key: origin, have } of peer.state.origins.values()) {
-    const ranges = [[1, have.contiguous] as const, ...gapRanges(have)];
-    for (const [from, to] of ranges) {
-      for (let sequence = from; sequence <= to; sequence += 1) {
+  for (const { key: origin, id, incarnation, have, trim } of peer.state.origins.values()) {
+    for (const [from, to] of [[1, have.contiguous] as const, ...gapRanges(have)]) {
+      for (let sequence = Math.max(from, trim + 1); sequence <= to; sequence += 1) {
+        if (isVoid(peer.state.closures, id, incarnation, sequence)) continue;
         const key = peer.disk.store.readRow(origin, sequence);
         if (key === undefined)
           throw new BrokenInvariant(
@@ -168,21 +234,25 @@ function checkLoaded(world: World, peer: VirtualPeer): void {
     }
   }
   for (const [key, entry] of peer.disk.store.entries({}))
-    if (entry.kind !== 'synthetic') checkEntry(world, peer, key, undefined, entry);
+    if (entry.kind !== 'synthetic') checkHeld(world, peer, key, entry);
 }
 
 /** R1: an acknowledgement means what its level says. */
-function checkPromise(peer: VirtualPeer, { origin, sequence, key, level }: Written): void {
+function checkPromise(peer: VirtualPeer, { origin, sequence, key, level, entry }: Written): void {
+  if (isFolded(peer.state.closures, entry.id, entry.incarnation)) return;
   const have = peer.state.origins.get(origin)?.have;
   if (have === undefined || !hasSequence(have, sequence))
     throw new BrokenInvariant('R1', `${peer.address} lost ${key}, acknowledged as ${level}, in a crash`);
 }
 
-/** I5: what was on the disk is there, or newer. */
-function checkDurableTags(peer: VirtualPeer, tags: ReadonlyMap<Key, Tag> | undefined): void {
-  for (const [key, tag] of tags ?? []) {
+/** I5: what was on the disk at the last start is there, or newer, or went under R8. */
+function checkAtStart(world: World, peer: VirtualPeer, atStart: ReadonlyMap<Key, Entry>): void {
+  for (const [key, tag] of atStart) {
     const entry = peer.disk.store.readEntry(key);
-    if (entry === undefined || compareTags(entry, tag) < 0)
-      throw new BrokenInvariant('I5', `${peer.address} fell below what it had of ${key}`);
+    const { horizon } = peer.state;
+    const mayBeGone =
+      tag.kind === 'synthetic' ? tag.timestamp <= horizon : world.truth.hasDroppable(key, tag, horizon);
+    const isGood = entry === undefined ? mayBeGone : compareTags(entry, tag) >= 0;
+    if (!isGood) throw new BrokenInvariant('I5', `${peer.address} fell below what it had of ${key}`);
   }
 }

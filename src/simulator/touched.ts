@@ -2,7 +2,9 @@
  * What a step wrote into a store, so that a checker looks at that and not at everything.
  */
 import type { Store } from '../core/store.ts';
-import type { Entry, Key, OriginKey } from '../core/types.ts';
+import { allRanges, createHaveSet } from '../core/haveSet.ts';
+import { rangesTo } from '../core/ranges.ts';
+import type { Entry, Key, OriginKey, SequenceRange } from '../core/types.ts';
 
 export interface TouchedEntry {
   readonly key: Key;
@@ -16,19 +18,41 @@ export interface TouchedRow {
   readonly key: Key;
 }
 
+/** An origin that was folded, and what was had of it then. */
+export interface TouchedFold {
+  readonly origin: OriginKey;
+  readonly ranges: readonly SequenceRange[];
+}
+
 export interface Touched {
+  folded: TouchedFold[];
+  /** Names of states that were written. */
+  states: string[];
   entries: TouchedEntry[];
   rows: TouchedRow[];
 }
 
 export function createTouched(): Touched {
-  return { entries: [], rows: [] };
+  return { folded: [], states: [], entries: [], rows: [] };
 }
 
 /** The same store, whose writes are noted in `touched`. */
 export function noteWrites(store: Store, touched: Touched): Store {
   return {
     ...store,
+    writeState(name, value) {
+      touched.states.push(name);
+      store.writeState(name, value);
+    },
+    removeState(name) {
+      const value = store.readState(name);
+      if (name.startsWith('vector/') && value !== undefined) {
+        const [, , contiguous, gaps] = value as [string, number, number, number[]];
+        const ranges = rangesTo(allRanges(createHaveSet(contiguous, gaps)));
+        touched.folded.push({ origin: name.slice('vector/'.length) as OriginKey, ranges });
+      }
+      store.removeState(name);
+    },
     writeEntry(key, entry) {
       touched.entries.push({ key, before: store.readEntry(key), entry });
       store.writeEntry(key, entry);

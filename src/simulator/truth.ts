@@ -4,8 +4,8 @@
  * I1: a dot names one (key, tag, value) everywhere. I6: timestamps rise with the sequence. Checkers ask here what a dot
  * stands for; nothing of it ever reaches a peer.
  */
-import type { Entry, Key, OriginKey } from '../core/types.ts';
-import { originKey } from '../core/types.ts';
+import type { Entry, Key, OriginKey, Tag } from '../core/types.ts';
+import { compareTags, originKey } from '../core/types.ts';
 import { BrokenInvariant } from './brokenInvariant.ts';
 import type { Level } from './schedule.ts';
 
@@ -26,9 +26,15 @@ export interface Written {
 export interface Truth {
   /** An origin made this update. Throws I1 when the dot was used before, I6 when its timestamp does not rise. */
   note(key: Key, entry: Entry, atMs: number): Written;
+  /** The disk that an id's updates were promised on is gone: of one incarnation, or of all so far. */
+  loseDisk(id: string, incarnation?: number): void;
+  /** An incarnation that never spoke left nothing on any disk, and was drawn again. */
+  forget(origin: OriginKey): void;
   find(origin: OriginKey, sequence: number): Written | undefined;
   /** Throws I1 unless the entry is exactly what its origin wrote. */
   assertTrue(holder: string, key: Key, entry: Entry): void;
+  /** Whether a tombstone of the key, at least as large as the tag and at or below the horizon, was ever written (R8 may have dropped it). */
+  hasDroppable(key: Key, tag: Tag, horizon: number): boolean;
   /** Every update of every origin, in order within one origin. */
   all(): IterableIterator<Written>;
   count(): number;
@@ -36,6 +42,7 @@ export interface Truth {
 
 export function createTruth(): Truth {
   const byOrigin = new Map<OriginKey, Written[]>();
+  const tombstones = new Map<Key, Entry[]>();
   let count = 0;
 
   function find(origin: OriginKey, sequence: number): Written | undefined {
@@ -70,9 +77,23 @@ export function createTruth(): Truth {
         atMs,
       };
       written.push(note);
+      if (entry.kind === 'tombstone') {
+        const ofKey = tombstones.get(key);
+        if (ofKey === undefined) tombstones.set(key, [entry]);
+        else ofKey.push(entry);
+      }
       count += 1;
       return note;
     },
+    loseDisk(id, incarnation) {
+      for (const written of byOrigin.values())
+        for (const note of written) {
+          const isMeant =
+            note.entry.id === id && (incarnation ?? note.entry.incarnation) === note.entry.incarnation;
+          if (isMeant) note.isOnLostDisk = true;
+        }
+    },
+    forget: (origin) => void byOrigin.delete(origin),
     find,
     assertTrue(holder, key, entry) {
       const name = `${entry.id}/${entry.incarnation}/${entry.sequence}`;
@@ -87,6 +108,8 @@ export function createTruth(): Truth {
       if (!isSame)
         throw new BrokenInvariant('I1', `${holder} holds another ${name} of ${key} than was written`);
     },
+    hasDroppable: (key, tag, horizon) =>
+      (tombstones.get(key) ?? []).some((entry) => entry.timestamp <= horizon && compareTags(entry, tag) >= 0),
     *all() {
       for (const written of byOrigin.values()) yield* written;
     },

@@ -4,16 +4,19 @@
  * Drives a MemoryStore, which keeps the storage contract; owns only when each of its steps happens. Whole turns are torn off, never
  * halves: a turn is one transaction (R2), and that is what LMDB promises of one.
  */
-import type { Store } from '../core/store.ts';
+import type { StateValue, Store } from '../core/store.ts';
 import { openMemoryStore } from '../storage/memoryStore.ts';
 import type { MemoryStore } from '../storage/memoryStore.ts';
 import { between, wholeBetween } from './random.ts';
 import type { RandomStream } from './random.ts';
 
-/** ok, slow: as they say. stalled: nothing is written until it is ok again. full: the next commit fails. fsyncError: the next flush does. */
-export type DiskState = 'ok' | 'slow' | 'stalled' | 'full' | 'fsyncError';
+/**
+ * ok, slow: as they say. stalled: nothing is written until it is ok again. unflushed: it is committed, and not flushed until then. full: the
+ * next commit fails. fsyncError: the next flush does.
+ */
+export type DiskState = 'ok' | 'slow' | 'stalled' | 'unflushed' | 'full' | 'fsyncError';
 
-export const DISK_STATES: readonly DiskState[] = ['ok', 'slow', 'stalled', 'full', 'fsyncError'];
+export const DISK_STATES: readonly DiskState[] = ['ok', 'slow', 'stalled', 'unflushed', 'full', 'fsyncError'];
 
 /** Milliseconds until a commit is visible, and from there until it is on the platter. */
 const COMMIT_MS = { ok: [0.05, 0.3], slow: [5, 60] } as const;
@@ -25,8 +28,12 @@ export interface VirtualDisk {
   readonly store: Store;
   setState(state: DiskState): void;
   readonly state: DiskState;
+  /** A named state as a power cut now would leave it. */
+  readDurableState(name: string): StateValue | undefined;
   /** Ends the process that wrote: what is not committed is lost, at a power cut all that is not durable (or a part of it). */
   crash(kind: 'process' | 'power'): void;
+  /** An empty disk in its place. */
+  fresh(random: RandomStream): VirtualDisk;
   /** Another disk that holds what this one has durable. */
   copy(random: RandomStream): VirtualDisk;
 }
@@ -75,7 +82,8 @@ export function openVirtualDisk(ports: DiskPorts, content: MemoryStore = openMem
   }
 
   function flushNext(of: MemoryStore): void {
-    if (isFlushing || of !== memory || state === 'stalled' || of.pendingTurns().undurable === 0) return;
+    if (isFlushing || of !== memory || of.pendingTurns().undurable === 0) return;
+    if (state === 'stalled' || state === 'unflushed') return;
     isFlushing = true;
     after(pace(FLUSH_MS), () => {
       if (of !== memory) return;
@@ -93,6 +101,7 @@ export function openVirtualDisk(ports: DiskPorts, content: MemoryStore = openMem
     get state() {
       return state;
     },
+    readDurableState: (name) => memory.readDurableState(name),
     setState(next) {
       state = next;
       commitNext(memory);
@@ -108,6 +117,7 @@ export function openVirtualDisk(ports: DiskPorts, content: MemoryStore = openMem
       isCommitting = false;
       isFlushing = false;
     },
+    fresh: (stream) => openVirtualDisk({ after, random: stream }),
     copy: (stream) => openVirtualDisk({ after, random: stream }, memory.copyDurable()),
   };
 }

@@ -5,16 +5,18 @@
  * stream has under way. Machines are known by address; which peer lives where is the world's affair. Draws come from one
  * stream a link, so that more traffic on one leaves the others alone.
  */
-import type { Channel } from '../core/messages.ts';
+import type { Channel, MessageKind } from '../core/messages.ts';
 import { between } from './random.ts';
 import { openStream } from './random.ts';
 import type { RandomStream } from './random.ts';
 import type { LinkQuality } from './schedule.ts';
-import { isUpdate } from './sniffer.ts';
+import { kindOf } from './sniffer.ts';
 
 export interface Link {
   isCut: boolean;
   quality: LinkQuality;
+  /** Kinds of messages that are all lost, by datagram or stream. */
+  readonly lostKinds: Set<MessageKind>;
   readonly random: RandomStream;
   /** When the last frame of the stream arrives: the next comes no sooner. */
   streamArrivesMs: number;
@@ -47,6 +49,7 @@ export class VirtualNetwork {
   readonly #ports: NetworkPorts;
   readonly #links = new Map<string, Map<string, Link>>();
   #defaultQuality: LinkQuality;
+  readonly #lostKinds = new Set<MessageKind>();
 
   constructor(ports: NetworkPorts, quality: LinkQuality) {
     this.#ports = ports;
@@ -62,7 +65,13 @@ export class VirtualNetwork {
     let link = ofSender.get(to);
     if (link === undefined) {
       const random = openStream(this.#ports.seed, `link ${from}>${to}`);
-      link = { isCut: false, quality: this.#defaultQuality, random, streamArrivesMs: 0 };
+      link = {
+        isCut: false,
+        quality: this.#defaultQuality,
+        lostKinds: new Set(this.#lostKinds),
+        random,
+        streamArrivesMs: 0,
+      };
       ofSender.set(to, link);
     }
     return link;
@@ -71,6 +80,24 @@ export class VirtualNetwork {
   /** Ends every cut. */
   heal(): void {
     for (const ofSender of this.#links.values()) for (const link of ofSender.values()) link.isCut = false;
+  }
+
+  /** Loses every message of a kind on every link, or none any more. */
+  setLostKind(kind: MessageKind, isLost: boolean): void {
+    for (const kinds of [this.#lostKinds, ...this.#lostKindsOfLinks()]) {
+      if (isLost) kinds.add(kind);
+      else kinds.delete(kind);
+    }
+  }
+
+  /** Ends the loss of kinds of messages. */
+  loseNoKind(): void {
+    for (const kinds of [this.#lostKinds, ...this.#lostKindsOfLinks()]) kinds.clear();
+  }
+
+  *#lostKindsOfLinks(): IterableIterator<Set<MessageKind>> {
+    for (const ofSender of this.#links.values())
+      for (const { lostKinds } of ofSender.values()) yield lostKinds;
   }
 
   /** Changes how all links treat what they carry, those not used yet included. */
@@ -87,7 +114,9 @@ export class VirtualNetwork {
     this.figures.datagrams += 1;
     const isLost =
       (quality.loss > 0 && random() < quality.loss) ||
-      (quality.updateLoss > 0 && isUpdate(bytes) && random() < quality.updateLoss);
+      (quality.updateLoss > 0 && kindOf(bytes) === 'update' && random() < quality.updateLoss) ||
+      (quality.multicastLoss > 0 && channel === 'multicast' && random() < quality.multicastLoss) ||
+      (link.lostKinds.size > 0 && link.lostKinds.has(kindOf(bytes) ?? 'update'));
     if (isCut || isLost) {
       this.figures.lost += 1;
       onFate(isCut ? 'cut' : 'lost', from, to, bytes, channel);
@@ -109,7 +138,8 @@ export class VirtualNetwork {
     const link = this.link(from, to);
     const { quality, random } = link;
     // TCP hides loss; what it cannot hide is a cut either way.
-    const isCut = link.isCut || this.link(to, from).isCut;
+    const isLost = link.lostKinds.size > 0 && link.lostKinds.has(kindOf(bytes) ?? 'update');
+    const isCut = link.isCut || this.link(to, from).isCut || isLost;
     onFate(isCut ? 'cut' : 'sent', from, to, bytes, 'stream');
     if (isCut) {
       this.figures.lost += 1;

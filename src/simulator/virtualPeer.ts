@@ -49,7 +49,8 @@ export interface VirtualPeerOptions {
   readonly id: PeerId;
   /** Where it lives; equal to its id unless it is a twin. */
   readonly address: string;
-  readonly members: readonly PeerId[];
+  /** What servers.txt lists at the time of a start. */
+  readonly members: () => readonly PeerId[];
   readonly settings: CoreSettings;
 }
 
@@ -67,7 +68,7 @@ export class VirtualPeer {
   /** Share of datagrams that leave from an address that is not its own. */
   strayShare = 0;
   touched: Touched = createTouched();
-  readonly disk: VirtualDisk;
+  #disk: VirtualDisk;
   readonly #options: VirtualPeerOptions;
   readonly #ports: VirtualPeerPorts;
   readonly #random: RandomStream;
@@ -89,9 +90,20 @@ export class VirtualPeer {
     this.#random = openStream(ports.seed, `peer ${options.address}`);
     this.#loop = openStream(ports.seed, `loop ${options.address}`);
     this.#stray = openStream(ports.seed, `stray ${options.address}`);
-    this.disk =
+    this.#disk =
       disk ??
       openVirtualDisk({ after: ports.after, random: openStream(ports.seed, `disk ${options.address}`) });
+  }
+
+  get disk(): VirtualDisk {
+    return this.#disk;
+  }
+
+  /** Puts another disk in; the process must be down. */
+  replaceDisk(disk: VirtualDisk): void {
+    if (this.#runtime !== undefined) throw new Error(`${this.address} is running`);
+    this.#disk = disk;
+    this.#spokenIncarnation = 0; // I4 holds within one disk's life
   }
 
   get isRunning(): boolean {
@@ -134,7 +146,8 @@ export class VirtualPeer {
   /** Starts the process unless it runs. */
   start(): void {
     if (this.#runtime !== undefined) return;
-    const { id, members, settings } = this.#options;
+    const { id, settings } = this.#options;
+    const members = this.#options.members();
     const life = (this.#life += 1);
     this.touched = createTouched();
     const isAlive = (): boolean => life === this.#life;

@@ -8,6 +8,7 @@
 import { defaultLimits, defaultSettings } from '../core/settings.ts';
 import type { CoreLimits, CoreSettings } from '../core/settings.ts';
 import { ToposphereError } from '../core/errors.ts';
+import type { MessageKind } from '../core/messages.ts';
 import type { Key, PeerId } from '../core/types.ts';
 import { describeNotice } from '../peer/notices.ts';
 import { visibleValue } from '../peer/watchers.ts';
@@ -17,10 +18,10 @@ import type { Checker, Observer } from './checker.ts';
 import { bytesOf, describeValue } from './clientWrite.ts';
 import type { WriteOutcome } from './clientWrite.ts';
 import { createEventQueue } from './eventQueue.ts';
-import { openStream } from './random.ts';
 import { GOOD_LINK } from './schedule.ts';
 import type { Level, LinkQuality, ValueSpec } from './schedule.ts';
-import { Machines, TWIN_SUFFIX } from './machines.ts';
+import { Machines } from './machines.ts';
+import { Operator } from './operator.ts';
 import { createTrace } from './trace.ts';
 import type { Trace } from './trace.ts';
 import { createTruth } from './truth.ts';
@@ -28,11 +29,13 @@ import type { Truth } from './truth.ts';
 import { VirtualNetwork } from './virtualNetwork.ts';
 import { VirtualPeer } from './virtualPeer.ts';
 import type { VirtualPeerPorts } from './virtualPeer.ts';
-import type { DiskState } from './virtualDisk.ts';
+import type { DiskState, VirtualDisk } from './virtualDisk.ts';
 
 export interface WorldOptions {
   readonly seed: number;
   readonly peers: readonly string[];
+  /** Those of them that take part from the start; all when left out. */
+  readonly founders?: readonly string[];
   readonly hashing: Hashing;
   readonly settings?: Partial<Omit<CoreSettings, 'limits'>> & { readonly limits?: Partial<CoreLimits> };
   readonly link?: LinkQuality;
@@ -59,6 +62,8 @@ export class World {
   readonly #machines = new Machines();
   readonly #checkers: readonly Checker[];
   readonly #observers: readonly Observer[];
+  /** Second processes, disks, members, and the mending at the end. */
+  readonly operator: Operator;
   #isStepping = false;
 
   constructor(options: WorldOptions) {
@@ -89,24 +94,40 @@ export class World {
       },
       options.link ?? GOOD_LINK,
     );
+    this.operator = new Operator(this, options.founders ?? options.peers, {
+      seed: options.seed,
+      machines: this.#machines,
+      step: (peer, run) => {
+        this.#step(peer, run);
+      },
+      end: (peer, kind) => {
+        this.#end(peer, kind);
+      },
+      createPeer: (id, address, disk) =>
+        new VirtualPeer(this.#peerOptions(id, address), this.#peerPorts(), disk),
+      replaceDisk: (id, disk) => {
+        this.#replaceDisk(id, disk);
+      },
+    });
     for (const id of options.peers) {
       const peer = new VirtualPeer(this.#peerOptions(id, id), this.#peerPorts());
       this.#machines.peers.set(id, peer);
     }
-    for (const peer of this.#machines.peers.values()) peer.start();
+    for (const id of this.operator.listed) this.peer(id).start();
   }
 
   get nowMs(): number {
     return this.#queue.nowMs;
   }
 
+  /** The members: listed in servers.txt and not forgotten. */
   get ids(): readonly string[] {
-    return this.#options.peers;
+    return this.operator.ids;
   }
 
-  /** The peers of the cluster, running or not; no twins. */
+  /** The peers that are members, running or not; no twins. */
   get peers(): readonly VirtualPeer[] {
-    return [...this.#machines.peers.values()];
+    return this.ids.map((id) => this.peer(id));
   }
 
   /** Throws BAD_ARGUMENT for an id that takes no part. */
@@ -135,8 +156,14 @@ export class World {
     return true;
   }
 
-  /** A client's set (or, without a value, its delete) on one peer, now. */
-  write(id: string, key: string, value: ValueSpec | undefined, level: Level = 'committed'): WriteOutcome {
+  /** A client's set (or, without a value, its delete) on one peer, now; with `sharesTurn` together with what comes at the same instant. */
+  write(
+    id: string,
+    key: string,
+    value: ValueSpec | undefined,
+    level: Level = 'committed',
+    sharesTurn?: boolean,
+  ): WriteOutcome {
     const peer = this.#answering(id);
     const what = value === undefined ? `delete ${key}` : `set ${key}=${describeValue(value)}`;
     if (!peer.isRunning || peer.isPaused) {
@@ -166,7 +193,7 @@ export class World {
         written.isAcknowledged = true;
         for (const checker of this.#checkers) checker.onAcknowledged?.(this, peer, written);
       });
-      runtime.endTurnSoon();
+      if (sharesTurn !== true) runtime.endTurnSoon();
       this.figures.written += 1;
       for (const observer of this.#observers) observer.onWritten?.(this.nowMs, id, written);
     });
@@ -188,7 +215,7 @@ export class World {
 
   cut(from: readonly string[], to: readonly string[], isOneWay = false): void {
     this.note('', `cut ${from.join(',')} ${isOneWay ? 'to' : 'from'} ${to.join(',')}`);
-    this.#eachLink(from, to, isOneWay, (a, b) => {
+    this.#machines.eachLink(from, to, isOneWay, (a, b) => {
       this.network.link(a, b).isCut = true;
     });
   }
@@ -198,7 +225,7 @@ export class World {
     this.note('', from === undefined ? 'heal' : `heal ${from.join(',')} from ${(to ?? this.ids).join(',')}`);
     if (from === undefined) this.network.heal();
     else
-      this.#eachLink(from, to ?? this.ids, false, (a, b) => {
+      this.#machines.eachLink(from, to ?? this.ids, false, (a, b) => {
         this.network.link(a, b).isCut = false;
       });
   }
@@ -208,9 +235,24 @@ export class World {
     this.note('', `links ${from?.join(',') ?? ''} ${to?.join(',') ?? ''} ${JSON.stringify(quality)}`);
     if (from === undefined && to === undefined) this.network.setQuality(quality);
     else
-      this.#eachLink(from ?? this.ids, to ?? this.ids, true, (a, b) => {
+      this.#machines.eachLink(from ?? this.ids, to ?? this.ids, true, (a, b) => {
         const link = this.network.link(a, b);
         link.quality = { ...link.quality, ...quality };
+      });
+  }
+
+  /** Loses every message of a kind, or none of it any more: on all links, or in one direction between two groups. */
+  setLostKind(kind: MessageKind, isLost: boolean, from?: readonly string[], to?: readonly string[]): void {
+    this.note(
+      '',
+      `${kind} ${from?.join(',') ?? ''} ${to?.join(',') ?? ''} is ${isLost ? 'lost' : 'not lost any more'}`,
+    );
+    if (from === undefined && to === undefined) this.network.setLostKind(kind, isLost);
+    else
+      this.#machines.eachLink(from ?? this.ids, to ?? this.ids, true, (a, b) => {
+        const { lostKinds } = this.network.link(a, b);
+        if (isLost) lostKinds.add(kind);
+        else lostKinds.delete(kind);
       });
   }
 
@@ -250,52 +292,6 @@ export class World {
     this.peer(id).strayShare = share;
   }
 
-  /** A second process with the same id, on a copy of the disk. It hears multicast; unicast reaches it while the first is down. */
-  startTwin(id: string): void {
-    if (this.#machines.twins.has(id)) return;
-    this.note(id, 'twin starts');
-    const address = id + TWIN_SUFFIX;
-    const disk = this.peer(id).disk.copy(openStream(this.#options.seed, `disk ${address} ${this.nowMs}`));
-    const twin = new VirtualPeer(this.#peerOptions(id, address), this.#peerPorts(), disk);
-    this.#machines.twins.set(id, twin);
-    twin.start();
-  }
-
-  endTwin(id: string): void {
-    const twin = this.#machines.twins.get(id);
-    if (twin === undefined) return;
-    this.note(id, 'twin ends');
-    this.#machines.twins.delete(id);
-    if (twin.isRunning) {
-      const { own } = twin.state;
-      // Its disk goes with it: what only it had is lost, and nobody broke a promise but the operator.
-      for (let sequence = 1; sequence <= own.have.contiguous; sequence += 1) {
-        const written = this.truth.find(own.key, sequence);
-        if (written !== undefined) written.isOnLostDisk = true;
-      }
-    }
-    twin.crash('process');
-  }
-
-  /** Everything works again: links, clocks, disks, processes; and there is one of each. */
-  healAll(): void {
-    this.note('', 'everything is healed');
-    for (const id of [...this.#machines.twins.keys()]) this.endTwin(id);
-    this.network.heal();
-    this.network.setQuality(GOOD_LINK);
-    for (const id of this.ids) this.healPeer(id);
-  }
-
-  /** One machine works again; the links stay as they are. */
-  healPeer(id: string): void {
-    const peer = this.peer(id);
-    peer.clockOffsetMs = 0;
-    peer.strayShare = 0;
-    peer.disk.setState('ok');
-    peer.resume();
-    peer.start();
-  }
-
   /** A line in transcript and trace. */
   note(where: string, text: string): void {
     this.trace.event(this.nowMs, where, text);
@@ -312,8 +308,17 @@ export class World {
     this.#queue.after(Math.max(0, atMs - this.nowMs), run);
   }
 
+  #replaceDisk(id: string, disk: VirtualDisk): void {
+    const peer = this.peer(id);
+    this.#end(peer, 'power');
+    peer.replaceDisk(disk);
+    this.truth.loseDisk(id);
+    for (const checker of this.#checkers) checker.afterNewDisk?.(this, peer);
+  }
+
   #peerOptions(id: string, address: string) {
-    return { id: id as PeerId, address, members: this.ids as readonly PeerId[], settings: this.settings };
+    const members = (): readonly PeerId[] => this.operator.listed as PeerId[];
+    return { id: id as PeerId, address, members, settings: this.settings };
   }
 
   #peerPorts(): VirtualPeerPorts {
@@ -336,6 +341,8 @@ export class World {
         // The process ends when the code that runs now is done; until then it is still on the stack.
         this.#queue.after(0, () => {
           if (peer.isRunning) this.#end(peer, 'disk');
+          // Whoever watches over it starts it again; before healing that is an event of its own.
+          if (this.operator.isSupervised) peer.start();
         });
       },
     };
@@ -369,30 +376,11 @@ export class World {
     }
     if (peer.touched.entries.length > 0) peer.touched.entries = [];
     if (peer.touched.rows.length > 0) peer.touched.rows = [];
+    if (peer.touched.states.length > 0) peer.touched.states = [];
+    if (peer.touched.folded.length > 0) peer.touched.folded = [];
   }
 
   #answering(id: string): VirtualPeer {
     return this.#machines.answering(id) ?? this.peer(id);
-  }
-
-  #eachLink(
-    from: readonly string[],
-    to: readonly string[],
-    isOneWay: boolean,
-    change: (a: string, b: string) => void,
-  ): void {
-    for (const a of from) {
-      for (const b of to) {
-        if (this.peer(a) === this.peer(b)) continue;
-        for (const [source, target] of [
-          [a, b],
-          [a + TWIN_SUFFIX, b],
-          [a, b + TWIN_SUFFIX],
-        ] as const) {
-          change(source, target);
-          if (!isOneWay) change(target, source);
-        }
-      }
-    }
   }
 }

@@ -16,7 +16,7 @@ import { runSchedule } from '../../src/simulator/run.ts';
 import type { RunOptions, RunResult } from '../../src/simulator/run.ts';
 import { GOOD_LINK } from '../../src/simulator/schedule.ts';
 import type { Schedule, ScheduleEvent } from '../../src/simulator/schedule.ts';
-import { isUpdate } from '../../src/simulator/sniffer.ts';
+import { kindOf } from '../../src/simulator/sniffer.ts';
 import type { Written } from '../../src/simulator/truth.ts';
 import { loadHashing } from '../../src/wire/hash.ts';
 import type { Hashing } from '../../src/wire/hash.ts';
@@ -293,7 +293,7 @@ describe('a plot of a simulated run', () => {
     const result = runSchedule(scheduleOf([setAt(500, 'k')]), {
       hashing,
       observers: [
-        { onPacket: (_atMs, _fate, _from, _to, bytes) => isUpdate(bytes) && packets.push(bytes) },
+        { onPacket: (_atMs, _fate, _from, _to, bytes) => kindOf(bytes) === 'update' && packets.push(bytes) },
         { onWritten: (_atMs, _where, written) => writes.push(written) },
       ],
     });

@@ -26,7 +26,7 @@ describe('scenarios', () => {
 
   it('fails an expectation that does not come true, with its line', () => {
     assert.match(failureOf('wait 1s\nexpect x=1 everywhere within 1s') ?? '', /line 2.*alpha has x absent/);
-    assert.match(failureOf('set x=1 at alpha; expect x absent at alpha') ?? '', /alpha has x = 1/);
+    assert.match(failureOf('wait 1s; set x=1 at alpha; expect x absent at alpha') ?? '', /alpha has x = 1/);
     assert.match(
       failureOf('wait 1s; cut alpha from beta,gamma,delta; set x=1 at alpha; expect equal within 2s') ?? '',
       /do not have the same/,

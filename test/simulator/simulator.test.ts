@@ -204,14 +204,16 @@ describe('every check fails when what it guards is broken:', () => {
   ): Promise<string> {
     const schedule: Schedule = {
       ...generateSchedule({ seed: 1, servers: 2, minutes: 0.05, faults: [] }),
-      settings: {},
+      settings: { gcIntervalMs: 1000 },
       healthyCore: [],
       events: [],
     };
     const { failure } = await simulate({
       schedule,
       workload: (world) => {
-        world.cut(['alpha'], ['beta']);
+        world.at(500, () => {
+          world.cut(['alpha'], ['beta']);
+        });
         world.at(1000, () => {
           world.write('alpha', 'k', 'one');
           world.write('alpha', 'k', 'two');
@@ -316,7 +318,9 @@ describe('every check fails when what it guards is broken:', () => {
   it('last writer, when a peer at rest holds something else', async () => {
     assert.equal(
       await verdict((_world, _beta, alpha) => {
-        alpha.disk.store.writeEntry('stowaway' as Key, entryOf({ kind: 'synthetic' }));
+        alpha.disk.store.writeEntry('stowaway' as Key, entryOf({}));
+        alpha.state.visibleKeys += 1;
+        alpha.state.clock = Math.max(alpha.state.clock, 2) as Timestamp;
       }),
       'last writer',
     );
@@ -364,7 +368,7 @@ describe('every check fails when what it guards is broken:', () => {
   it('silence, when a peer at rest still asks for something', async () => {
     assert.equal(
       await verdict((world, _beta, alpha) => {
-        for (let atMs = 3000; atMs < 9000; atMs += 200)
+        for (let atMs = 3000; atMs < 30_000; atMs += 200)
           world.at(atMs, () => {
             alpha.state.effects.push({
               kind: 'send',

@@ -1,0 +1,99 @@
+/**
+ * What rounds have closed, seen from outside: which updates of dead incarnations survive, and that no void one is anywhere.
+ *
+ * A folded incarnation leaves nothing but a number at the peers; here it is remembered what they had of it. I7: no dot that a member has is void.
+ */
+import { isFolded, isVoid } from '../core/closures.ts';
+import { containsSequence, intersect, rangesFrom, type Ranges } from '../core/ranges.ts';
+import type { OriginKey, PeerId } from '../core/types.ts';
+import { hasSequence } from '../core/haveSet.ts';
+import { BrokenInvariant } from './brokenInvariant.ts';
+import type { Checker } from './checker.ts';
+import type { Written } from './truth.ts';
+import type { VirtualPeer } from './virtualPeer.ts';
+import type { World } from './world.ts';
+
+export interface ClosureWatch {
+  readonly checker: Checker;
+  /** Whether a peer that has come to rest stands for an update: it has it, or has folded it as kept. */
+  survives(holder: VirtualPeer, written: Written): boolean;
+}
+
+export function createClosureWatch(): ClosureWatch {
+  /** Kept dots of closed incarnations, as far as anybody listed them, and what peers had of those they folded. */
+  const kept = new Map<OriginKey, Ranges>();
+
+  /** Checkpoints that each process had joined at the last look. */
+  const joined = new WeakMap<object, number>();
+
+  function narrow(origin: OriginKey, ranges: Ranges): void {
+    const known = kept.get(origin);
+    kept.set(origin, known === undefined ? ranges : intersect(known, ranges));
+  }
+
+  /** Whether a peer takes an update for void: closed and not kept, or folded and kept by nobody. */
+  function isVoidAt({ state: { closures } }: VirtualPeer, { origin, sequence, entry }: Written): boolean {
+    const { id, incarnation } = entry;
+    if (!isFolded(closures, id, incarnation)) return isVoid(closures, id, incarnation, sequence);
+    return !containsSequence(kept.get(origin) ?? [], sequence);
+  }
+
+  /** I7: what a peer takes for void from now on no member has. One that has a row has the dot. */
+  function assertNobodyHasVoid(world: World, peer: VirtualPeer, id: PeerId): void {
+    for (const written of world.truth.all()) {
+      if (written.entry.id !== id || !isVoidAt(peer, written)) continue;
+      const { origin, sequence } = written;
+      for (const other of membersUp(world))
+        if (other.disk.store.readRow(origin, sequence) !== undefined) throw broken(peer, other, written);
+    }
+  }
+
+  /** I7, the other way round: what a member records from now on no other takes for void. */
+  function assertVoidNowhere(world: World, peer: VirtualPeer, written: Written): void {
+    for (const other of membersUp(world)) if (isVoidAt(other, written)) throw broken(other, peer, written);
+  }
+
+  return {
+    checker: {
+      afterStep(world, peer) {
+        const { touched, state } = peer;
+        // Who folds because a checkpoint said so need not have had it all before.
+        const hasJoined = state.counters.checkpointsJoined > (joined.get(state) ?? 0);
+        joined.set(state, state.counters.checkpointsJoined);
+        if (!hasJoined) for (const { origin, ranges } of touched.folded) narrow(origin, rangesFrom(ranges));
+        for (const name of touched.states) {
+          if (!name.startsWith('closure/')) continue;
+          const id = name.slice('closure/'.length) as PeerId;
+          for (const [incarnation, ranges] of state.closures.get(id)?.kept ?? [])
+            narrow(`${id}/${incarnation}` as OriginKey, ranges);
+          assertNobodyHasVoid(world, peer, id);
+        }
+        for (const { origin, sequence } of touched.rows) {
+          const written = world.truth.find(origin, sequence);
+          if (written !== undefined) assertVoidNowhere(world, peer, written);
+        }
+      },
+    },
+    survives(holder, { origin, sequence, entry }) {
+      const { closures, origins } = holder.state;
+      if (isFolded(closures, entry.id, entry.incarnation)) {
+        const ranges = kept.get(origin);
+        return ranges !== undefined && containsSequence(ranges, sequence);
+      }
+      const have = origins.get(origin)?.have;
+      if (have === undefined || !hasSequence(have, sequence)) return false;
+      return !isVoid(closures, entry.id, entry.incarnation, sequence);
+    },
+  };
+}
+
+function membersUp(world: World): VirtualPeer[] {
+  return world.peers.filter((peer) => peer.isRunning && peer.state.phase === 'member');
+}
+
+function broken(taker: VirtualPeer, holder: VirtualPeer, { origin, sequence }: Written): BrokenInvariant {
+  return new BrokenInvariant(
+    'I7',
+    `${taker.address} takes ${origin}/${sequence} for void, and ${holder.address} has it`,
+  );
+}

@@ -1,0 +1,167 @@
+/**
+ * What an operator does to a simulated cluster, and what happens to machines beside their clocks: second processes, disks that are
+ * wiped or rolled back, members admitted and forgotten, and the mending of everything at the end.
+ *
+ * Owns what servers.txt lists and who was forgotten. Leaves processes, clients and links to the world.
+ */
+import type { PeerId } from '../core/types.ts';
+import type { Machines } from './machines.ts';
+import { TWIN_SUFFIX } from './machines.ts';
+import { openStream } from './random.ts';
+import { GOOD_LINK } from './schedule.ts';
+import type { VirtualDisk } from './virtualDisk.ts';
+import type { VirtualPeer } from './virtualPeer.ts';
+import type { World } from './world.ts';
+
+/** What the operator needs of the world beside its public face. */
+export interface OperatorPorts {
+  readonly seed: number;
+  readonly machines: Machines;
+  readonly step: (peer: VirtualPeer, run: () => void) => void;
+  readonly end: (peer: VirtualPeer, kind: 'process' | 'power') => void;
+  readonly createPeer: (id: string, address: string, disk: VirtualDisk) => VirtualPeer;
+  readonly replaceDisk: (id: string, disk: VirtualDisk) => void;
+}
+
+export class Operator {
+  /** What servers.txt lists, the same everywhere. */
+  readonly listed: string[];
+  /** Somebody watches over the processes: one that ends by itself is started again. */
+  isSupervised = false;
+  readonly #world: World;
+  readonly #ports: OperatorPorts;
+  readonly #forgotten = new Set<string>();
+  readonly #backups = new Map<string, VirtualDisk>();
+
+  constructor(world: World, listed: readonly string[], ports: OperatorPorts) {
+    this.#world = world;
+    this.#ports = ports;
+    this.listed = [...listed];
+  }
+
+  /** The members: listed and not forgotten. */
+  get ids(): readonly string[] {
+    return this.listed.filter((id) => !this.#forgotten.has(id));
+  }
+
+  /** A second process with the same id, on a copy of the disk. It hears multicast; unicast reaches it while the first is down. */
+  startTwin(id: string): void {
+    if (this.#ports.machines.twins.has(id)) return;
+    this.#world.note(id, 'twin starts');
+    const address = id + TWIN_SUFFIX;
+    const disk = this.#world
+      .peer(id)
+      .disk.copy(openStream(this.#ports.seed, `disk ${address} ${this.#world.nowMs}`));
+    const twin = this.#ports.createPeer(id, address, disk);
+    this.#ports.machines.twins.set(id, twin);
+    twin.start();
+  }
+
+  endTwin(id: string): void {
+    const twin = this.#ports.machines.twins.get(id);
+    if (twin === undefined) return;
+    this.#world.note(id, 'twin ends');
+    this.#ports.machines.twins.delete(id);
+    if (twin.isRunning) this.#world.truth.loseDisk(id, twin.state.self.incarnation);
+    twin.crash('process');
+  }
+
+  /** A dead machine is given an empty disk. */
+  wipe(id: string): void {
+    this.#world.note(id, 'disk wiped');
+    const { disk } = this.#world.peer(id);
+    this.#ports.replaceDisk(id, disk.fresh(openStream(this.#ports.seed, `disk ${id} ${this.#world.nowMs}`)));
+  }
+
+  /** Copies what is durable away, for `rollBack`. */
+  backUp(id: string): void {
+    this.#world.note(id, 'disk copied');
+    this.#backups.set(
+      id,
+      this.#world.peer(id).disk.copy(openStream(this.#ports.seed, `disk ${id} ${this.#world.nowMs}`)),
+    );
+  }
+
+  /** A dead machine is given the disk that was copied away last, if there is one. */
+  rollBack(id: string): void {
+    const backup = this.#backups.get(id);
+    if (backup === undefined) return;
+    this.#world.note(id, 'disk rolled back');
+    this.#backups.delete(id);
+    this.#ports.replaceDisk(id, backup);
+  }
+
+  /** A new line in servers.txt: the newcomer starts, running peers read the file again, others when they start. */
+  admit(id: string): void {
+    if (this.listed.includes(id)) return;
+    this.#world.note(id, 'admitted');
+    this.listed.push(id);
+    for (const peer of this.#ports.machines.all())
+      if (peer.isRunning && !peer.isPaused)
+        this.#ports.step(peer, () => {
+          peer.runtime.admit([id as PeerId]);
+        });
+    this.#world.peer(id).start();
+  }
+
+  /** An operator at one peer forgets a member for good. */
+  forget(at: string, member: string): void {
+    const peer = this.#world.peer(at);
+    if (!peer.isRunning || peer.isPaused || this.#forgotten.has(member) || at === member) return;
+    this.#world.note(at, `forgets ${member}`);
+    this.#forgotten.add(member);
+    this.#world.truth.loseDisk(member);
+    this.#tellForgotten(peer, member);
+  }
+
+  #tellForgotten(peer: VirtualPeer, member: string): void {
+    this.#ports.step(peer, () => {
+      peer.runtime.forget(member as PeerId);
+    });
+  }
+
+  /** An operator lets a peer take part with what its disk holds: nobody is left to join from. */
+  bootstrap(id: string): void {
+    const peer = this.#world.peer(id);
+    if (!peer.isRunning || peer.isPaused) return;
+    this.#world.note(id, 'is told to take part as it is');
+    this.#ports.step(peer, () => {
+      peer.runtime.bootstrap();
+    });
+  }
+
+  /** Everything works again: links, clocks, disks, processes; and there is one of each. */
+  healAll(): void {
+    this.#world.note('', 'everything is healed');
+    this.isSupervised = true;
+    for (const id of [...this.#ports.machines.twins.keys()]) this.endTwin(id);
+    this.#world.network.heal();
+    this.#world.network.setQuality(GOOD_LINK);
+    this.#world.network.loseNoKind();
+    for (const id of this.ids) this.healPeer(id);
+    for (const id of this.#forgotten) {
+      this.#ports.end(this.#world.peer(id), 'power'); // somebody switches it off at last
+      this.#world.truth.loseDisk(id); // with what it took before it was told
+    }
+    this.#world.run(2 * this.#world.settings.keepaliveMs);
+    const [first] = this.ids;
+    const operator = this.#world.peers.find((peer) => peer.isRunning);
+    // Where it was said a crash may have taken it back: the operator looks, and says it again.
+    for (const id of this.#forgotten) if (operator !== undefined) this.#tellForgotten(operator, id);
+    if (
+      first !== undefined &&
+      this.#world.peers.every((peer) => peer.isRunning && peer.state.phase === 'joining')
+    )
+      this.bootstrap(first);
+  }
+
+  /** One machine works again; the links stay as they are. */
+  healPeer(id: string): void {
+    const peer = this.#world.peer(id);
+    peer.clockOffsetMs = 0;
+    peer.strayShare = 0;
+    peer.disk.setState('ok');
+    peer.resume();
+    peer.start();
+  }
+}

@@ -1,0 +1,191 @@
+/**
+ * What finished rounds promise, looked at from outside (protocol.md, sections 1, 6 and 11).
+ *
+ * The horizon: whoever adopts one has every update stamped at or below it, or knows it to be void (H); and nobody stamps at or below one that
+ * a member has adopted (I6, among all). I10: C is at most what every member has on its disk. A disk that was rolled back has forgotten its promise, and
+ * its peer cannot know (R10): what it stamps is left out until it has joined, and so is a second process.
+ */
+import { isFolded, isVoid } from '../core/closures.ts';
+import { allRanges, createHaveSet, hasSequence } from '../core/haveSet.ts';
+import type { CommitMessage } from '../core/messages.ts';
+import { includesAll, intersect, rangesFrom } from '../core/ranges.ts';
+import type { PeerState } from '../core/state.ts';
+import { originKey } from '../core/types.ts';
+import type { Origin, PeerId, VectorEntry } from '../core/types.ts';
+import { BrokenInvariant } from './brokenInvariant.ts';
+import type { Checker } from './checker.ts';
+import type { Written } from './truth.ts';
+import type { VirtualDisk } from './virtualDisk.ts';
+import type { VirtualPeer } from './virtualPeer.ts';
+import type { World } from './world.ts';
+
+/** What a process had at the last look. */
+interface Seen {
+  joined: number;
+  finished: number;
+  horizon: number;
+}
+
+/** A disk that lacks what an earlier one of its peer promised, until a join makes up for it. */
+interface Lapse {
+  readonly kind: 'empty' | 'older';
+  /** Bound that came with the join: once it is on the disk, the join is. */
+  joinedAt: number | undefined;
+}
+
+export function createRoundChecks(): Checker {
+  const seenBy = new WeakMap<PeerState, Seen>();
+  const lapses = new Map<string, Lapse>();
+  /** Updates that nothing is promised about. */
+  const outside = new WeakSet<Written>();
+
+  function seenOf(state: PeerState): Seen {
+    const known = seenBy.get(state);
+    if (known !== undefined) return known;
+    const seen = { joined: 0, finished: 0, horizon: state.horizon };
+    seenBy.set(state, seen);
+    return seen;
+  }
+
+  /** Whether what it promised before is not known to it. */
+  function isForgetful(peer: VirtualPeer): boolean {
+    if (isTwin(peer)) return true;
+    const lapse = lapses.get(peer.id);
+    return lapse?.kind === 'older' && lapse.joinedAt === undefined;
+  }
+
+  /** Whether the disk has all that its peer ever had on one. */
+  function isWhole(peer: VirtualPeer): boolean {
+    const lapse = lapses.get(peer.id);
+    if (lapse === undefined) return true;
+    const isJoined = lapse.joinedAt !== undefined && promisedOn(peer.disk) >= lapse.joinedAt;
+    if (isJoined) lapses.delete(peer.id);
+    return isJoined;
+  }
+
+  /** I6 among all: no stamp at or below a horizon that a member has adopted. */
+  function checkStamps(world: World, peer: VirtualPeer): void {
+    const { self, own } = peer.state;
+    for (const { key, entry } of peer.touched.entries) {
+      if (entry.id !== self.id || entry.incarnation !== self.incarnation) continue;
+      if (isForgetful(peer)) {
+        const written = world.truth.find(own.key, entry.sequence);
+        if (written !== undefined) outside.add(written);
+        continue;
+      }
+      for (const other of membersUp(world)) {
+        if (entry.timestamp > other.state.horizon || isClosed(world, self)) continue;
+        throw new BrokenInvariant(
+          'I6',
+          `${peer.address} stamped ${key} ${entry.timestamp}, not above the horizon of ${other.address}`,
+        );
+      }
+    }
+  }
+
+  /** What a horizon says, where it has just been adopted. */
+  function checkHorizon(world: World, { address, state }: VirtualPeer, above: number): void {
+    for (const written of world.truth.all()) {
+      const { origin, sequence, key, entry } = written;
+      if (entry.timestamp <= above || entry.timestamp > state.horizon || outside.has(written)) continue;
+      const { id, incarnation } = entry;
+      if (isFolded(state.closures, id, incarnation) || isVoid(state.closures, id, incarnation, sequence))
+        continue;
+      const have = state.origins.get(origin)?.have;
+      if (have !== undefined && hasSequence(have, sequence)) continue;
+      throw new BrokenInvariant(
+        'H',
+        `${address} adopted the horizon ${state.horizon} and lacks ${origin}/${sequence} of ${key} at ${entry.timestamp}`,
+      );
+    }
+  }
+
+  /** I10, when a round has ended. */
+  function checkCommon(world: World, coordinator: VirtualPeer): void {
+    const commit = concludedBy(coordinator.state);
+    if (commit === undefined) return;
+    for (const id of [coordinator.id, ...coordinator.state.peers.keys()]) {
+      const peer = world.peer(id);
+      if (!isWhole(peer)) continue;
+      for (const entry of commit.known) {
+        if (entry.trim === 0 || hasOnDisk(peer.disk, entry, commit)) continue;
+        throw new BrokenInvariant(
+          'I10',
+          `${coordinator.address} takes ${originKey(entry.id, entry.incarnation)} up to ${entry.trim} for common, and ${id} has it not on its disk`,
+        );
+      }
+    }
+  }
+
+  return {
+    afterNewDisk(_world, peer) {
+      const kind = peer.disk.readDurableState('phase') === undefined ? 'empty' : 'older';
+      lapses.set(peer.id, { kind, joinedAt: undefined });
+    },
+
+    afterStart(_world, peer) {
+      seenOf(peer.state);
+      if (isTwin(peer)) return;
+      const lapse = lapses.get(peer.id);
+      if (lapse !== undefined && !isWhole(peer)) lapse.joinedAt = undefined; // the join was lost in a crash
+    },
+
+    afterStep(world, peer) {
+      const { state, touched } = peer;
+      const seen = seenOf(state);
+      const lapse = lapses.get(peer.id);
+      if (isTwin(peer))
+        lapses.set(peer.id, { kind: 'older', joinedAt: undefined }); // it may promise in the name of both
+      else if (lapse !== undefined && state.counters.checkpointsJoined > seen.joined)
+        lapse.joinedAt = state.promised;
+      seen.joined = state.counters.checkpointsJoined;
+      if (touched.entries.length > 0) checkStamps(world, peer);
+      if (state.horizon > seen.horizon) checkHorizon(world, peer, seen.horizon);
+      seen.horizon = state.horizon;
+      if (state.rounds.finished > seen.finished) checkCommon(world, peer);
+      seen.finished = state.rounds.finished;
+    },
+  };
+}
+
+function isTwin({ id, address }: VirtualPeer): boolean {
+  return id !== address;
+}
+
+function membersUp(world: World): VirtualPeer[] {
+  return world.peers.filter((peer) => peer.isRunning && peer.state.phase === 'member');
+}
+
+/** A round has closed it: what it still stamps is void. */
+function isClosed(world: World, { id, incarnation }: Origin): boolean {
+  return membersUp(world).some(({ state }) => incarnation < (state.closures.get(id)?.closedBelow ?? 0));
+}
+
+/** The COMMIT that is about to leave. */
+function concludedBy({ effects }: PeerState): CommitMessage | undefined {
+  for (const effect of effects)
+    if (effect.kind === 'send' && effect.message.kind === 'commit') return effect.message;
+  return undefined;
+}
+
+/** Whether all up to C is on a disk; of a closed incarnation, all that is kept. */
+function hasOnDisk(
+  disk: VirtualDisk,
+  { id, incarnation, contiguous, gaps, trim }: VectorEntry,
+  { closures }: CommitMessage,
+): boolean {
+  const [, foldedBelow = 0] = (disk.readDurableState(`closure/${id}`) ?? []) as [number?, number?];
+  if (incarnation < foldedBelow) return true;
+  const stored = disk.readDurableState(`vector/${originKey(id, incarnation)}`) as
+    [PeerId, number, number, number[]] | undefined;
+  const had = stored === undefined ? [] : allRanges(createHaveSet(stored[2], stored[3]));
+  const closure = closures.find((one) => one.id === id);
+  const isOpen = incarnation >= (closure?.closedBelow ?? 0);
+  const kept = closure?.kept.find((one) => one.incarnation === incarnation)?.ranges ?? [];
+  const known = isOpen ? allRanges({ contiguous, gaps }) : rangesFrom(kept);
+  return includesAll(had, intersect(known, [1, trim]));
+}
+
+function promisedOn(disk: VirtualDisk): number {
+  return (disk.readDurableState('promised') as number | undefined) ?? 0;
+}

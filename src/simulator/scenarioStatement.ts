@@ -1,0 +1,104 @@
+/**
+ * What a scenario can say: its grammar for people, and its statements as data.
+ */
+import type { MessageKind, Phase } from '../core/messages.ts';
+import type { Level, LinkQuality, ValueSpec } from './schedule.ts';
+import type { DiskState } from './virtualDisk.ts';
+
+export const SCENARIO_HELP = `One statement a line, or several with ; between them. # begins a comment.
+  peers alpha beta gamma          who takes part (alpha to delta when left out); or: peers 5
+  seed 7                          of all chance in the run (1 when left out)
+  settings keepaliveMs=100 …      limits maxGapIntervals=3 …
+  set x=1 at alpha durable        also fast or committed (when left out); set k{1..100}=v at alpha; set big=<70000 bytes> at alpha
+  delete x at alpha
+  cut alpha,beta from gamma,delta     cut alpha to beta (one way)     heal     heal alpha from gamma
+  lose 30% [of updates|of multicast] [from alpha] [to beta]     duplicate 10%     reorder 20%     delay 5..40ms
+  lose commit from alpha to beta      lose no commit      any kind of message: update, sync, nak, prepare, prepared, commit …
+  crash alpha     power off alpha     start alpha     pause alpha     resume alpha
+  twin alpha     end twin alpha       a second process with its id, on a copy of its disk
+  clock alpha +3600s     clock alpha right
+  disk alpha full|slow|stalled|unflushed|fsyncError|ok
+  stray alpha 30%                 its datagrams arrive from another address
+  wipe alpha      back up alpha     roll back alpha       its disk, empty or as it was; the process must be started again
+  newcomers epsilon (in the head)   admit epsilon     forget delta at alpha     bootstrap alpha
+  wait 2s
+  expect x=1 everywhere within 2s     expect x absent at alpha,beta     expect equal within 1s among alpha,beta
+  expect refused set x=1 at alpha     expect joining at alpha within 1s     expect member everywhere within 5s
+  expect collected within 9s           no tombstone and no table row is left, at any peer or at those named
+  expect x dropped at alpha            absent, and without a tombstone
+At the end everything is healed and the peers must come to rest, equal and silent.`;
+
+export type Statement =
+  | {
+      readonly kind: 'write';
+      readonly peer: string;
+      readonly writes: readonly KeyWrite[];
+      readonly level: Level;
+      readonly isRefused: boolean;
+    }
+  | {
+      readonly kind: 'cut';
+      readonly from: readonly string[];
+      readonly to: readonly string[];
+      readonly isOneWay: boolean;
+    }
+  | { readonly kind: 'heal'; readonly from?: readonly string[]; readonly to?: readonly string[] }
+  | {
+      readonly kind: 'links';
+      readonly quality: Partial<LinkQuality>;
+      readonly from?: readonly string[];
+      readonly to?: readonly string[];
+    }
+  | {
+      readonly kind: 'crash' | 'powerOff' | 'start' | 'pause' | 'resume' | 'twin' | 'endTwin';
+      readonly peer: string;
+    }
+  | {
+      readonly kind: 'loseKind';
+      readonly message: MessageKind;
+      readonly isLost: boolean;
+      readonly from?: readonly string[];
+      readonly to?: readonly string[];
+    }
+  | { readonly kind: 'wipe' | 'backUp' | 'rollBack' | 'admit' | 'bootstrap'; readonly peer: string }
+  | { readonly kind: 'forget'; readonly peer: string; readonly member: string }
+  | {
+      readonly kind: 'expectState';
+      readonly state: 'collected' | Phase;
+      readonly peers: readonly string[] | undefined;
+      readonly withinMs: number;
+    }
+  | { readonly kind: 'clock'; readonly peer: string; readonly offsetMs: number }
+  | { readonly kind: 'disk'; readonly peer: string; readonly state: DiskState }
+  | { readonly kind: 'stray'; readonly peer: string; readonly share: number }
+  | { readonly kind: 'wait'; readonly forMs: number }
+  | {
+      readonly kind: 'expectValue';
+      readonly keys: readonly KeyWrite[];
+      /** Not even a tombstone is left. */
+      readonly isDropped: boolean;
+      /** Undefined: everywhere. */
+      readonly peers: readonly string[] | undefined;
+      readonly withinMs: number;
+    }
+  | {
+      readonly kind: 'expectEqual';
+      readonly peers: readonly string[] | undefined;
+      readonly withinMs: number;
+    };
+
+export interface KeyWrite {
+  readonly key: string;
+  /** Undefined: deleted, or absent. */
+  readonly value: ValueSpec | undefined;
+}
+
+export interface Scenario {
+  readonly peers: readonly string[];
+  /** Those of `peers` that only come when they are admitted. */
+  readonly newcomers: readonly string[];
+  readonly seed: number;
+  readonly settings: Readonly<Record<string, number>>;
+  readonly limits: Readonly<Record<string, number>>;
+  readonly statements: readonly { readonly text: string; readonly line: number; readonly does: Statement }[];
+}
