@@ -5,5 +5,6 @@ import type { Mutant } from '../mutant.ts';
 import { DURABILITY } from './durability.ts';
 import { NUMBERED } from './numbered.ts';
 import { REPAIR } from './repair.ts';
+import { ROUNDS } from './rounds.ts';
 
-export const MUTANTS: readonly Mutant[] = [...NUMBERED, ...DURABILITY, ...REPAIR];
+export const MUTANTS: readonly Mutant[] = [...NUMBERED, ...DURABILITY, ...REPAIR, ...ROUNDS];

@@ -49,7 +49,7 @@ export const DURABILITY: readonly Mutant[] = [
     edits: [
       {
         file: 'src/peer/runtime.ts',
-        find: 'for (const callback of owed) callback(this.#failure);',
+        find: 'for (const callback of owed) callback(failure);',
         replace: 'for (const callback of owed) callback();',
       },
     ],
@@ -85,11 +85,11 @@ export const DURABILITY: readonly Mutant[] = [
     edits: [
       {
         file: 'src/core/clock.ts',
-        find: 'return Math.max(drawn, highestKnown + 1) as Incarnation;',
-        replace: 'return (highestKnown < 0 ? highestKnown : drawn) as Incarnation;',
+        find: 'const least = isWallAhead ? byWall : highestKnown + 1;',
+        replace: 'const least = byWall;',
       },
     ],
-    kill: { seeds: 100, options: RESTARTS },
+    kill: { scenario: 'test/simulator/scenarios/clock-back-at-boot.txt' },
   },
   {
     number: 'R2',
@@ -109,8 +109,8 @@ export const DURABILITY: readonly Mutant[] = [
     edits: [
       {
         file: 'src/core/core.ts',
-        find: '  flushUpdates(state);\n  saveTurn(state);\n',
-        replace: '  if (!state.store.hasChanges()) saveTurn(state);\n  flushUpdates(state);\n',
+        find: '  saveTurn(state);\n',
+        replace: '  if (!state.store.hasChanges()) saveTurn(state);\n',
       },
     ],
     kill: { seeds: 100, options: SMALL },
@@ -120,9 +120,9 @@ export const DURABILITY: readonly Mutant[] = [
     name: 'gap sets forgotten at a start',
     edits: [
       {
-        file: 'src/core/state.ts',
-        find: 'createHaveSet(contiguous, gaps),',
-        replace: 'createHaveSet(contiguous, gaps.slice(0, 0)),',
+        file: 'src/core/loadState.ts',
+        find: 'createHaveSet(contiguous, gaps), trim',
+        replace: 'createHaveSet(contiguous, gaps.slice(0, 0)), trim',
       },
     ],
     kill: { scenario: 'test/simulator/scenarios/gaps-over-a-crash.txt' },
@@ -173,9 +173,9 @@ export const DURABILITY: readonly Mutant[] = [
     name: 'the clock forgotten at a start',
     edits: [
       {
-        file: 'src/core/state.ts',
-        find: 'clock: Math.max(clock, promised, horizon) as Timestamp,',
-        replace: 'clock: Math.max(clock < 0 ? clock : 0, promised, horizon) as Timestamp,',
+        file: 'src/core/loadState.ts',
+        find: "clock: Math.max(readNumber(store, 'clock'), promised, horizon) as Timestamp,",
+        replace: 'clock: Math.max(promised, horizon) as Timestamp,',
       },
     ],
     kill: { scenario: 'test/simulator/scenarios/clock-back-at-boot.txt' },

@@ -42,8 +42,8 @@ export const REPAIR: readonly Mutant[] = [
     edits: [
       {
         file: 'src/core/onSync.ts',
-        find: "if (entryKind !== 'synthetic') noteArrived",
-        replace: "if (entryKind === 'synthetic') noteArrived",
+        find: '  applyEntry(state, key, entry);\n  noteArrived(arrived, origin, sequence, key);\n',
+        replace: '  applyEntry(state, key, entry);\n',
       },
     ],
     kill: { seeds: 100, options: SMALL },
@@ -72,8 +72,8 @@ export const REPAIR: readonly Mutant[] = [
     edits: [
       {
         file: 'src/core/state.ts',
-        find: 'vector.push({ id, incarnation, contiguous: have.contiguous, gaps });',
-        replace: 'vector.push({ id, incarnation, contiguous: lastSequenceOf(have), gaps: [] });',
+        find: 'vector.push({ id, incarnation, contiguous: have.contiguous, gaps, trim });',
+        replace: 'vector.push({ id, incarnation, contiguous: lastSequenceOf(have), gaps: [], trim });',
       },
     ],
     kill: { seeds: 100, options: SMALL },
@@ -96,8 +96,8 @@ export const REPAIR: readonly Mutant[] = [
     edits: [
       {
         file: 'src/core/onHeartbeat.ts',
-        find: 'const first = Math.floor(state.random() * origins.length);',
-        replace: 'const first = Math.floor(state.random());',
+        find: 'const begin = Math.floor(state.random() * origins.length);',
+        replace: 'const begin = Math.floor(state.random());',
       },
     ],
     kill: { scenario: 'test/simulator/scenarios/refused-records-first.txt' },

@@ -1,0 +1,98 @@
+/**
+ * Mutants of R6 (rounds), R7 (fences), R9 and R10 (joining) and of membership (section 8) that have no number: what a round finds out,
+ * who is told of it, and who must join.
+ */
+import type { Mutant } from '../mutant.ts';
+
+export const ROUNDS: readonly Mutant[] = [
+  {
+    number: 'R6',
+    name: 'C as far as anybody has it',
+    edits: [
+      {
+        file: 'src/core/concludeRound.ts',
+        find: '  let common = Infinity;\n',
+        replace: '  let common = 0;\n',
+      },
+      {
+        file: 'src/core/concludeRound.ts',
+        find: 'common = Math.min(common,',
+        replace: 'common = Math.max(common,',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/horizon-waits-for-what-was-known.txt' },
+  },
+  {
+    number: 'R6b',
+    name: 'facts of rounds not taken from HEARTBEAT',
+    edits: [
+      {
+        file: 'src/core/facts.ts',
+        find: '  learnClosures(state, now, have.closures);\n',
+        replace: '',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/facts-by-heartbeat.txt' },
+  },
+  {
+    number: 'R6c',
+    name: "the sender's own promise not among those it reports",
+    edits: [
+      {
+        file: 'src/core/state.ts',
+        find: 'return [...promises.filter(({ id }) => id !== own.id), own];',
+        replace: 'return promises.filter(({ id }) => id !== own.id);',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/rolled-back-behind-a-fold.txt' },
+  },
+  {
+    number: 'R6d',
+    name: 'what is above a gap left out of an answer to PREPARE',
+    edits: [
+      {
+        file: 'src/core/onCheckpointRound.ts',
+        find: "promised: state.promised, have: buildHave(state, 'whole') },",
+        replace:
+          'promised: state.promised, have: { ...buildHave(state), vector: buildHave(state).vector.map((entry) => ({ ...entry, gaps: [] })) } },',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/gap-of-a-dead-process-kept.txt' },
+  },
+  {
+    number: 'R7',
+    name: 'a forgotten member not fenced',
+    edits: [
+      {
+        file: 'src/core/members.ts',
+        find: '  raiseFence(state, id, ABOVE_ALL);\n',
+        replace: '',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/forgotten-while-it-runs.txt' },
+  },
+  {
+    number: 'R10',
+    name: 'a promise that FENCED tells of ignored',
+    edits: [
+      {
+        file: 'src/core/fence.ts',
+        find: 'if (message.promised > state.promised) {',
+        replace: 'if (message.promised < 0) {',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/told-of-its-own-promise.txt' },
+  },
+  {
+    number: 'R10b',
+    name: 'an incarnation without chance where the clock is behind',
+    edits: [
+      {
+        file: 'src/core/clock.ts',
+        find: 'isWallAhead ? TICKS_PER_MS : INCARNATION_LEAP',
+        replace: 'isWallAhead ? TICKS_PER_MS : INCARNATION_LEAP ** 0',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/two-starts-of-one-backup.txt' },
+  },
+];
