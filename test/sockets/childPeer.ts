@@ -4,6 +4,7 @@
  * Owns the process over its restarts, its log and that one connection. Clusters of them are cluster.ts's;
  * loads bring connections of their own. Invariant: a start resolves only when clients are served.
  */
+import { join } from 'node:path';
 import { buildArguments } from '../../src/cli/settingsOptions.ts';
 import type { Settings } from '../../src/peer/configuration.ts';
 import type { PeerStatus } from '../../src/peer/status.ts';
@@ -11,6 +12,9 @@ import { Command, describeEnd } from './command.ts';
 import type { Ended } from './command.ts';
 import { RespClient } from './respClient.ts';
 import type { Reply, Word } from './respClient.ts';
+
+/** Milliseconds that a clean stop may take. */
+const STOP_TIMEOUT_MS = 15_000;
 
 /** What TOPOSPHERE STATUS says: the peer's own view, and what its Redis server counts. */
 export interface FullStatus extends PeerStatus {
@@ -32,12 +36,15 @@ export class ChildPeer {
   readonly port: number;
   readonly clientPort: number;
   readonly settings: Settings;
+  readonly #program: readonly string[] | undefined;
   readonly #pastLines: string[] = [];
   #command: Command | undefined;
   #client: RespClient | undefined;
 
-  constructor(id: string, port: number, settings: Settings) {
+  /** `program`: what node runs in place of the built command line; it gets the same words. */
+  constructor(id: string, port: number, settings: Settings, program?: readonly string[]) {
     this.id = id;
+    this.#program = program;
     this.port = port;
     this.clientPort = port - 1000;
     this.settings = { ...settings, id };
@@ -46,7 +53,7 @@ export class ChildPeer {
   /** Starts the process, again after an end, and waits until it serves clients. */
   async start(): Promise<void> {
     this.#keepLog();
-    this.#command = new Command(['serve', ...buildArguments(this.settings)], true);
+    this.#command = new Command(['serve', ...buildArguments(this.settings)], true, this.#program);
     await this.#command.awaitLine(/^ready /);
   }
 
@@ -61,6 +68,24 @@ export class ChildPeer {
   /** All that this peer has printed, over its restarts. */
   get log(): readonly string[] {
     return [...this.#pastLines, ...(this.#command?.lines ?? [])];
+  }
+
+  /** The data directory of this peer alone. */
+  get dataDirectory(): string {
+    return join(this.settings.dataDirectory ?? '', this.id);
+  }
+
+  /** Says something to the program over its channel; resolves when it prints a line like `answer`. */
+  async tell(message: Readonly<Record<string, string | number>>, answer: RegExp): Promise<void> {
+    this.#command?.send(message);
+    await this.#command?.awaitLine(answer);
+  }
+
+  /** Asks for a clean stop, and waits for it. */
+  async stop(): Promise<void> {
+    this.signal('SIGTERM');
+    const ended = await this.awaitEnd(STOP_TIMEOUT_MS);
+    if (ended.code !== 0) throw new Error(`${this.id} did not stop cleanly: ${describeEnd(ended)}`);
   }
 
   signal(name: NodeJS.Signals): void {

@@ -28,7 +28,9 @@ export interface ClusterOptions {
   readonly settings?: Settings;
   /** For one peer, over the others' settings. */
   readonly settingsOf?: Readonly<Partial<Record<string, Settings>>>;
-  /** Ids that stand in servers.txt and are not started. */
+  /** What node runs as one peer in place of the built command line. */
+  readonly programOf?: Readonly<Partial<Record<string, readonly string[]>>>;
+  /** Ids that stand in servers.txt and are not started: the first of the others begins without them (`--bootstrap`), the rest join it (R10). */
   readonly absent?: readonly string[];
 }
 
@@ -52,7 +54,7 @@ export interface EmbeddedCluster extends Site {
 }
 
 export interface Clusters {
-  /** Starts the peers and waits until each is in touch with every other one that runs. */
+  /** Starts the peers and waits until each is in touch with every other one that runs, and takes writes. */
   start(options?: ClusterOptions): Promise<ChildCluster>;
   startEmbedded(options?: ClusterOptions): Promise<EmbeddedCluster>;
   /** Folder, ports and servers.txt alone. */
@@ -107,12 +109,18 @@ export function useClusters(): Clusters {
 
   async function start(options: ClusterOptions = {}): Promise<ChildCluster> {
     const site = await prepare(options);
+    const isWhole = options.absent === undefined;
     const peers = Array.from(site.ports)
       .filter(([id]) => options.absent?.includes(id) !== true)
-      .map(([id, port]) => new ChildPeer(id, port, { ...site.settings, ...options.settingsOf?.[id] }));
+      .map(([id, port], index) => {
+        const begins = isWhole || index > 0 ? {} : { bootstrap: true };
+        const settings = { ...site.settings, ...begins, ...options.settingsOf?.[id] };
+        return new ChildPeer(id, port, settings, options.programOf?.[id]);
+      });
     children.push(...peers);
     await Promise.all(peers.map((peer) => peer.start()));
     await awaitInTouch(peers);
+    await awaitTakingPart(peers);
     return {
       ...site,
       peers,
@@ -144,6 +152,17 @@ export function useClusters(): Clusters {
   }
 
   return { start, startEmbedded, prepare, onEnd: (release) => void releases.push(release) };
+}
+
+/** Waits until each of `peers` takes part: it began, or has joined (R10). Before that it refuses writes. */
+export async function awaitTakingPart(peers: readonly ChildPeer[], timeoutMs?: number): Promise<number> {
+  let seen = '';
+  const doAll = async (): Promise<boolean> => {
+    const statuses = await Promise.all(peers.map((peer) => peer.status()));
+    seen = statuses.map(({ id, phase }) => `${id} ${phase}`).join(', ');
+    return statuses.every(({ phase }) => phase === 'member');
+  };
+  return waitUntil('all take part', doAll, timeoutMs, () => seen);
 }
 
 /** Waits until each of `peers` holds every other of them for alive; resolves with the milliseconds it took. */

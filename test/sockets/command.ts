@@ -67,10 +67,13 @@ export class Command {
   readonly #listeners = new Set<() => void>();
   #end: Ended | undefined;
 
-  /** With `followsParent` a channel joins the two: `serve` stops when it closes, however this process ends. */
-  constructor(words: readonly string[], followsParent = false) {
+  /**
+   * With `followsParent` a channel joins the two: `serve` stops when it closes, however this process ends. `program`: what node runs
+   * in place of the built command line.
+   */
+  constructor(words: readonly string[], followsParent = false, program: readonly string[] = [MAIN]) {
     const channel = followsParent ? (['ipc'] as const) : [];
-    this.#child = spawn(process.execPath, [MAIN, ...words], {
+    this.#child = spawn(process.execPath, [...program, ...words], {
       cwd: ROOT,
       stdio: ['ignore', 'pipe', 'pipe', ...channel],
     });
@@ -121,6 +124,11 @@ export class Command {
   /** False when the process had ended already. */
   signal(name: NodeJS.Signals): boolean {
     return this.#end === undefined && this.#child.kill(name);
+  }
+
+  /** Over the channel of `followsParent`. */
+  send(message: Readonly<Record<string, string | number>>): void {
+    this.#child.send(message);
   }
 
   /** Resolves when the process has ended by itself. */

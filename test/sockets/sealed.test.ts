@@ -90,6 +90,7 @@ describe('sealed clusters', () => {
       const outside = new ChildPeer('delta', cluster.ports.get('delta') ?? 0, {
         ...cluster.settings,
         ...settings,
+        bootstrap: true, // nobody answers it: else it would take no writes of its own
       });
       clusters.onEnd(() => outside.kill());
       await outside.start();
