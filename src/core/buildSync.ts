@@ -20,10 +20,17 @@ interface Building {
   bytes: number;
 }
 
+export interface AddedDot {
+  readonly origin: OriginKey;
+  readonly sequence: number;
+}
+
 export class SyncBuilder {
   /** Estimated size of all records so far. */
   bytes = 0;
-  firstDot: { readonly origin: OriginKey; readonly sequence: number } | undefined;
+  /** The first and the last dot that were added. */
+  firstDot: AddedDot | undefined;
+  lastDot: AddedDot | undefined;
   readonly #state: PeerState;
   readonly #byKey = new Map<Key, Building>();
 
@@ -48,7 +55,8 @@ export class SyncBuilder {
       this.#byKey.set(key, building);
       this.bytes += bytes;
     }
-    this.firstDot ??= { origin, sequence };
+    this.lastDot = { origin, sequence };
+    this.firstDot ??= this.lastDot;
     const sequences = building.covers.get(origin);
     if (sequences === undefined) building.covers.set(origin, [sequence]);
     else sequences.push(sequence);

@@ -32,9 +32,16 @@ export function noteAnnounced(state: PeerState, now: Now, origin: OriginState, s
   }
 }
 
+/** Share of a new measurement in `repairDelayMs`. */
+const DELAY_SHARE = 0.25;
+
 /** A repair of the origin arrived: whoever was asked is not silent. */
-export function noteRepair(origin: OriginState): void {
+export function noteRepair(now: Now, origin: OriginState): void {
   origin.silentTries = 0;
+  if (origin.askedAtMs !== Infinity) {
+    origin.repairDelayMs += DELAY_SHARE * (now.monotonicMs - origin.askedAtMs - origin.repairDelayMs);
+    origin.askedAtMs = Infinity;
+  }
   noteArrival(origin);
 }
 
@@ -46,6 +53,7 @@ export function noteArrival(origin: OriginState): void {
 function settle(origin: OriginState): void {
   origin.askFreshAtMs = Infinity;
   origin.askAgainAtMs = Infinity;
+  origin.askedAtMs = Infinity;
   origin.askedThrough = Math.max(origin.askedThrough, origin.have.contiguous);
 }
 
@@ -73,8 +81,10 @@ function ask(state: PeerState, now: Now, origin: OriginState): void {
   const target = targetOf(state, origin, ranges);
   const lastAsked = ranges[ranges.length - 1]?.[1] ?? from;
   origin.askedThrough = Math.max(origin.askedThrough, lastAsked);
-  if (origin.askedThrough < origin.announced) origin.askFreshAtMs = now.monotonicMs + limits.nakRetryMs; // the rest waits its turn
-  const waitMs = Math.min(limits.nakRetryMaxMs, limits.nakRetryMs * 2 ** Math.min(origin.silentTries, 8));
+  // Busy peers answer late: whoever asked again before an answer can be here would get everything twice.
+  const patienceMs = Math.max(limits.nakRetryMs, 2 * origin.repairDelayMs);
+  if (origin.askedThrough < origin.announced) origin.askFreshAtMs = now.monotonicMs + patienceMs; // the rest waits its turn
+  const waitMs = Math.min(limits.nakRetryMaxMs, patienceMs * 2 ** Math.min(origin.silentTries, 8));
   if (again || origin.askAgainAtMs === Infinity) {
     origin.askAgainAtMs = now.monotonicMs + waitMs + limits.nakBackoffMs * state.random();
   }
@@ -89,6 +99,7 @@ function ask(state: PeerState, now: Now, origin: OriginState): void {
     ranges,
   });
   state.counters.naksSent += 1;
+  origin.askedAtMs = Math.min(origin.askedAtMs, now.monotonicMs);
 }
 
 /** The first ranges that together hold at most `maxDots`. */

@@ -51,6 +51,7 @@ export function noteHeard(
     view.hearsUs = false; // the new process says for itself whom it hears
     view.hearsOurMulticast = false;
     view.hasReported = false;
+    view.answered = undefined;
   }
   return { wasSilent };
 }

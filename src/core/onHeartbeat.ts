@@ -160,8 +160,9 @@ export function answer(state: PeerState, now: Now, view: PeerView, as: 'sync' | 
   if (oversized.length > 0 || builder.bytes + vectorSize > limits.streamThresholdBytes) {
     if (records.length > 0) send(state, to, 'stream', { kind: 'sync', records, more });
     if (as === 'hybrid') send(state, to, 'stream', { kind: 'sync', records: [], more: false, ...report });
-    if (builder.firstDot !== undefined)
-      view.answered = { ...builder.firstDot, untilMs: now.monotonicMs + deadAfterMs };
+    const { firstDot, lastDot } = builder;
+    if (firstDot !== undefined && lastDot !== undefined)
+      view.answered = { dots: [firstDot, lastDot], untilMs: now.monotonicMs + deadAfterMs };
     return;
   }
   // The vector goes last and alone, so that its answer comes when the records have been applied.
@@ -179,8 +180,10 @@ export function answer(state: PeerState, now: Now, view: PeerView, as: 'sync' | 
  */
 function isAnswerUnderWay({ answered, claims }: PeerView, now: Now): boolean {
   if (answered === undefined || now.monotonicMs >= answered.untilMs) return false;
-  const claim = claims.get(answered.origin);
-  return claim === undefined || !containsSequence(allRanges(claim), answered.sequence);
+  return !answered.dots.some(({ origin, sequence }) => {
+    const claim = claims.get(origin);
+    return claim !== undefined && containsSequence(allRanges(claim), sequence);
+  });
 }
 
 function send(state: PeerState, to: PeerId, by: 'unicast' | 'stream', message: SyncMessage): void {

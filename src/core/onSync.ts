@@ -22,7 +22,7 @@ const EMPTY = new Uint8Array(0);
 export function onSync(state: PeerState, now: Now, view: PeerView, message: SyncMessage): void {
   const arrived: ArrivedDots = new Map();
   for (const record of message.records) onSyncRecord(state, now, view.id, record, arrived);
-  const progress = recordArrived(state, arrived);
+  const progress = recordArrived(state, now, arrived);
   if (message.have !== undefined) {
     if (!learnFacts(state, now, message.have)) return;
     noteClaims(state, view, message.have);
@@ -68,7 +68,7 @@ function onSyncRecord(
           noteArrived(arrived, origin, sequence, record.key)
         )
           isNews = true;
-    noteRepair(origin);
+    noteRepair(now, origin);
   }
   if (!isNews) state.counters.droppedDuplicate += 1;
 }
@@ -87,12 +87,12 @@ function noteArrived(arrived: ArrivedDots, origin: OriginState, sequence: number
  * Room or no room: a sender answers the lowest first and so many dots at a time, so what stays above the vector is bounded by
  * its answers, while a dot refused for want of room, below which nobody has anything, would be missing for ever (I14).
  */
-function recordArrived(state: PeerState, arrived: ArrivedDots): number {
+function recordArrived(state: PeerState, now: Now, arrived: ArrivedDots): number {
   let recorded = 0;
   for (const [origin, dots] of arrived) {
     dots.sort((a, b) => a.sequence - b.sequence);
     for (const { sequence, key } of dots) if (recordDot(state, origin, sequence, key)) recorded += 1;
-    noteRepair(origin);
+    noteRepair(now, origin);
   }
   return recorded;
 }

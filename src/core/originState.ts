@@ -20,6 +20,10 @@ export interface OriginState extends Origin {
   askAgainAtMs: number;
   /** NAKs since anything missing arrived. */
   silentTries: number;
+  /** Monotonic milliseconds of the first NAK since anything missing arrived; Infinity when none waits for its answer. */
+  askedAtMs: number;
+  /** How long answers to NAKs take of late, milliseconds. */
+  repairDelayMs: number;
   /** True when `have` or `trim` changed in this turn. */
   isDirty: boolean;
   /** Its part of the have-set's hash, and whether `have` changed since that was taken. */
@@ -43,6 +47,8 @@ export function createOriginState(origin: Origin, have: HaveSet = createHaveSet(
     askFreshAtMs: Infinity,
     askAgainAtMs: Infinity,
     silentTries: 0,
+    askedAtMs: Infinity,
+    repairDelayMs: 0,
     isDirty: false,
     hash: 0,
     isHashStale: true,

@@ -3,6 +3,7 @@
  *
  * Heard from the other's own authentic messages only; nobody reports on a third peer.
  */
+import type { AddedDot } from './buildSync.ts';
 import type { HaveClaim } from './haveSet.ts';
 import type { Phase } from './messages.ts';
 import type { Incarnation, OriginKey, PeerId, Timestamp } from './types.ts';
@@ -32,8 +33,8 @@ export interface PeerView {
   lastSequence: number;
   /** The vector of its last HEARTBEAT or HYBRID. */
   claims: ReadonlyMap<OriginKey, HaveClaim>;
-  /** The first dot of an answer that is on its way to it by stream; until it claims that one, or time is up, it is sent no other records. */
-  answered: { readonly origin: OriginKey; readonly sequence: number; readonly untilMs: number } | undefined;
+  /** Dots of an answer that is on its way to it by stream; until it claims one, or time is up, it is sent no other records. */
+  answered: { readonly dots: readonly AddedDot[]; readonly untilMs: number } | undefined;
   /** It has told what it has since its present incarnation was heard. */
   hasReported: boolean;
   /** Whether it takes part, and what it last promised; by its last KEEPALIVE. */
