@@ -67,7 +67,16 @@ export function onMessage(
     if (message.kind === 'prepare') onPrepare(state, now, view, { id: from, incarnation }, message);
     return;
   }
+  if (view.isSeparate && !isForStrangers(message)) {
+    state.counters.droppedSeparate += 1;
+    return;
+  }
   dispatch(state, now, view, incarnation, message);
+}
+
+/** What passes between peers that were started apart (strangers.ts): enough for one to join the other. */
+function isForStrangers({ kind }: Message): boolean {
+  return kind === 'keepalive' || kind === 'fenced' || kind === 'join';
 }
 
 function isForNewcomers({ kind }: Message): boolean {

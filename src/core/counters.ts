@@ -52,6 +52,8 @@ export interface CoreCounters {
   droppedNotJoined: number;
   /** Dropped: a record whose winner is void (R4). */
   droppedVoid: number;
+  /** Dropped: of a peer that was started apart from this one. */
+  droppedSeparate: number;
   /** Dropped: a record of a dot that stands for something else here (I1). Never, or a peer is defective. */
   droppedContradiction: number;
   /** Dropped: a NAK beyond the repair backlog. */
@@ -94,6 +96,7 @@ export function createCounters(): CoreCounters {
     droppedFenced: 0,
     droppedNotJoined: 0,
     droppedVoid: 0,
+    droppedSeparate: 0,
     droppedContradiction: 0,
     droppedRepairBacklog: 0,
   };

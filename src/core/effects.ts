@@ -32,6 +32,7 @@ export type NoticeName =
   | 'mustJoin'
   | 'joined'
   | 'began'
+  | 'startedApart'
   | 'bootstrapped'
   | 'roundRefused'
   | 'checkpointTooLarge'

@@ -5,6 +5,7 @@
  * remember shows that this disk was rolled back (R10), and then nothing else may be concluded from what we have. I4: all of it
  * only grows. I7: no dot that is durable somewhere is void, for every member's durable have is in Q.
  */
+import { beginLineage, settleLineage } from './lineage.ts';
 import { closureOf, isFolded, keptOf, mergeClosure } from './closures.ts';
 import { addRanges, allRanges } from './haveSet.ts';
 import { notice } from './liveness.ts';
@@ -58,6 +59,7 @@ export function enterJoining(state: PeerState, why: string): void {
 
 /** R10: this peer takes part: it begins, has joined, or was told to. */
 export function becomeMember(state: PeerState): void {
+  if (state.lineage.present === 0) beginLineage(state, false);
   state.phase = 'member';
   state.store.writeState('phase', 'member');
 }
@@ -70,7 +72,9 @@ export function learnClosures(state: PeerState, now: Now, closures: readonly Clo
     onClosureChanged(state, theirs.id);
     if (theirs.id === state.self.id && theirs.closedBelow > state.self.incarnation) endIncarnation(state);
   }
-  if (isNews) adoptHorizons(state, now);
+  if (!isNews) return;
+  settleLineage(state);
+  adoptHorizons(state, now);
 }
 
 function onClosureChanged(state: PeerState, id: PeerId): void {

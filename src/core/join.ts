@@ -13,6 +13,7 @@ import { dropEntry, dropRows, scheduleSweep } from './dropping.ts';
 import { addPendingHorizon, becomeMember, learnClosures, learnPromise, raiseFence } from './facts.ts';
 import { addRanges, allRanges, hasSequence } from './haveSet.ts';
 import { liveIds, notice } from './liveness.ts';
+import { beginLineage, setLineage } from './lineage.ts';
 import { learnMembers } from './members.ts';
 import type {
   CheckpointEntry,
@@ -61,7 +62,9 @@ export function askForCheckpoint(
 }
 
 function findDonors(state: PeerState): PeerId[] {
-  return liveIds(state).filter((id) => state.peers.get(id)?.phase === 'member');
+  const members = liveIds(state).filter((id) => state.peers.get(id)?.phase === 'member');
+  const wanted = members.filter((id) => state.peers.get(id)?.lineage.present === state.joining.lineage);
+  return wanted.length > 0 ? wanted : members;
 }
 
 /** R10: the joiner's incarnation is recorded, durably, before the checkpoint leaves. */
@@ -153,6 +156,7 @@ function buildFacts(state: PeerState): CheckpointFacts {
     incarnations: toOrigins(state.incarnations),
     pending: state.pending,
     members: { admitted: [...state.admitted], forgotten: [...state.forgotten] },
+    lineage: state.lineage,
   };
 }
 
@@ -203,6 +207,8 @@ function joinCheckpoint(
   state.counters.checkpointsJoined += 1;
   if (state.phase === 'forgotten') return;
   if (state.phase !== 'member') notice(state, 'joined', { entries: entries.length });
+  setLineage(state, facts.lineage);
+  state.joining.lineage = 0;
   becomeMember(state);
 }
 
@@ -212,6 +218,7 @@ export function bootstrap(state: PeerState): void {
   const bound = Math.max(state.clock, state.promised, state.joining.owedPromise) as Timestamp;
   raiseClock(state, bound);
   notice(state, 'bootstrapped', {});
+  beginLineage(state, true);
   becomeMember(state);
 }
 

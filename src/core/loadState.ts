@@ -8,6 +8,7 @@
 import { drawIncarnation, type Now } from './clock.ts';
 import { createClosure, type Closures } from './closures.ts';
 import { createCounters } from './counters.ts';
+import { becomeMember } from './facts.ts';
 import { createHaveSet } from './haveSet.ts';
 import type { PendingHorizon, Phase } from './messages.ts';
 import { createOriginState, type OriginState } from './originState.ts';
@@ -15,6 +16,7 @@ import { createPeerView } from './peerView.ts';
 import { createRoundsState } from './rounds.ts';
 import type { CoreSettings } from './settings.ts';
 import { createJoining } from './spool.ts';
+import { loadLineage } from './lineage.ts';
 import { noteIncarnation, type PeerState } from './state.ts';
 import type { StateValue, Store } from './store.ts';
 import { createTombstones } from './tombstones.ts';
@@ -50,6 +52,7 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
     random: options.random,
     self: { id, incarnation },
     phase: loadPhase(options, others.length === 0, forgotten),
+    lineage: loadLineage(store),
     clock: Math.max(readNumber(store, 'clock'), promised, horizon) as Timestamp,
     promised,
     horizon,
@@ -103,7 +106,7 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
   };
   for (const closed of state.closures.keys()) state.staleClosures.add(closed);
   noteIncarnation(state, id, incarnation);
-  if (state.phase === 'member') store.writeState('phase', 'member');
+  if (state.phase === 'member') becomeMember(state);
   return state;
 }
 

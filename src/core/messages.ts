@@ -67,6 +67,15 @@ export interface KeepaliveMessage {
   readonly phase: Phase;
   /** The bound it promised in the last round it took part in (R6): an older one shows a disk that was rolled back. */
   readonly promised: Timestamp;
+  readonly lineage: Lineage;
+}
+
+/** Which history a peer's data belongs to, and which one it was told to go on without; 0 for none (unsigned 32 bits, drawn at random). */
+export interface Lineage {
+  readonly present: number;
+  readonly former: number;
+  /** Something was concluded in it that holds in no other: a round has ended, or an operator has said that it goes on without the rest. */
+  readonly isSettled: boolean;
 }
 
 /** fresh: without state. joining: waits for a checkpoint (R10). forgotten: no member any more. member: takes part. */
@@ -244,6 +253,7 @@ export interface CheckpointFacts {
   readonly incarnations: readonly Origin[];
   readonly pending: readonly PendingHorizon[];
   readonly members: MembersReport;
+  readonly lineage: Lineage;
 }
 
 /** Part of one consistent snapshot, by stream. Nothing of it counts before all parts are there (R9). */

@@ -10,6 +10,7 @@ import { timestampOf, type Now } from './clock.ts';
 import { dropRows, rowsOf } from './dropping.ts';
 import { addPendingHorizon, learnClosures, learnFacts, learnPromises, raiseFence } from './facts.ts';
 import { concludeRound } from './concludeRound.ts';
+import { settleLineage } from './lineage.ts';
 import { notice } from './liveness.ts';
 import type { CommitMessage, PreparedMessage, PrepareMessage, RefuseMessage } from './messages.ts';
 import type { PeerView } from './peerView.ts';
@@ -73,7 +74,8 @@ function findAbsent(state: PeerState): PeerId[] {
   const absent: PeerId[] = [];
   for (const view of state.peers.values()) {
     const isThere = view.isLive && view.phase === 'member' && view.membershipHash === state.membershipHash;
-    if (!isThere || !state.incarnations.has(view.id)) absent.push(view.id);
+    const isOneHistory = view.lineage.present === state.lineage.present;
+    if (!isThere || !isOneHistory || !state.incarnations.has(view.id)) absent.push(view.id);
   }
   return absent;
 }
@@ -129,7 +131,8 @@ function toOrigins(incarnations: ReadonlyMap<PeerId, Incarnation>): Origin[] {
 /** R6.2, first half: what a member does before it answers. All of it is durable before the answer leaves. */
 function fenceAndPromise(state: PeerState, now: Now, incarnations: readonly Origin[]): void {
   for (const { id, incarnation } of incarnations) raiseFence(state, id, incarnation);
-  state.promised = Math.max(state.promised, state.clock, timestampOf(now.wallMs)) as Timestamp;
+  // Above the last one in any case: a disk from between two rounds shows itself by an older promise (R10).
+  state.promised = Math.max(state.promised + 1, state.clock, timestampOf(now.wallMs)) as Timestamp;
   state.clock = state.promised;
   state.store.writeState('promised', state.promised);
   state.store.writeState('clock', state.clock);
@@ -230,5 +233,6 @@ function takeCommit(state: PeerState, now: Now, { horizon, known, closures, prom
     if (origin !== undefined) dropRows(state, origin, trim);
   }
   addPendingHorizon(state, now, { horizon, known });
+  settleLineage(state);
   state.counters.roundsLearned += 1;
 }

@@ -16,6 +16,7 @@ import { sendKeepalive } from './send.ts';
 import { sendFenced } from './fence.ts';
 import { originOf, type PeerState } from './state.ts';
 import { hashVector } from './vectorHash.ts';
+import { meetLineage } from './strangers.ts';
 import { jittered, schedule, scheduleBy } from './timers.ts';
 import type { Timestamp } from './types.ts';
 
@@ -39,6 +40,7 @@ export function onKeepaliveTimer(state: PeerState, now: Now): void {
     serversHash: state.serversHash,
     phase: state.phase,
     promised: state.promised,
+    lineage: state.lineage,
   };
   sendKeepalive(state, message, sinceMs);
   state.counters.keepalivesSent += 1;
@@ -47,7 +49,7 @@ export function onKeepaliveTimer(state: PeerState, now: Now): void {
 /** Bytes that one listed peer takes in a KEEPALIVE beside its id, more if its clock is told of, and that the rest of the message takes, at most. */
 const LISTED_BYTES = 2;
 const AHEAD_BYTES = 9;
-const KEEPALIVE_BYTES = 80;
+const KEEPALIVE_BYTES = 90;
 /** Clocks ahead by less than this part of `maxDriftMs` are not told of. */
 const TOLD_DRIFT = 0.1;
 
@@ -117,6 +119,7 @@ export function onKeepalive(state: PeerState, now: Now, view: PeerView, message:
   view.lastSequence = message.lastSequence;
   view.phase = message.phase;
   view.promised = message.promised;
+  meetLineage(state, view, message);
   // R10: it promised more than it remembers, so its disk was rolled back, and it cannot know.
   if (message.phase === 'member' && message.promised < (state.promises.get(view.id) ?? 0))
     sendFenced(state, now, view.id);

@@ -5,7 +5,7 @@
  */
 import type { AddedDot } from './buildSync.ts';
 import type { HaveClaim } from './haveSet.ts';
-import type { Phase } from './messages.ts';
+import type { Lineage, Phase } from './messages.ts';
 import type { Incarnation, OriginKey, PeerId, Timestamp } from './types.ts';
 
 export interface PeerView {
@@ -40,6 +40,10 @@ export interface PeerView {
   /** Whether it takes part, and what it last promised; by its last KEEPALIVE. */
   phase: Phase;
   promised: Timestamp;
+  /** Its history, and whether that is another one than ours, by its last KEEPALIVE; whether the operator was told. */
+  lineage: Lineage;
+  isSeparate: boolean;
+  isSeparateTold: boolean;
   /** Live at the last judgement (section 6). */
   isLive: boolean;
   /** Monotonic milliseconds of the last HEARTBEAT sent to it out of turn. */
@@ -95,6 +99,9 @@ export function createPeerView(id: PeerId): PeerView {
     hasReported: false,
     phase: 'fresh',
     promised: 0 as Timestamp,
+    lineage: { present: 0, former: 0, isSettled: false },
+    isSeparate: false,
+    isSeparateTold: false,
     isLive: false,
     lastEagerHeartbeatMs: -Infinity,
     isDifferenceTold: false,

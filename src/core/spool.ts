@@ -11,6 +11,8 @@ export interface Joining {
   from: PeerId | undefined;
   snapshot: number;
   parts: CheckpointMessage[];
+  /** History that the checkpoint should be of, if anybody has it; 0 for any. */
+  lineage: number;
   /** Highest bound that others remember this peer to have promised. */
   owedPromise: number;
   /** Checkpoints joined by this process. */
@@ -24,6 +26,7 @@ export function createJoining(): Joining {
     from: undefined,
     snapshot: 0,
     parts: [],
+    lineage: 0,
     owedPromise: 0,
     joined: 0,
   };

@@ -8,7 +8,7 @@ import { isFolded, buildClosureReports, type Closures } from './closures.ts';
 import type { CoreCounters } from './counters.ts';
 import type { Effect, EntryChange, TimerName } from './effects.ts';
 import { gapRanges, lastSequenceOf } from './haveSet.ts';
-import type { HaveReport, PendingHorizon, Phase, PromiseReport, UpdateRecord } from './messages.ts';
+import type { HaveReport, Lineage, PendingHorizon, Phase, PromiseReport, UpdateRecord } from './messages.ts';
 import { createOriginState, type OriginState } from './originState.ts';
 import type { PeerView } from './peerView.ts';
 import type { PendingRepairs } from './repairQueue.ts';
@@ -35,6 +35,8 @@ export interface PeerState {
   readonly self: Origin;
   /** Whether this peer takes part, or is still to join (R10). */
   phase: Phase;
+  /** Which history its data belongs to. */
+  lineage: Lineage;
   /** Largest timestamp issued or seen. */
   clock: Timestamp;
   /** Bound promised in a round: nothing is stamped at or below (R6). */

@@ -49,6 +49,13 @@ export function describeNotice(
       return { level: 'info', text: `joined: ${detail['entries']} entries came with a checkpoint` };
     case 'began':
       return { level: 'info', text: 'no peer has any data: this one begins' };
+    case 'startedApart':
+      return {
+        level: 'warn',
+        text:
+          `${detail['peer']} was started apart from this peer, and both hold data: nothing passes between them. Decide whose data is to stay, ` +
+          'stop the other one and start it again with an empty data directory: it joins by itself',
+      };
     case 'bootstrapped':
       return { level: 'warn', text: 'told to take part with what this disk holds' };
     case 'roundRefused':

@@ -68,6 +68,8 @@ export function createClosureWatch(): ClosureWatch {
             narrow(`${id}/${incarnation}` as OriginKey, ranges);
           assertNobodyHasVoid(world, peer, id);
         }
+        // A machine that was forgotten while it was off starts without knowing it.
+        if (!world.ids.includes(state.self.id)) return;
         for (const { origin, sequence } of touched.rows) {
           const written = world.truth.find(origin, sequence);
           if (written !== undefined) assertVoidNowhere(world, peer, written);

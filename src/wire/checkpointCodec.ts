@@ -27,10 +27,12 @@ import {
 import type { FieldReader } from './fieldReader.ts';
 import {
   readHave,
+  readLineage,
   readMembers,
   readOrigins,
   readVector,
   writeHave,
+  writeLineage,
   writeMembers,
   writeOrigins,
   writeVector,
@@ -138,6 +140,7 @@ function writeFacts(writer: FieldWriter, facts: CheckpointFacts): void {
     writeVector(writer, known);
   }
   writeMembers(writer, facts.members);
+  writeLineage(writer, facts.lineage);
 }
 
 function readFacts(reader: FieldReader): CheckpointFacts {
@@ -151,5 +154,7 @@ function readFacts(reader: FieldReader): CheckpointFacts {
   const count = readCount(reader, MAX_PENDING_PER_MESSAGE, 2);
   for (let index = 0; index < count && reader.fault === undefined; index++)
     pending.push({ horizon: readInteger(reader, 1, MOST) as Timestamp, known: readVector(reader) });
-  return { have, horizon, clock, promised, fences, incarnations, pending, members: readMembers(reader) };
+  const members = readMembers(reader);
+  const lineage = readLineage(reader);
+  return { have, horizon, clock, promised, fences, incarnations, pending, members, lineage };
 }

@@ -1,11 +1,11 @@
 /**
- * What a peer has: version vector with gap sets, closures, promises; and lists of members.
+ * What a peer has: version vector with gap sets, closures, promises; lists of members, and a lineage.
  *
  * Owns the layout of the reports that HEARTBEAT, HYBRID, the messages of a round and checkpoints carry. Keeps what VectorEntry
  * promises: gaps ascend, are disjoint and leave out at least one sequence above `contiguous`; `trim` ≤ `contiguous`; no origin and no id comes twice.
  */
 import { originKey } from '../core/types.ts';
-import type { ClosureReport, HaveReport, MembersReport, PromiseReport } from '../core/messages.ts';
+import type { ClosureReport, HaveReport, Lineage, MembersReport, PromiseReport } from '../core/messages.ts';
 import type { Incarnation, Origin, OriginKey, PeerId, Timestamp, VectorEntry } from '../core/types.ts';
 import { writeId, writeInteger, writeOrigin, writeRanges } from './fieldWriter.ts';
 import type { FieldWriter } from './fieldWriter.ts';
@@ -16,6 +16,7 @@ import { MAX_IDS_PER_LIST, MAX_VECTOR_ENTRIES_PER_MESSAGE } from './limits.ts';
 /** Origin, incarnation, contiguous, what is above the trim, number of gaps. */
 const LEAST_ENTRY_INTEGERS = 4;
 const MOST = Number.MAX_SAFE_INTEGER;
+const MAX_LINEAGE = 0xffff_ffff;
 
 export function writeVector(writer: FieldWriter, vector: readonly VectorEntry[]): void {
   writer.integers.push(vector.length);
@@ -143,6 +144,17 @@ export function writeMembers(writer: FieldWriter, { admitted, forgotten }: Membe
 
 export function readMembers(reader: FieldReader): MembersReport {
   return { admitted: readIds(reader), forgotten: readIds(reader) };
+}
+
+export function writeLineage(writer: FieldWriter, { present, former, isSettled }: Lineage): void {
+  writeInteger(writer, 2 * present + (isSettled ? 1 : 0));
+  writeInteger(writer, former);
+}
+
+export function readLineage(reader: FieldReader): Lineage {
+  const code = readInteger(reader, 0, 2 * MAX_LINEAGE + 1);
+  const former = readInteger(reader, 0, MAX_LINEAGE);
+  return { present: Math.floor(code / 2), former, isSettled: code % 2 === 1 };
 }
 
 function readIds(reader: FieldReader): PeerId[] {

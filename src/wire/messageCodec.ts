@@ -47,7 +47,7 @@ import {
 } from './fieldReader.ts';
 import type { DecodeFault, FieldReader } from './fieldReader.ts';
 import { readSync, writeSync } from './syncCodec.ts';
-import { readHave, readMembers, writeHave, writeMembers } from './haveCodec.ts';
+import { readHave, readLineage, readMembers, writeHave, writeLineage, writeMembers } from './haveCodec.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpointCodec.ts';
 import {
   readAlarm,
@@ -268,6 +268,7 @@ function writeKeepalive(writer: FieldWriter, message: KeepaliveMessage): void {
   writeInteger(writer, message.membershipHash);
   writer.integers.push(PHASES.indexOf(message.phase));
   writeInteger(writer, message.promised);
+  writeLineage(writer, message.lineage);
   writer.integers.push(HEARINGS.indexOf(message.others), message.listed.length);
   for (const { id, how, aheadMs } of message.listed) {
     const manner = HEARINGS.indexOf(how) + (aheadMs > 0 ? HEARINGS.length : 0);
@@ -286,6 +287,7 @@ function readKeepalive(reader: FieldReader): KeepaliveMessage {
   const membershipHash = readInteger(reader, 0, MAX_32_BITS);
   const phase = PHASES[readInteger(reader, 0, PHASES.length - 1)] ?? 'fresh';
   const promised = readInteger(reader, 0, Number.MAX_SAFE_INTEGER) as Timestamp;
+  const lineage = readLineage(reader);
   const others = HEARINGS[readInteger(reader, 0, HEARINGS.length - 1)] ?? 'unheard';
   if (others === 'unicast') failReading(reader, 'badNumber');
   const count = readCount(reader, MAX_LISTED_PER_MESSAGE, 1);
@@ -310,6 +312,7 @@ function readKeepalive(reader: FieldReader): KeepaliveMessage {
     serversHash,
     phase,
     promised,
+    lineage,
   };
 }
 

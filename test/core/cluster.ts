@@ -5,6 +5,7 @@
 import type { Now } from '../../src/core/clock.ts';
 import { onMessage, onReminder, onStart, onTimer, onTurnEnd } from '../../src/core/core.ts';
 import type { Effect } from '../../src/core/effects.ts';
+import { learnMembers } from '../../src/core/members.ts';
 import type { Channel, Message } from '../../src/core/messages.ts';
 import { defaultSettings, type CoreSettings } from '../../src/core/settings.ts';
 import { createPeerState } from '../../src/core/loadState.ts';
@@ -70,6 +71,7 @@ export class Cluster implements Lossy {
   waitsMs: (to: PeerId) => number = () => 0;
   readonly #settings: CoreSettings;
   readonly #isEstablished: boolean;
+  readonly #listedAt: (id: string) => readonly string[];
   /** Latest first; among equals the one added first comes last, and so runs first. */
   readonly #events: Event[] = [];
 
@@ -78,13 +80,16 @@ export class Cluster implements Lossy {
     seed = 1,
     settings: CoreSettings = defaultSettings,
     isEstablished = true,
+    /** What servers.txt lists at a peer's start. */
+    listedAt: (id: string) => readonly string[] = () => ids,
   ) {
     this.#isEstablished = isEstablished;
+    this.#listedAt = listedAt;
     this.random = seeded(seed);
     this.#settings = settings;
     this.members = ids.map((id) => {
       const disk = openMemoryStore();
-      const state = this.#load(id as PeerId, ids, disk, 0);
+      const state = this.#load(id as PeerId, listedAt(id), disk, 0);
       return {
         id: id as PeerId,
         disk,
@@ -171,11 +176,17 @@ export class Cluster implements Lossy {
   /** Crashes a member, which loses what was not committed (or, with the power, not durable), and starts it again. */
   restart(id: string, kind: 'process' | 'power' = 'process'): void {
     const member = this.at(id);
-    const ids = this.members.map((each) => each.id);
     member.disk = member.disk.crash({ kind });
-    member.state = this.#load(member.id, ids, member.disk, member.offsetMs);
+    member.state = this.#load(member.id, this.#listedAt(id), member.disk, member.offsetMs);
     member.isUp = true;
     this.#start(member);
+  }
+
+  /** What servers.txt lists is read again. */
+  reload(id: string): void {
+    const member = this.at(id);
+    learnMembers(member.state, { admitted: this.#listedAt(id) as PeerId[], forgotten: [] });
+    this.#endTurn(member);
   }
 
   /** The first half of a resume: timers run before the sockets are read. */

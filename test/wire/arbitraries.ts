@@ -159,6 +159,8 @@ const update: fc.Arbitrary<Message> = fc
     return { kind: 'update', records };
   });
 
+const unsigned = fc.integer({ min: 0, max: 0xffff_ffff });
+const lineage = record({ present: unsigned, former: unsigned, isSettled: fc.boolean() });
 const keepalive: fc.Arbitrary<Message> = record({
   kind: fc.constant('keepalive' as const),
   lastSequence: safe(0),
@@ -174,6 +176,7 @@ const keepalive: fc.Arbitrary<Message> = record({
   serversHash: fc.integer({ min: 0, max: 0xffff_ffff }),
   phase: fc.constantFrom('fresh', 'joining', 'forgotten', 'member'),
   promised: timestamp,
+  lineage,
 });
 
 /** Far apart, and short: a message covers a bounded number of dots. */
@@ -243,6 +246,7 @@ const facts: fc.Arbitrary<CheckpointFacts> = record({
   incarnations,
   pending: fc.array(record({ horizon: atLeastOne, known: vector }), { maxLength: 3 }),
   members,
+  lineage,
 });
 const checkpoint: fc.Arbitrary<Message> = fc
   .tuple(

@@ -180,10 +180,10 @@ describe('message codec', () => {
     assert.equal(reasonFor(raw([3, 9, 1, 2, 0, 1, 7, 5, 5, 0, -1, 8, 5, 0, 0, 0, 0], 'a')), 'accepted');
     assert.equal(reasonFor(raw([3, 9, 1, 2, 0, 1, 7, 5, 5, 0, 1, 5, 0, 0, 0, 0], 'a')), 'duplicate');
     assert.equal(reasonFor(raw([3, 9, 1, 2, 0, 1, 7, 5, 5, 0, -1, 7, 5, 0, 0, 0, 0], 'a')), 'duplicate');
-    assert.equal(reasonFor(raw([2, 0, 0, 0, 0, 0, 0, 3, 0, 2, 2, 6, 11, 300], 'ab')), 'accepted');
-    assert.equal(reasonFor(raw([2, 0, 0, 0, 0, 0, 0, 3, 0, 2, 2, 6, 8], 'aa')), 'duplicate');
+    assert.equal(reasonFor(raw([2, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 2, 2, 6, 11, 300], 'ab')), 'accepted');
+    assert.equal(reasonFor(raw([2, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 2, 2, 6, 8], 'aa')), 'duplicate');
     assert.equal(reasonFor(raw([2, 0, 0, 0, 0, 0, 0, 3, 0, 1, 1, 6], 'a')), 'badNumber');
-    assert.equal(reasonFor(raw([2, 0, 0, 0, 0, 0, 0, 3, 0, 2, 1, 11, 0], 'a')), 'badNumber'); // ahead by nothing
+    assert.equal(reasonFor(raw([2, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 2, 1, 11, 0], 'a')), 'badNumber'); // ahead by nothing
   });
 
   it('lets the synthetic id be carried by synthetic entries alone', () => {
@@ -214,7 +214,7 @@ describe('message codec', () => {
     assert.equal(reasonFor(raw([1, 131_072])), 'cutShort');
     assert.equal(reasonFor(raw([3, 0, 1, 65_537])), 'tooMany');
     assert.equal(reasonFor(raw([5, 0, 1, 7, 262_145], 'a')), 'tooMany');
-    assert.equal(reasonFor(raw([2, 0, 0, 0, 0, 0, 0, 3, 0, 0, 4_097])), 'tooMany');
+    assert.equal(reasonFor(raw([2, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 4_097])), 'tooMany');
     assert.equal(reasonFor(Buffer.from('ddffffffff01', 'hex')), 'notIntegers');
     assert.equal(reasonFor(Buffer.from('dcffff01', 'hex')), 'notIntegers');
   });
