@@ -245,8 +245,8 @@ export class Runtime {
     for (const effect of effects) this.#sortEffect(effect, turn);
     this.#commit(turn);
     for (const callback of fast) callback(this.#failure);
-    for (const outgoing of turn.committed) this.#outbox.seal(outgoing);
-    for (const outgoing of turn.durable) this.#outbox.seal(outgoing);
+    for (const outgoing of turn.committed) this.#outbox.prepare(outgoing);
+    for (const outgoing of turn.durable) this.#outbox.prepare(outgoing);
     this.#tellWatchers(); // last: what a listener writes belongs to a turn of its own (R2)
   }
 
@@ -255,9 +255,9 @@ export class Runtime {
     switch (effect.kind) {
       case 'multicast':
       case 'send':
-        if (effect.after === 'committed') turn.committed.push({ effect, packet: undefined });
-        else if (effect.after === 'durable') turn.durable.push({ effect, packet: undefined });
-        else this.#outbox.send({ effect, packet: undefined });
+        if (effect.after === 'committed') turn.committed.push({ effect, prepared: undefined });
+        else if (effect.after === 'durable') turn.durable.push({ effect, prepared: undefined });
+        else this.#outbox.send({ effect, prepared: undefined });
         return;
       case 'schedule':
         this.#ports.after(effect.delayMs, () => {
