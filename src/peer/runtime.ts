@@ -243,7 +243,7 @@ export class Runtime {
     this.#onDurable = [];
     this.#onFast = [];
     for (const effect of effects) this.#sortEffect(effect, turn);
-    this.#commit(turn);
+    if (this.#failure === undefined) this.#commit(turn); // else nothing of it may leave, and nobody waits for it any more
     for (const callback of fast) callback(this.#failure);
     for (const outgoing of turn.committed) this.#outbox.prepare(outgoing);
     for (const outgoing of turn.durable) this.#outbox.prepare(outgoing);
@@ -270,7 +270,7 @@ export class Runtime {
         turn.reminders.push(effect.reminder);
         return;
       case 'end':
-        this.#endIncarnation(effect.reason);
+        this.#endIncarnation(effect.reason, turn);
         return;
       case 'notice':
         this.#events.onNotice(effect);
@@ -344,8 +344,9 @@ export class Runtime {
     this.#failWith(commitFailedError(reason));
   }
 
-  /** R10: this incarnation must not go on; what it has been told is saved first. */
-  #endIncarnation(reason: 'fenced' | 'superseded'): void {
+  /** R10: this incarnation must not go on; what it has been told is saved first. R1: whoever waits for this turn too is told that it may be lost. */
+  #endIncarnation(reason: 'fenced' | 'superseded', turn: Turn): void {
+    this.#waiting.add(turn);
     const save = { committed: nothing, durable: nothing, failed: nothing };
     if (this.#failure === undefined && this.#store.hasChanges()) this.#store.commit(save);
     this.#failWith(supersededError(this.state.self.id, reason));
@@ -355,8 +356,9 @@ export class Runtime {
     if (this.#failure !== undefined) return;
     this.#failure = failure;
     this.#outbox.close();
-    const owed = [...this.#onFast, ...this.#onCommitted, ...this.#onDurable];
-    for (const turn of this.#waiting) owed.push(...turn.onCommitted, ...turn.onDurable);
+    // Taken out, each: a turn that is committed after all has nobody left to tell.
+    const owed = [this.#onFast, this.#onCommitted, this.#onDurable].flatMap((waiting) => waiting.splice(0));
+    for (const turn of this.#waiting) owed.push(...turn.onCommitted.splice(0), ...turn.onDurable.splice(0));
     this.#waiting.clear();
     for (const callback of owed) callback(failure);
     this.#events.onFailure(failure);

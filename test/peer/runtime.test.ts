@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { findBrokenInvariants } from '../../src/core/invariants.ts';
 import { defaultSettings } from '../../src/core/settings.ts';
 import type { Message } from '../../src/core/messages.ts';
-import type { Key, PeerId } from '../../src/core/types.ts';
+import type { Incarnation, Key, PeerId, Timestamp } from '../../src/core/types.ts';
+import type { AcknowledgementLevel } from '../../src/peer/backend.ts';
 import { Faults } from '../../src/peer/faults.ts';
 import { Runtime } from '../../src/peer/runtime.ts';
 import { openMemoryStore, type MemoryStore } from '../../src/storage/memoryStore.ts';
@@ -274,6 +275,42 @@ describe('runtime', () => {
       { code: 'STORAGE_FAILED' },
     );
     assert.deepEqual(world.kinds(), [], 'an update whose commit failed was sent');
+  });
+
+  describe('when its incarnation ends', () => {
+    const outcomes: string[] = [];
+    const expectAcknowledgement = (level: AcknowledgementLevel): void => {
+      world.runtime.acknowledge(level, (failure) => outcomes.push(`${level} ${failure?.name ?? 'given'}`));
+    };
+    const fence = (): void => {
+      const incarnation = (world.runtime.state.self.incarnation + 1) as Incarnation;
+      world.receive({ kind: 'fenced', incarnation, promised: 0 as Timestamp, isForgotten: false });
+    };
+    beforeEach(() => {
+      outcomes.length = 0;
+    });
+
+    it('fails what waits for the same turn, for nothing of it is on disk, and saves it', () => {
+      world.runtime.write(key('k'), value, false);
+      expectAcknowledgement('committed');
+      expectAcknowledgement('durable');
+      fence();
+      world.endTurns();
+      assert.deepEqual(outcomes, ['committed ToposphereError', 'durable ToposphereError']);
+      assert.deepEqual(world.failures, ['FENCED']);
+      assert.equal(world.disk.pendingTurns().uncommitted, 1, 'and nothing is committed twice');
+    });
+
+    it('answers those who wait for an earlier turn once, though that turn still reaches the disk', () => {
+      world.runtime.write(key('k'), value, false);
+      expectAcknowledgement('committed');
+      world.endTurns();
+      fence();
+      world.endTurns();
+      world.settleDisk();
+      assert.deepEqual(outcomes, ['committed ToposphereError']);
+      assert.deepEqual(world.kinds(), [], 'and says nothing any more');
+    });
   });
 
   it('sends a stream that waits for the flush and a later one that does not so that both are accepted', () => {
