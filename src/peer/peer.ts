@@ -269,6 +269,12 @@ export class Peer {
     await this.backend.forget(id);
   }
 
+  /** What is known of the others and what `bootstrap` would mean, in lines. Throws BAD_ARGUMENT if there is no need, or the peer was forgotten. */
+  describeBootstrap(): string {
+    this.#assertOpen();
+    return this.backend.describeBootstrap();
+  }
+
   /** Takes part with what this disk holds, when nobody is left to join from; resolves when that is durable. Rejects with BAD_ARGUMENT if there is no need, or the peer was forgotten. */
   async bootstrap(): Promise<void> {
     this.#assertOpen();

@@ -259,6 +259,28 @@ describe('the command line', function () {
       });
     });
 
+    it('bootstrap says what the peer knows of the others, and is done only with --yes', async () => {
+      const peer = await start((words) =>
+        words[2]?.toString() === 'YES' ? '+OK\r\n' : bulk('p0 has to join first\np1 was last heard 5 s ago'),
+      );
+      const servers = await listed([peer]);
+      const words = ['bootstrap', '--servers', servers];
+      await assertRefused(words, /say which peer: --id or --peer/);
+      const asked = await runCommand([...words, '--id', 'p0']);
+      assert.equal(
+        asked.output.toString(),
+        'p0 has to join first\np1 was last heard 5 s ago\n' +
+          'Nothing was done. To do it: toposphere bootstrap --id p0 --yes\n',
+      );
+      assert.deepEqual(peer.requests, [['TOPOSPHERE', 'BOOTSTRAP']]);
+      const done = await runCommand([...words, '--id', 'p0', '--yes']);
+      assert.match(done.output.toString(), /\np0 takes part\n$/);
+      assert.deepEqual(peer.requests.slice(1), [
+        ['TOPOSPHERE', 'BOOTSTRAP'],
+        ['TOPOSPHERE', 'BOOTSTRAP', 'YES'],
+      ]);
+    });
+
     it('digest succeeds when all are equal, and fails when they differ or one is silent', async () => {
       const digest =
         (text: string): Answer =>
