@@ -27,7 +27,7 @@ import {
   type KeyInput,
   type ValueInput,
 } from './keys.ts';
-import { describeNotice } from './notices.ts';
+import { createNoticeLog } from './noticeLog.ts';
 import { PeerBackend } from './peerBackend.ts';
 import { AddressBook, reloadServers } from './addressBook.ts';
 import { createMachinePorts } from './machinePorts.ts';
@@ -143,10 +143,7 @@ export class Peer {
         ports,
         faults,
         {
-          onNotice: (notice) => {
-            const { level, text } = describeNotice(notice, options.maxDriftMs);
-            options.logger[level](text);
-          },
+          onNotice: createNoticeLog(options.logger, options.maxDriftMs, () => ports.now().monotonicMs),
           onFailure: (failure) => {
             for (const listener of failureListeners) listener(failure);
           },
