@@ -26,6 +26,8 @@ export interface MemberStatus {
   readonly hearsMe: boolean;
   /** Its multicast reaches us, and ours it. */
   readonly multicast: boolean;
+  /** Whether it takes part, by its last KEEPALIVE; null if never heard. */
+  readonly phase: string | null;
   /** Its have-set equalled ours at its last KEEPALIVE. */
   readonly converged: boolean;
   /** Same servers.txt, by hash. */
@@ -46,6 +48,8 @@ export interface PeerStatus {
   readonly lagUpdates: number;
   /** Whether it takes part, or is still to join. */
   readonly phase: string;
+  /** Requests for a checkpoint since this process started, whom the last one went to, and checkpoints joined. */
+  readonly joining: { readonly asked: number; readonly askedOf: string | null; readonly joined: number };
   readonly keys: number;
   readonly tombstones: number;
   readonly collection: CollectionStatus;
@@ -78,6 +82,11 @@ export function buildStatus(
     vector,
     lagUpdates: countLag(state),
     phase: state.phase,
+    joining: {
+      asked: state.counters.checkpointsAsked,
+      askedOf: state.joining.askedOf ?? null,
+      joined: state.counters.checkpointsJoined,
+    },
     keys: state.visibleKeys,
     tombstones: state.tombstones.count,
     collection: buildCollection(state),
@@ -105,6 +114,7 @@ function buildMembers(state: PeerState, now: Now): MemberStatus[] {
     heard: isHeard(state, view, now),
     hearsMe: view.hearsUs,
     multicast: view.hearsOurMulticast && view.lastMulticastMs >= sinceMs,
+    phase: Number.isFinite(view.lastHeardMs) ? view.phase : null,
     converged: view.vectorHash === ownHash,
     sameServers: view.serversHash === state.serversHash,
     clockOffsetMs: Math.round(view.wallOffsetMs),
