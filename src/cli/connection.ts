@@ -8,7 +8,7 @@
 import RedisParser from 'redis-parser';
 import { dialTcp, errorCode, formatAddress } from '../network/tcp.ts';
 import type { Socket } from '../network/tcp.ts';
-import { CommandFailure } from './failure.ts';
+import { CommandFailure, PeerRefusal } from './failure.ts';
 
 /** A reply as sent: strings as bytes, nil as null. Error replies reject instead; inside arrays they are Errors. */
 export type Reply = Buffer | number | null | Error | readonly Reply[];
@@ -58,7 +58,7 @@ export class Connection {
         else waiting.resolve(reply as Reply);
       },
       returnError: (error) => {
-        this.#waiting.shift()?.reject(new CommandFailure(`${name} answered: ${error.message}`));
+        this.#waiting.shift()?.reject(new PeerRefusal(`${name} answered: ${error.message}`));
       },
       returnFatalError: (error) => {
         this.#fail(
@@ -77,7 +77,7 @@ export class Connection {
     });
   }
 
-  /** Sends one request; resolves with its reply. Rejects with CommandFailure: an error reply, a lost connection, or no reply in `timeoutMs`. */
+  /** Sends one request; resolves with its reply. Rejects with PeerRefusal: an error reply; with CommandFailure: a lost connection, or no reply in `timeoutMs`. */
   request(words: readonly (string | Uint8Array)[], timeoutMs = REPLY_TIMEOUT_MS): Promise<Reply> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     return new Promise<Reply>((resolve, reject) => {

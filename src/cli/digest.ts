@@ -5,11 +5,10 @@
  * the digests differ or a peer does not answer, so that a script can wait for convergence.
  */
 import type { Argv } from 'yargs';
-import { formatAddress } from '../network/tcp.ts';
 import { withConnection } from './connection.ts';
 import { CommandFailure } from './failure.ts';
 import { printLine, renderTable } from './print.ts';
-import { findTargets, withTarget } from './target.ts';
+import { findTargets, nameOf, withTarget } from './target.ts';
 import type { Target } from './target.ts';
 
 interface Answer {
@@ -20,7 +19,7 @@ interface Answer {
 }
 
 async function askDigest(target: Target): Promise<Answer> {
-  const name = target.id ?? formatAddress(target.host, target.port);
+  const name = nameOf(target);
   try {
     const reply = await withConnection(target, (connection) => connection.request(['TOPOSPHERE', 'DIGEST']));
     const [digest, visible, tombstones] = (Array.isArray(reply) ? reply : []) as readonly unknown[];

@@ -12,6 +12,9 @@ export class CommandFailure extends Error {
   override readonly name = 'CommandFailure';
 }
 
+/** A peer heard the request and said no: asking again, or another peer, is not what helps. */
+export class PeerRefusal extends CommandFailure {}
+
 /** The lines for stderr, each with its prefix, without line ends. */
 export function describeFailure(error: unknown): readonly string[] {
   const isExpected = error instanceof CommandFailure || error instanceof ToposphereError;

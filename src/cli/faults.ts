@@ -5,17 +5,16 @@
  * is the peer's to judge. Every peer named is told, also when one of them refuses.
  */
 import type { Argv } from 'yargs';
-import { formatAddress } from '../network/tcp.ts';
 import { replyText, withConnection } from './connection.ts';
 import { CommandFailure } from './failure.ts';
 import { printLine } from './print.ts';
-import { findTarget, findTargets, withTarget } from './target.ts';
+import { findTarget, findTargets, nameOf, withTarget } from './target.ts';
 import type { Target } from './target.ts';
 
 const ACTIONS = ['cut', 'heal', 'drop', 'status'] as const;
 
 async function tell(target: Target, words: readonly string[]): Promise<string | undefined> {
-  const name = target.id ?? formatAddress(target.host, target.port);
+  const name = nameOf(target);
   try {
     const reply = await withConnection(target, (connection) =>
       connection.request(['TOPOSPHERE', 'FAULTS', ...words]),

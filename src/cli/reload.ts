@@ -4,11 +4,10 @@
  * Owns whom to tell: all peers of the file at hand, or the one that is named. A new peer that does not run yet is told nothing.
  */
 import type { Argv } from 'yargs';
-import { formatAddress } from '../network/tcp.ts';
 import { replyText, withConnection } from './connection.ts';
 import { CommandFailure } from './failure.ts';
 import { printLine, printWarning } from './print.ts';
-import { findTargets, withTarget } from './target.ts';
+import { findTargets, nameOf, withTarget } from './target.ts';
 
 export function addReload(yargs: Argv): Argv {
   return yargs.command(
@@ -19,7 +18,7 @@ export function addReload(yargs: Argv): Argv {
       const targets = await findTargets(argv);
       const failures = await Promise.all(
         targets.map(async (target) => {
-          const name = target.id ?? formatAddress(target.host, target.port);
+          const name = nameOf(target);
           try {
             const reply = await withConnection(target, (connection) =>
               connection.request(['TOPOSPHERE', 'RELOAD']),

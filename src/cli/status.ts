@@ -5,14 +5,13 @@
  * a failure; the command fails only when nobody answered.
  */
 import type { Argv } from 'yargs';
-import { formatAddress } from '../network/tcp.ts';
 import { replyText, withConnection } from './connection.ts';
 import type { Address } from './connection.ts';
 import { CommandFailure } from './failure.ts';
 import { printLine, printWarning, renderTable } from './print.ts';
 import { listRemarks, parseStatus, STATUS_HEADER, statusRow } from './statusReport.ts';
 import type { StatusReport } from './statusReport.ts';
-import { findTargets, withTarget } from './target.ts';
+import { findTargets, nameOf, withTarget } from './target.ts';
 import type { Target } from './target.ts';
 
 /** Milliseconds a peer is given to describe itself: it does so from memory. */
@@ -33,7 +32,7 @@ interface Answer {
 }
 
 async function ask(target: Target): Promise<Answer> {
-  const name = target.id ?? formatAddress(target.host, target.port);
+  const name = nameOf(target);
   try {
     const json = await askStatus(target);
     return { name, json, report: parseStatus(json), reason: '' };

@@ -15,6 +15,8 @@ export interface MemberReport {
   /** The member says it hears this peer. */
   readonly hearsMe: boolean;
   readonly multicast: boolean;
+  /** As the peer last heard of it. */
+  readonly phase: string | undefined;
   /** Its servers.txt says the same as this peer's. */
   readonly sameServers: boolean;
 }
@@ -28,6 +30,13 @@ export interface CollectionReport {
   readonly tombstoneBytes: number;
   /** How full the longest update table is, 0 to 1. */
   readonly tableShare: number;
+}
+
+/** What a peer says of its requests for a checkpoint. */
+export interface JoiningReport {
+  readonly asked: number;
+  readonly askedOf: string | undefined;
+  readonly joined: number;
 }
 
 /** Undefined: the peer did not say. */
@@ -44,6 +53,7 @@ export interface StatusReport {
   readonly isClockAhead: boolean;
   /** fresh, joining, forgotten or member. */
   readonly phase: string | undefined;
+  readonly joining: JoiningReport;
   readonly collection: CollectionReport;
   /** Median of the others' clocks less its own, milliseconds. */
   readonly medianOffsetMs: number | undefined;
@@ -79,6 +89,7 @@ function asMember(value: unknown): MemberReport {
     hearsMe: member['hearsMe'] === true,
     // Only a plain no is worth a remark in the table.
     multicast: member['multicast'] !== false,
+    phase: asText(member['phase']),
     sameServers: member['sameServers'] !== false,
   };
 }
@@ -95,6 +106,15 @@ function asCollection(fields: Fields): CollectionReport {
     tombstones: asNumber(fields['tombstones']) ?? 0,
     tombstoneBytes: asNumber(tombstones['bytes']) ?? 0,
     tableShare: (asNumber(collection['longestTableRows']) ?? 0) / limit,
+  };
+}
+
+function asJoining(value: unknown): JoiningReport {
+  const joining = asFields(value);
+  return {
+    asked: asNumber(joining['asked']) ?? 0,
+    askedOf: asText(joining['askedOf']),
+    joined: asNumber(joining['joined']) ?? 0,
   };
 }
 
@@ -120,17 +140,21 @@ export function parseStatus(json: string): StatusReport {
     drops: asCounts(fields['drops']),
     isClockAhead: clock['verdict'] === 'ahead',
     phase: asText(fields['phase']),
+    joining: asJoining(fields['joining']),
     collection: asCollection(fields),
     medianOffsetMs: asNumber(clock['medianOffsetMs']),
   };
 }
 
-/** Whom the peer hears, with a remark where hearing is not mutual or not by multicast; then who is silent. */
+/** Whom the peer hears, with a remark where hearing is not mutual or not by multicast, or where it does not take part; then who is silent. */
 function describeMembers(report: StatusReport): string {
   const others = report.members.filter(({ id }) => id !== report.id);
   const heard = others
     .filter(({ alive, heard }) => alive && heard)
-    .map(({ id, hearsMe, multicast }) => `${id}${hearsMe ? '' : '(one way)'}${multicast ? '' : '(unicast)'}`);
+    .map(({ id, hearsMe, multicast, phase }) => {
+      const apart = phase === undefined || phase === 'member' ? '' : `(${phase})`;
+      return `${id}${hearsMe ? '' : '(one way)'}${multicast ? '' : '(unicast)'}${apart}`;
+    });
   const silent = others.filter(({ alive, heard }) => !alive || !heard).map(({ id }) => `!${id}`);
   return [...heard, ...silent].join(' ') || '-';
 }
@@ -173,14 +197,15 @@ export function statusRow(name: string, report: StatusReport): readonly string[]
   ];
 }
 
-/** What an operator should act on, one sentence each. */
-export function listRemarks(name: string, report: StatusReport): readonly string[] {
+/** What an operator should act on, one sentence each. `called` is how the peer was asked for. */
+export function listRemarks(called: string, report: StatusReport): readonly string[] {
+  const name = report.id ?? called; // what they advise to type needs the id
   const differing = report.members
     .filter(({ alive, sameServers }) => alive && !sameServers)
     .map(({ id }) => id);
   return [
     ...describePhase(name, report),
-    ...describeCollection(name, report.collection),
+    ...describeCollection(name, report),
     ...(report.isClockAhead
       ? [
           `${name} refuses writes: its clock is ahead of the others' by ${-(report.medianOffsetMs ?? 0)} ms; set it right`,
@@ -192,15 +217,15 @@ export function listRemarks(name: string, report: StatusReport): readonly string
   ];
 }
 
-function describePhase(name: string, { phase }: StatusReport): readonly string[] {
-  switch (phase) {
+function describePhase(name: string, report: StatusReport): readonly string[] {
+  switch (report.phase) {
     case 'fresh':
       return [
-        `${name} has no data and takes no writes yet: it joins from a peer that has, or begins when all of servers.txt are up`,
+        `${name} has no data and takes no writes yet: it joins from a peer that takes part, or begins when all members are up${describeSilent(report)}${describeVain(report)}`,
       ];
     case 'joining':
       return [
-        `${name} takes no writes until it has caught up from another peer; if none is left that takes part: \`toposphere bootstrap --id ${name}\``,
+        `${name} takes no writes until it has caught up from another peer${describeDonors(name, report)}${describeVain(report)}`,
       ];
     case 'forgotten':
       return [`${name} was forgotten: give it a new id in servers.txt and an empty data directory`];
@@ -209,15 +234,38 @@ function describePhase(name: string, { phase }: StatusReport): readonly string[]
   }
 }
 
-/** Who holds up collection, since when, and at what cost. */
-function describeCollection(name: string, collection: CollectionReport): readonly string[] {
+function describeSilent({ members }: StatusReport): string {
+  const silent = members.filter(({ alive }) => !alive).map(({ id }) => id);
+  return silent.length === 0 ? '' : `; not in touch with ${silent.join(', ')}`;
+}
+
+/** Nothing while somebody is there to join from; a peer that does not say whether it takes part may be. */
+function describeDonors(name: string, { members }: StatusReport): string {
+  const isDonor = ({ alive, phase }: MemberReport): boolean =>
+    alive && (phase === undefined || phase === 'member');
+  if (members.some(isDonor)) return '';
+  return `; none that takes part is heard: start one; if none is left, \`toposphere bootstrap --id ${name}\` says what it means to go on without`;
+}
+
+/** A request is answered at once, so many show that something is wrong with the answers. */
+const REQUESTS_IN_VAIN = 10;
+
+function describeVain({ joining: { asked, askedOf, joined } }: StatusReport): string {
+  if (joined > 0 || askedOf === undefined || asked < REQUESTS_IN_VAIN) return '';
+  return `; it has asked for a checkpoint ${asked.toLocaleString('en')} times in vain, last ${askedOf}: see the log of ${askedOf}, whose store may be larger than can be sent yet`;
+}
+
+/** Who holds up collection, since when, and at what cost. To forget is advised for the silent alone: the others have yet to join or to agree who is a member. */
+function describeCollection(name: string, { collection, members }: StatusReport): readonly string[] {
   const { waitingFor, waitingSinceMs, round, tombstones, tombstoneBytes, tableShare } = collection;
   if (waitingFor.length === 0) return [];
   const whom = waitingFor.join(', ');
   const since = waitingSinceMs === undefined ? '' : ` since ${formatClock(waitingSinceMs)}`;
   const cost = `${tombstones.toLocaleString('en')} tombstones, ${formatBytes(tombstoneBytes)}; tables ${Math.round(tableShare * 100)}% of their limit`;
-  const help = waitingFor.map((id) => `\`toposphere forget ${id}\``).join(', ');
-  return [`${name}: round ${round} waits for ${whom}${since}; ${cost}; ${help} if it will not return`];
+  const silent = waitingFor.filter((id) => !members.some((member) => member.id === id && member.alive));
+  const commands = silent.map((id) => `\`toposphere forget ${id}\``).join(', ');
+  const help = commands === '' ? '' : `; ${commands} if it will not return`;
+  return [`${name}: round ${round} waits for ${whom}${since}; ${cost}${help}`];
 }
 
 /** Local time, with the date when it is not today's. */

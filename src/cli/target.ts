@@ -6,6 +6,7 @@
  * that comes out was said by the user or follows from servers.txt, never guessed.
  */
 import type { Argv } from 'yargs';
+import { formatAddress } from '../network/tcp.ts';
 import { canonicalHost, clientPortOf, readServersFile } from '../peer/serversFile.ts';
 import type { Address } from './connection.ts';
 import { CommandFailure } from './failure.ts';
@@ -19,6 +20,11 @@ export interface TargetArguments {
 /** A peer's client port; `id` is undefined when only an address was given. */
 export interface Target extends Address {
   readonly id: string | undefined;
+}
+
+/** What messages call a peer: its id, or the address that was given. */
+export function nameOf({ id, host, port }: Target): string {
+  return id ?? formatAddress(host, port);
 }
 
 /** Adds the options that choose a peer. */

@@ -2,19 +2,30 @@
  * Where the other peers are, by servers.txt, which may be read again while the peer runs (section 8).
  *
  * Owns the map that the network reads at every send. A new line admits a member, a changed one moves its address, a missing one removes
- * nobody: a member stays one until it is forgotten.
+ * nobody: a member stays one until it is forgotten, and the forgotten keep their address to be told so. A name that does not resolve when
+ * the file is read again moves nobody: the name service may be down, and the peers are where they were.
  */
 import { ToposphereError } from '../core/errors.ts';
+import type { PeerState } from '../core/state.ts';
 import type { PeerId } from '../core/types.ts';
 import { fnv1a } from '../core/vectorHash.ts';
+import { formatAddress } from '../network/tcp.ts';
 import type { Logger } from './configuration.ts';
 import type { Runtime } from './runtime.ts';
-import { canonicalServersText, readServersFile, resolveHosts } from './serversFile.ts';
-import type { ServersFile } from './serversFile.ts';
+import { canonicalServersText, isResolved, readServersFile, resolveHosts } from './serversFile.ts';
+import type { ServerLine, ServersFile } from './serversFile.ts';
 
 interface Address {
   readonly host: string;
   readonly port: number;
+}
+
+/** What a reading of the file changed. */
+interface Replaced {
+  /** Where a peer is now that was elsewhere, or whose address was not known. */
+  readonly moved: ReadonlyMap<PeerId, Address>;
+  /** Lines whose name did not resolve, the own one included. */
+  readonly unresolved: readonly ServerLine[];
 }
 
 export class AddressBook {
@@ -23,40 +34,57 @@ export class AddressBook {
   readonly path: string;
   /** Of the other peers. */
   readonly peers = new Map<PeerId, Address>();
-  readonly #own: Address | undefined;
+  /** The lines as they were last read, with the addresses in use. */
+  readonly #lines = new Map<PeerId, ServerLine>();
 
   constructor(id: PeerId, servers: ServersFile) {
     this.id = id;
     this.path = servers.name;
-    for (const { id: listed, address, port } of servers.servers)
-      this.peers.set(listed, { host: address, port });
-    this.#own = this.peers.get(id);
-    this.peers.delete(id);
+    for (const line of servers.servers) this.#take(line);
   }
 
   /** Takes over what the file says now. Throws BAD_CONFIGURATION, with nothing changed, when the own line is not as it was. */
-  replace(servers: ServersFile): {
-    readonly added: readonly PeerId[];
-    readonly moved: readonly PeerId[];
-    readonly missing: readonly PeerId[];
-  } {
-    const listed = new Map(servers.servers.map(({ id, address, port }) => [id, { host: address, port }]));
-    const own = listed.get(this.id);
-    if (own?.host !== this.#own?.host || own?.port !== this.#own?.port)
-      throw new ToposphereError(
-        'BAD_CONFIGURATION',
-        `${servers.name}: the line of ${this.id} changed; a peer cannot move while it runs: start it again`,
-      );
-    listed.delete(this.id);
-    const added: PeerId[] = [];
-    const moved: PeerId[] = [];
-    for (const [id, address] of listed) {
-      const known = this.peers.get(id);
-      if (known === undefined) added.push(id);
-      else if (known.host !== address.host || known.port !== address.port) moved.push(id);
-      this.peers.set(id, address);
+  replace(servers: ServersFile): Replaced {
+    const lines = servers.servers.map((line) => this.#withKnownAddress(line));
+    this.#assertOwnLine(
+      servers.name,
+      lines.find(({ id }) => id === this.id),
+    );
+    const moved = new Map<PeerId, Address>();
+    for (const line of lines) {
+      const known = this.#lines.get(line.id);
+      if (known?.address !== line.address || known.port !== line.port)
+        moved.set(line.id, { host: line.address, port: line.port });
+      this.#take(line);
     }
-    return { added, moved, missing: [...this.peers.keys()].filter((id) => !listed.has(id)) };
+    return { moved, unresolved: servers.servers.filter((line) => !isResolved(line)) };
+  }
+
+  /** Where a peer is, this one included: a name while it has never resolved; undefined for who was never listed. */
+  hostOf(id: PeerId): string | undefined {
+    return this.#lines.get(id)?.address;
+  }
+
+  #take(line: ServerLine): void {
+    this.#lines.set(line.id, line);
+    if (line.id !== this.id) this.peers.set(line.id, { host: line.address, port: line.port });
+  }
+
+  /** The line, or with the address in use where the same name did not resolve this time. */
+  #withKnownAddress(line: ServerLine): ServerLine {
+    const known = this.#lines.get(line.id);
+    return isResolved(line) || known?.host !== line.host ? line : { ...line, address: known.address };
+  }
+
+  #assertOwnLine(name: string, own: ServerLine | undefined): void {
+    const known = this.#lines.get(this.id);
+    if (own !== undefined && own.address === known?.address && own.port === known.port) return;
+    throw new ToposphereError(
+      'BAD_CONFIGURATION',
+      own === undefined
+        ? `${name}: the line of ${this.id}, which reads it, is gone, and nothing was changed; put it back (a missing line removes nobody)`
+        : `${name}: the line of ${this.id} changed; a peer cannot move while it runs: start it again`,
+    );
   }
 }
 
@@ -66,18 +94,62 @@ export async function reloadServers(
   runtime: Runtime,
   logger: Logger,
 ): Promise<string> {
-  const servers = await resolveHosts(await readServersFile(addresses.path));
-  const { added, moved, missing } = addresses.replace(servers);
-  runtime.admit([addresses.id, ...added]);
-  runtime.state.serversHash = fnv1a(canonicalServersText(servers));
-  const parts = [
-    ...(added.length > 0 ? [`${added.join(', ')} admitted`] : []),
-    ...(moved.length > 0 ? [`address of ${moved.join(', ')} changed`] : []),
-    ...missing.map(
-      (id) => `${id} is no longer listed but stays a member (toposphere forget ${id}, if it will not return)`,
-    ),
-  ];
-  const text = `${addresses.path} was read again: ${parts.length === 0 ? 'nothing new' : parts.join('; ')}`;
+  const text = applyServers(addresses, runtime, await resolveHosts(await readServersFile(addresses.path)));
   logger.info(text);
   return text;
+}
+
+/** Takes over what the file says; what changed, in one sentence. Throws as `replace`. */
+export function applyServers(
+  addresses: AddressBook,
+  runtime: Pick<Runtime, 'state' | 'admit'>,
+  servers: ServersFile,
+): string {
+  const { state } = runtime;
+  const replaced = addresses.replace(servers);
+  const listed = servers.servers.map(({ id }) => id);
+  const added = listed.filter((id) => !state.admitted.has(id));
+  runtime.admit(listed);
+  state.serversHash = fnv1a(canonicalServersText(servers));
+  const parts = [
+    ...(added.length > 0 ? [`${added.join(', ')} admitted`] : []),
+    ...describeMoved(replaced, added, state),
+    ...describeForgotten(listed, state),
+    ...describeMissing(listed, addresses, state),
+    ...replaced.unresolved.map((line) => describeUnresolved(line, addresses)),
+  ];
+  return `${addresses.path} was read again: ${parts.length === 0 ? 'nothing new' : parts.join('; ')}`;
+}
+
+/** Of the admitted it is no news, and of the forgotten of no use. */
+function describeMoved({ moved }: Replaced, added: readonly PeerId[], state: PeerState): readonly string[] {
+  return [...moved]
+    .filter(([id]) => !added.includes(id) && !state.forgotten.has(id))
+    .map(([id, { host, port }]) => `${id} is now at ${formatAddress(host, port)}`);
+}
+
+function describeForgotten(listed: readonly PeerId[], { forgotten }: PeerState): readonly string[] {
+  return listed
+    .filter((id) => forgotten.has(id))
+    .map((id) => `${id} was forgotten and stays so: take its line out; it can come back only under a new id`);
+}
+
+function describeMissing(
+  listed: readonly PeerId[],
+  addresses: AddressBook,
+  { peers }: PeerState,
+): readonly string[] {
+  return [...peers.keys()]
+    .filter((id) => !listed.includes(id))
+    .map((id) =>
+      addresses.hostOf(id) === undefined
+        ? `${id} is a member and not listed, so that its address is not known here: add its line (or toposphere forget ${id}, if it will not return)`
+        : `${id} is no longer listed but stays a member (toposphere forget ${id}, if it will not return)`,
+    );
+}
+
+function describeUnresolved({ id, host }: ServerLine, addresses: AddressBook): string {
+  const inUse = addresses.hostOf(id) ?? host;
+  const now = inUse === host ? 'it is asked for again when needed' : `${inUse} stays in use`;
+  return `the name ${host} of ${id} did not resolve: ${now}`;
 }

@@ -45,6 +45,8 @@ export interface Backend {
   describeForgetting(id: string): string;
   /** Forgets a member for good; resolves when that is durable here. Throws like `describeForgetting`. */
   forget(id: string): Promise<void>;
+  /** What is known of the others and what it would mean if this peer took part with what its disk holds, in lines; throws like `bootstrap`. */
+  describeBootstrap(): string;
   /** Takes part with what this disk holds, when nobody is left to join from; resolves when that is durable. Throws BAD_ARGUMENT for a peer that need not, or may not. */
   bootstrap(): Promise<void>;
   /** Reads servers.txt again; resolves to what changed, in one sentence. Throws BAD_CONFIGURATION, and nothing changed then. */

@@ -1,8 +1,9 @@
 /**
- * Messages on their way out: sealed while their turn is being committed, sent the moment they may leave.
+ * Messages on their way out: encoded and, if datagrams, sealed while their turn is being committed; sent the moment they may leave.
  *
  * Owns the way of each: paced datagrams to the group and to those it does not reach, or a stream; and what a rehearsed cut keeps back. When
- * they may leave is the runtime's affair (R1). Before `open` and after `close` nothing is sent: repair brings it back.
+ * they may leave is the runtime's affair (R1). Before `open` and after `close` nothing is sent: repair brings it back. Keeps: streams leave in
+ * order of their packet numbers, for a receiver takes ascending ones only; datagrams may not, its window takes any order.
  */
 import type { Effect } from '../core/effects.ts';
 import type { PeerId } from '../core/types.ts';
@@ -16,7 +17,8 @@ export type SendEffect = Extract<Effect, { kind: 'multicast' | 'send' }>;
 
 export interface Outgoing {
   readonly effect: SendEffect;
-  packet: Uint8Array | undefined;
+  /** What `prepare` made of it: the sealed packet of a datagram, the message alone of a stream. */
+  prepared: Uint8Array | undefined;
 }
 
 export class Outbox {
@@ -43,26 +45,30 @@ export class Outbox {
     this.#envelope = undefined;
   }
 
-  seal(outgoing: Outgoing): Uint8Array | undefined {
-    const { effect } = outgoing;
-    const channel = effect.kind === 'send' && effect.by === 'stream' ? 'stream' : 'datagram';
-    outgoing.packet ??= this.#envelope?.seal(encodeMessage(effect.message), channel);
-    return outgoing.packet;
+  /**
+   * Does early what need not wait for the disk. A stream is numbered, hence sealed, only when it leaves: one that waits for the flush would be
+   * overtaken by a later one that does not, and dropped as a replay.
+   */
+  prepare(outgoing: Outgoing): Uint8Array | undefined {
+    if (this.#envelope === undefined || outgoing.prepared !== undefined) return outgoing.prepared;
+    const message = encodeMessage(outgoing.effect.message);
+    outgoing.prepared = isStream(outgoing.effect) ? message : this.#envelope.seal(message, 'datagram');
+    return outgoing.prepared;
   }
 
   send(outgoing: Outgoing): void {
-    if (this.#envelope === undefined) return;
-    const packet = this.seal(outgoing);
-    if (packet === undefined) return;
+    const prepared = this.prepare(outgoing);
+    if (this.#envelope === undefined || prepared === undefined) return;
     const { effect } = outgoing;
     const { transport } = this.#ports;
     if (effect.kind === 'multicast') {
       this.#queue.push(() => {
-        transport.multicast(packet);
+        transport.multicast(prepared);
       });
-      for (const to of effect.alsoTo) this.#unicast(to, packet);
-    } else if (effect.by === 'unicast') this.#unicast(effect.to, packet);
-    else if (!this.#faults.cutsOff(effect.to)) transport.stream(effect.to, packet);
+      for (const to of effect.alsoTo) this.#unicast(to, prepared);
+    } else if (effect.by === 'unicast') this.#unicast(effect.to, prepared);
+    else if (!this.#faults.cutsOff(effect.to))
+      transport.stream(effect.to, this.#envelope.seal(prepared, 'stream'));
   }
 
   #unicast(to: PeerId, packet: Uint8Array): void {
@@ -71,4 +77,8 @@ export class Outbox {
       this.#ports.transport.unicast(to, packet);
     });
   }
+}
+
+function isStream(effect: SendEffect): boolean {
+  return effect.kind === 'send' && effect.by === 'stream';
 }

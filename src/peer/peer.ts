@@ -27,7 +27,7 @@ import {
   type KeyInput,
   type ValueInput,
 } from './keys.ts';
-import { describeNotice } from './notices.ts';
+import { createNoticeLog } from './noticeLog.ts';
 import { PeerBackend } from './peerBackend.ts';
 import { AddressBook, reloadServers } from './addressBook.ts';
 import { createMachinePorts } from './machinePorts.ts';
@@ -143,10 +143,7 @@ export class Peer {
         ports,
         faults,
         {
-          onNotice: (notice) => {
-            const { level, text } = describeNotice(notice, options.maxDriftMs);
-            options.logger[level](text);
-          },
+          onNotice: createNoticeLog(options.logger, options.maxDriftMs, () => ports.now().monotonicMs),
           onFailure: (failure) => {
             for (const listener of failureListeners) listener(failure);
           },
@@ -267,6 +264,12 @@ export class Peer {
   async forget(id: string): Promise<void> {
     this.#assertOpen();
     await this.backend.forget(id);
+  }
+
+  /** What is known of the others and what `bootstrap` would mean, in lines. Throws BAD_ARGUMENT if there is no need, or the peer was forgotten. */
+  describeBootstrap(): string {
+    this.#assertOpen();
+    return this.backend.describeBootstrap();
   }
 
   /** Takes part with what this disk holds, when nobody is left to join from; resolves when that is durable. Rejects with BAD_ARGUMENT if there is no need, or the peer was forgotten. */

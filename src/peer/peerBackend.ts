@@ -5,7 +5,7 @@ import type { Now } from '../core/clock.ts';
 import type { Key, PeerId } from '../core/types.ts';
 import type { LmdbStore } from '../storage/lmdbStore.ts';
 import type { AcknowledgementLevel, Backend, KeyChange } from './backend.ts';
-import { assertMayBootstrap } from './bootstrapping.ts';
+import { assertMayBootstrap, describeBootstrap } from './bootstrapping.ts';
 import { digestEntries, type Digest, type StreamingHash } from './digest.ts';
 import { describeForgetting } from './forgetting.ts';
 import { assertKeyLength, assertValueLength } from './keys.ts';
@@ -114,6 +114,10 @@ export class PeerBackend implements Backend {
     this.describeForgetting(id); // refuses who is no member
     runtime.forget(id as PeerId);
     await this.#whenDurable();
+  }
+
+  describeBootstrap(): string {
+    return describeBootstrap(this.#parts.runtime.state, this.#parts.now());
   }
 
   async bootstrap(): Promise<void> {

@@ -243,10 +243,10 @@ export class Runtime {
     this.#onDurable = [];
     this.#onFast = [];
     for (const effect of effects) this.#sortEffect(effect, turn);
-    this.#commit(turn);
+    if (this.#failure === undefined) this.#commit(turn); // else nothing of it may leave, and nobody waits for it any more
     for (const callback of fast) callback(this.#failure);
-    for (const outgoing of turn.committed) this.#outbox.seal(outgoing);
-    for (const outgoing of turn.durable) this.#outbox.seal(outgoing);
+    for (const outgoing of turn.committed) this.#outbox.prepare(outgoing);
+    for (const outgoing of turn.durable) this.#outbox.prepare(outgoing);
     this.#tellWatchers(); // last: what a listener writes belongs to a turn of its own (R2)
   }
 
@@ -255,9 +255,9 @@ export class Runtime {
     switch (effect.kind) {
       case 'multicast':
       case 'send':
-        if (effect.after === 'committed') turn.committed.push({ effect, packet: undefined });
-        else if (effect.after === 'durable') turn.durable.push({ effect, packet: undefined });
-        else this.#outbox.send({ effect, packet: undefined });
+        if (effect.after === 'committed') turn.committed.push({ effect, prepared: undefined });
+        else if (effect.after === 'durable') turn.durable.push({ effect, prepared: undefined });
+        else this.#outbox.send({ effect, prepared: undefined });
         return;
       case 'schedule':
         this.#ports.after(effect.delayMs, () => {
@@ -270,7 +270,7 @@ export class Runtime {
         turn.reminders.push(effect.reminder);
         return;
       case 'end':
-        this.#endIncarnation(effect.reason);
+        this.#endIncarnation(effect.reason, turn);
         return;
       case 'notice':
         this.#events.onNotice(effect);
@@ -344,22 +344,34 @@ export class Runtime {
     this.#failWith(commitFailedError(reason));
   }
 
-  /** R10: this incarnation must not go on; what it has been told is saved first. */
-  #endIncarnation(reason: 'fenced' | 'superseded'): void {
-    const save = { committed: nothing, durable: nothing, failed: nothing };
-    if (this.#failure === undefined && this.#store.hasChanges()) this.#store.commit(save);
-    this.#failWith(supersededError(this.state.self.id, reason));
+  /** R10: this incarnation must not go on. The owner hears of it when what it has been told is saved, or it would start again as ignorant as before. */
+  #endIncarnation(reason: 'fenced' | 'superseded', turn: Turn): void {
+    if (this.#failure !== undefined) return;
+    this.#waiting.add(turn);
+    const failure = supersededError(this.state.self.id, reason);
+    this.#refuseAll(failure);
+    const tell = (): void => {
+      this.#events.onFailure(failure);
+    };
+    if (this.#store.hasChanges()) this.#store.commit({ committed: nothing, durable: tell, failed: tell });
+    else tell();
   }
 
   #failWith(failure: ToposphereError): void {
     if (this.#failure !== undefined) return;
+    this.#refuseAll(failure);
+    this.#events.onFailure(failure);
+  }
+
+  /** Nothing is taken or said any more, and whoever waits is told why. */
+  #refuseAll(failure: ToposphereError): void {
     this.#failure = failure;
     this.#outbox.close();
-    const owed = [...this.#onFast, ...this.#onCommitted, ...this.#onDurable];
-    for (const turn of this.#waiting) owed.push(...turn.onCommitted, ...turn.onDurable);
+    // Taken out, each: a turn that is committed after all has nobody left to tell.
+    const owed = [this.#onFast, this.#onCommitted, this.#onDurable].flatMap((waiting) => waiting.splice(0));
+    for (const turn of this.#waiting) owed.push(...turn.onCommitted.splice(0), ...turn.onDurable.splice(0));
     this.#waiting.clear();
     for (const callback of owed) callback(failure);
-    this.#events.onFailure(failure);
   }
 
   #assertUsable(): void {

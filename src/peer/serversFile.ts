@@ -178,6 +178,11 @@ export async function readServersFile(path: string): Promise<ServersFile> {
   return parseServersFile(text, path);
 }
 
+/** Whether `address` is one: a name that could not be resolved stands for itself. */
+export function isResolved({ address }: Pick<ServerLine, 'address'>): boolean {
+  return isIpv4(address) || address.includes(':');
+}
+
 /** Fills in `address` of every line whose host is a name; a name nobody knows stays as it is. */
 export async function resolveHosts(servers: ServersFile): Promise<ServersFile> {
   const resolved = servers.servers.map(async (server): Promise<ServerLine> => {

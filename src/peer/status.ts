@@ -4,11 +4,10 @@
  * Read by `toposphere status`, INFO and the status page. Only reads; every number is this peer's own view.
  */
 import type { Now } from '../core/clock.ts';
-import { lastSequenceOf, missingCount } from '../core/haveSet.ts';
+import { lastSequenceOf } from '../core/haveSet.ts';
 import { isHeard, multicastHeardSinceMs } from '../core/liveness.ts';
 import type { PeerState } from '../core/state.ts';
 import { hashVector } from '../core/vectorHash.ts';
-import type { OriginKey } from '../core/types.ts';
 import type { FaultsReport } from './faults.ts';
 import {
   buildCollection,
@@ -16,6 +15,7 @@ import {
   type CollectionStatus,
   type MemoryStatus,
 } from './collectionStatus.ts';
+import { countLag } from './lag.ts';
 import type { PacketSource } from './ports.ts';
 
 export interface MemberStatus {
@@ -26,6 +26,8 @@ export interface MemberStatus {
   readonly hearsMe: boolean;
   /** Its multicast reaches us, and ours it. */
   readonly multicast: boolean;
+  /** Whether it takes part, by its last KEEPALIVE; null if never heard. */
+  readonly phase: string | null;
   /** Its have-set equalled ours at its last KEEPALIVE. */
   readonly converged: boolean;
   /** Same servers.txt, by hash. */
@@ -42,10 +44,12 @@ export interface PeerStatus {
   readonly members: readonly MemberStatus[];
   /** Last sequence without a gap below it, by `id/incarnation`. */
   readonly vector: Readonly<Record<string, number>>;
-  /** Updates that others are known to have and this peer has not. */
+  /** Updates that are known to exist and this peer has not. */
   readonly lagUpdates: number;
   /** Whether it takes part, or is still to join. */
   readonly phase: string;
+  /** Requests for a checkpoint since this process started, whom the last one went to, and checkpoints joined. */
+  readonly joining: { readonly asked: number; readonly askedOf: string | null; readonly joined: number };
   readonly keys: number;
   readonly tombstones: number;
   readonly collection: CollectionStatus;
@@ -78,6 +82,11 @@ export function buildStatus(
     vector,
     lagUpdates: countLag(state),
     phase: state.phase,
+    joining: {
+      asked: state.counters.checkpointsAsked,
+      askedOf: state.joining.askedOf ?? null,
+      joined: state.counters.checkpointsJoined,
+    },
     keys: state.visibleKeys,
     tombstones: state.tombstones.count,
     collection: buildCollection(state),
@@ -105,30 +114,12 @@ function buildMembers(state: PeerState, now: Now): MemberStatus[] {
     heard: isHeard(state, view, now),
     hearsMe: view.hearsUs,
     multicast: view.hearsOurMulticast && view.lastMulticastMs >= sinceMs,
+    phase: Number.isFinite(view.lastHeardMs) ? view.phase : null,
     converged: view.vectorHash === ownHash,
     sameServers: view.serversHash === state.serversHash,
     clockOffsetMs: Math.round(view.wallOffsetMs),
     silentMs: Number.isFinite(view.lastHeardMs) ? Math.round(now.monotonicMs - view.lastHeardMs) : null,
   }));
-}
-
-/** Dots that some peer announced or claims, and this one lacks. */
-function countLag(state: PeerState): number {
-  const through = new Map<OriginKey, number>();
-  for (const view of state.peers.values()) {
-    for (const [key, claim] of view.claims) {
-      const last = claim.gaps[claim.gaps.length - 1]?.[1] ?? claim.contiguous;
-      through.set(key, Math.max(through.get(key) ?? 0, last));
-    }
-  }
-  let lag = 0;
-  for (const origin of state.origins.values()) {
-    const last = Math.max(origin.announced, through.get(origin.key) ?? 0);
-    through.delete(origin.key);
-    lag += missingCount(origin.have, last);
-  }
-  for (const last of through.values()) lag += last; // origins that only others know
-  return lag;
 }
 
 function coreDrops(state: PeerState): Record<string, number> {

@@ -103,8 +103,7 @@ export const toposphereCommand: Command = {
           reply.bulkUtf8(backend.describeForgetting(id));
           return undefined;
         }
-        if (request.count > 4 || argumentText(request, 3).toLowerCase() !== 'yes')
-          throw new ToposphereError('BAD_ARGUMENT', 'say TOPOSPHERE FORGET id, or TOPOSPHERE FORGET id YES');
+        assertYes(request, 4, 'TOPOSPHERE FORGET id');
         return backend.forget(id).then(() => (writer) => {
           writer.ok();
         });
@@ -113,15 +112,20 @@ export const toposphereCommand: Command = {
     {
       ...ORDINARY,
       name: 'toposphere|bootstrap',
-      arity: 2,
+      arity: -2,
       flags: ['admin', 'noscript', 'loading', 'stale'],
-      summary: 'Let this peer take part with what its disk holds, when nobody is left to join from',
+      summary:
+        'Say what it would mean if this peer took part with what its disk holds, or with YES do so, when nobody is left to join from',
       partition: LOCAL_TO_PEER,
-      run: async ({ backend }) => {
-        await backend.bootstrap();
-        return (reply) => {
-          reply.ok();
-        };
+      run: ({ backend, reply }, request) => {
+        if (request.count === 2) {
+          reply.bulkUtf8(backend.describeBootstrap());
+          return undefined;
+        }
+        assertYes(request, 3, 'TOPOSPHERE BOOTSTRAP');
+        return backend.bootstrap().then(() => (writer) => {
+          writer.ok();
+        });
       },
     },
     {
@@ -175,6 +179,12 @@ export const toposphereCommand: Command = {
     },
   ],
 };
+
+/** What cannot be taken back is done only where the last of `count` words is YES. */
+function assertYes(request: Request, count: number, command: string): void {
+  if (request.count !== count || argumentText(request, count - 1).toLowerCase() !== 'yes')
+    throw new ToposphereError('BAD_ARGUMENT', `say ${command}, or ${command} YES`);
+}
 
 function readLevel(word: string): AcknowledgementLevel | undefined {
   return word === 'fast' || word === 'committed' || word === 'durable' ? word : undefined;

@@ -5,6 +5,7 @@
  * an event loop whose turns take some microseconds. A paused process keeps its timers and packets; on resume the timers
  * run first, as in Node. What belongs to an earlier life of the process never runs in a later one.
  */
+import type { ToposphereError } from '../core/errors.ts';
 import type { Now } from '../core/clock.ts';
 import type { Channel } from '../core/messages.ts';
 import type { CoreSettings } from '../core/settings.ts';
@@ -42,7 +43,7 @@ export interface VirtualPeerPorts {
   readonly transportOf: (peer: VirtualPeer) => Transport;
   readonly onNotice: (peer: VirtualPeer, notice: NoticeEffect) => void;
   /** A commit failed: the process has ended. */
-  readonly onFailure: (peer: VirtualPeer) => void;
+  readonly onFailure: (peer: VirtualPeer, failure: ToposphereError) => void;
 }
 
 export interface VirtualPeerOptions {
@@ -176,8 +177,8 @@ export class VirtualPeer {
           onNotice: (notice) => {
             this.#ports.onNotice(this, notice);
           },
-          onFailure: () => {
-            if (isAlive()) this.#ports.onFailure(this);
+          onFailure: (failure) => {
+            if (isAlive()) this.#ports.onFailure(this, failure);
           },
         },
       );

@@ -336,8 +336,8 @@ export class World {
       onNotice: (peer, notice) => {
         this.note(peer.address, describeNotice(notice, this.settings.maxDriftMs).text);
       },
-      onFailure: (peer) => {
-        this.note(peer.address, 'ends: a commit failed');
+      onFailure: (peer, failure) => {
+        this.note(peer.address, `ends: ${failure.message.split(/[:;]/, 1)[0] ?? ''}`);
         // The process ends when the code that runs now is done; until then it is still on the stack.
         this.#queue.after(0, () => {
           if (peer.isRunning) this.#end(peer, 'disk');

@@ -207,6 +207,80 @@ describe('the command line', function () {
       assert.match(none.errors, /^toposphere: cannot reach a peer at .*\n$/);
     });
 
+    describe('forget', () => {
+      const knowing = (said: string): Answer => {
+        return (words) => (words[3]?.toString() === 'YES' ? '+OK\r\n' : bulk(`p9 ${said}`));
+      };
+
+      it('asks the peers in turn until one answers, says which, and tells that one', async () => {
+        const gone = await start(() => undefined);
+        await gone.close();
+        const [silent, knows, late] = [
+          await start(() => undefined),
+          await start(knowing('is far behind')),
+          await start(knowing('is not asked')),
+        ];
+        const servers = await listed([gone, silent, knows, late]);
+        const asked = await runCommand(['forget', 'p9', '--servers', servers]);
+        assert.equal(
+          asked.output.toString(),
+          'p2: p9 is far behind\nNothing was done. To forget it: toposphere forget p9 --yes\n',
+        );
+        assert.match(
+          asked.errors,
+          /^toposphere: p0: cannot reach .*\ntoposphere: p1: .* did not answer .*\n$/,
+        );
+        assert.equal(asked.code, 0);
+        const done = await runCommand(['forget', 'p9', '--yes', '--servers', servers]);
+        assert.match(
+          done.output.toString(),
+          /\np2 was told and tells the others: p9 is forgotten; take its line/,
+        );
+        assert.deepEqual(knows.requests, [
+          ['TOPOSPHERE', 'FORGET', 'p9'],
+          ['TOPOSPHERE', 'FORGET', 'p9'],
+          ['TOPOSPHERE', 'FORGET', 'p9', 'YES'],
+        ]);
+        assert.deepEqual(late.requests, []);
+      });
+
+      it('takes a no for an answer, and never asks the one to be forgotten', async () => {
+        const [first, refuses] = [await start(knowing('')), await start(() => '-ERR p0 is no member\r\n')];
+        const servers = await listed([first, refuses]);
+        await assertRefused(['forget', 'p0', '--servers', servers], /answered: ERR p0 is no member$/);
+        assert.deepEqual(first.requests, []);
+      });
+
+      it('fails with every reason when nobody answers', async () => {
+        const [first, second] = [await start(() => undefined), await start(() => undefined)];
+        const servers = await listed([first, second]);
+        await Promise.all([first.close(), second.close()]);
+        await assertRefused(['forget', 'p9', '--servers', servers], /p0: cannot/, /p1: cannot/);
+      });
+    });
+
+    it('bootstrap says what the peer knows of the others, and is done only with --yes', async () => {
+      const peer = await start((words) =>
+        words[2]?.toString() === 'YES' ? '+OK\r\n' : bulk('p0 has to join first\np1 was last heard 5 s ago'),
+      );
+      const servers = await listed([peer]);
+      const words = ['bootstrap', '--servers', servers];
+      await assertRefused(words, /say which peer: --id or --peer/);
+      const asked = await runCommand([...words, '--id', 'p0']);
+      assert.equal(
+        asked.output.toString(),
+        'p0 has to join first\np1 was last heard 5 s ago\n' +
+          'Nothing was done. To do it: toposphere bootstrap --id p0 --yes\n',
+      );
+      assert.deepEqual(peer.requests, [['TOPOSPHERE', 'BOOTSTRAP']]);
+      const done = await runCommand([...words, '--id', 'p0', '--yes']);
+      assert.match(done.output.toString(), /\np0 takes part\n$/);
+      assert.deepEqual(peer.requests.slice(1), [
+        ['TOPOSPHERE', 'BOOTSTRAP'],
+        ['TOPOSPHERE', 'BOOTSTRAP', 'YES'],
+      ]);
+    });
+
     it('digest succeeds when all are equal, and fails when they differ or one is silent', async () => {
       const digest =
         (text: string): Answer =>

@@ -88,6 +88,60 @@ describe('a status report', () => {
     );
   });
 
+  describe('of a peer that waits to join', () => {
+    const joining = (fields: object): string =>
+      listRemarks('127.0.0.1:6401', report({ phase: 'joining', ...fields })).join('\n');
+    const donor = member('beta', { phase: 'member' });
+
+    it('says to start one that takes part where none is heard, and names the peer by its id', () => {
+      const text = joining({
+        members: [member('beta', { phase: 'joining' }), member('gamma', { alive: false })],
+      });
+      assert.match(text, /^alpha takes no writes until .*none that takes part is heard: start one/);
+      assert.match(text, /`toposphere bootstrap --id alpha`/);
+      for (const one of [donor, member('beta')])
+        assert.equal(
+          joining({ members: [one] }),
+          'alpha takes no writes until it has caught up from another peer',
+        );
+    });
+
+    it('says that nothing comes of its requests, and whose log to read', () => {
+      const asking = (asked: number, joined: number): string =>
+        joining({ members: [donor], joining: { asked, askedOf: 'beta', joined } });
+      assert.match(
+        asking(1200, 0),
+        /; it has asked for a checkpoint 1,200 times in vain, last beta: see the log of/,
+      );
+      for (const text of [asking(3, 0), asking(1200, 1)]) assert.doesNotMatch(text, /in vain/);
+    });
+
+    it('says who is not up before a first start, and nothing of bootstrap', () => {
+      const members = [member('beta', { phase: 'fresh' }), member('gamma', { alive: false, phase: null })];
+      const text = listRemarks('alpha', report({ phase: 'fresh', members })).join('\n');
+      assert.match(text, /begins when all members are up; not in touch with gamma$/);
+    });
+  });
+
+  it('shows who is heard and does not take part', () => {
+    const members = [member('beta', { phase: 'member' }), member('gamma', { phase: 'joining' })];
+    assert.equal(statusRow('alpha', report({ members }))[4], 'beta gamma(joining)');
+  });
+
+  it('advises to forget only the silent among those for whom a round waits', () => {
+    const remark = (alive: boolean): string | undefined =>
+      listRemarks(
+        'alpha',
+        report({
+          members: [member('beta', { alive })],
+          collection: { round: 'alpha/3', waitingFor: ['beta'], tableLimitRows: 10 },
+        }),
+      )[0];
+    const text = 'alpha: round alpha/3 waits for beta; 0 tombstones, 0 B; tables 0% of their limit';
+    assert.equal(remark(true), text);
+    assert.equal(remark(false), `${text}; \`toposphere forget beta\` if it will not return`);
+  });
+
   it('hears all only when every other is alive and heard both ways', () => {
     const ids = ['alpha', 'beta', 'gamma'];
     assert.equal(hearsAll(report({ members: [member('beta'), member('gamma')] }), ids), true);

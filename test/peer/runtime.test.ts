@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { findBrokenInvariants } from '../../src/core/invariants.ts';
 import { defaultSettings } from '../../src/core/settings.ts';
-import type { Key, PeerId } from '../../src/core/types.ts';
+import type { Message } from '../../src/core/messages.ts';
+import type { Incarnation, Key, PeerId, Timestamp } from '../../src/core/types.ts';
+import type { AcknowledgementLevel } from '../../src/peer/backend.ts';
 import { Faults } from '../../src/peer/faults.ts';
 import { Runtime } from '../../src/peer/runtime.ts';
 import { openMemoryStore, type MemoryStore } from '../../src/storage/memoryStore.ts';
@@ -116,19 +118,33 @@ class World {
     );
   }
 
-  /** Kinds of the messages sent so far. */
+  receive(message: Message): void {
+    this.runtime.receive(this.ofBeta.seal(encodeMessage(message), 'datagram'), 'unicast', SOURCE);
+  }
+
+  /** Kinds of the messages sent so far, as one receiver takes them in, in this order; or why it refuses them. */
   kinds(): string[] {
-    return this.sent.map((bytes) => {
-      const reader = createEnvelope({
-        hashing: this.#hashing,
-        clusterId: 'test',
-        self: { id: BETA, incarnation: 8 as never },
-        membershipHash: 1,
-      });
-      const opened = reader.open(bytes, 'datagram');
-      const decoded = opened.ok ? decodeMessage(opened.payload) : { ok: false as const };
-      return decoded.ok ? decoded.message.kind : '?';
+    const reader = createEnvelope({
+      hashing: this.#hashing,
+      clusterId: 'test',
+      self: { id: BETA, incarnation: 8 as never },
+      membershipHash: 1,
     });
+    return this.sent.map((bytes) => {
+      const asDatagram = reader.open(bytes, 'datagram');
+      const isStream = !asDatagram.ok && asDatagram.reason === 'wrongChannel';
+      const opened = isStream ? reader.open(bytes, 'stream') : asDatagram;
+      if (!opened.ok) return opened.reason;
+      const decoded = decodeMessage(opened.payload);
+      return decoded.ok ? decoded.message.kind : decoded.reason;
+    });
+  }
+
+  /** Completes every commit and flush that is due. */
+  settleDisk(): void {
+    this.disk.completeCommits();
+    this.disk.completeFlushes();
+    this.endTurns();
   }
 }
 
@@ -259,6 +275,61 @@ describe('runtime', () => {
       { code: 'STORAGE_FAILED' },
     );
     assert.deepEqual(world.kinds(), [], 'an update whose commit failed was sent');
+  });
+
+  describe('when its incarnation ends', () => {
+    const outcomes: string[] = [];
+    const expectAcknowledgement = (level: AcknowledgementLevel): void => {
+      world.runtime.acknowledge(level, (failure) => outcomes.push(`${level} ${failure?.name ?? 'given'}`));
+    };
+    const fence = (): void => {
+      const incarnation = (world.runtime.state.self.incarnation + 1) as Incarnation;
+      world.receive({ kind: 'fenced', incarnation, promised: 0 as Timestamp, isForgotten: false });
+    };
+    beforeEach(() => {
+      outcomes.length = 0;
+    });
+
+    it('fails what waits for the same turn, for nothing of it is on disk, and saves it', () => {
+      world.runtime.write(key('k'), value, false);
+      expectAcknowledgement('committed');
+      expectAcknowledgement('durable');
+      fence();
+      world.endTurns();
+      assert.deepEqual(outcomes, ['committed ToposphereError', 'durable ToposphereError']);
+      assert.equal(world.disk.pendingTurns().uncommitted, 1, 'and nothing is committed twice');
+      assert.deepEqual(world.failures, [], 'the owner is told when what this peer was told is saved');
+      world.settleDisk();
+      assert.deepEqual(world.failures, ['FENCED']);
+    });
+
+    it('answers those who wait for an earlier turn once, though that turn still reaches the disk', () => {
+      world.runtime.write(key('k'), value, false);
+      expectAcknowledgement('committed');
+      world.endTurns();
+      fence();
+      world.endTurns();
+      world.settleDisk();
+      assert.deepEqual(outcomes, ['committed ToposphereError']);
+      assert.deepEqual(world.kinds(), [], 'and says nothing any more');
+    });
+  });
+
+  it('sends a stream that waits for the flush and a later one that does not so that both are accepted', () => {
+    for (let at = 0; at < 40; at += 1) world.runtime.write(key(`k${at}`), Buffer.alloc(1000), false);
+    world.endTurns();
+    world.settleDisk();
+    world.pass(defaultSettings.limits.settleMs * 10); // old enough to be told in answer to a HEARTBEAT
+    world.settleDisk();
+    world.pass(defaultSettings.limits.settleMs * 10);
+    world.settleDisk();
+    world.sent.length = 0;
+    world.receive({ kind: 'join' }); // answered when durable
+    world.endTurns();
+    world.receive({ kind: 'heartbeat', vectorHash: 1, have: { vector: [], closures: [], promises: [] } }); // when committed
+    world.endTurns();
+    world.settleDisk();
+    assert.deepEqual(world.kinds().sort(), ['checkpoint', 'sync']);
   });
 
   it('drops what it cannot read and counts it by reason', () => {

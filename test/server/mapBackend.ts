@@ -121,6 +121,7 @@ export function createMapBackend(): MapBackend {
     digest: () => Promise.resolve({ digest: 'c0ffee', visible: values.size, tombstones: 0 }),
     describeForgetting: (id) => `${id} was last heard 5 s ago`,
     forget: () => Promise.resolve(),
+    describeBootstrap: () => 'beta was last heard 5 s ago',
     bootstrap: () => Promise.resolve(),
     reload: () => Promise.resolve('nothing new'),
     rehearseFaults: (words) => {
