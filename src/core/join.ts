@@ -1,10 +1,9 @@
 /**
- * Checkpoints between peers: asked for, given, joined (R9, R10).
+ * Checkpoints between peers: asked for and joined (R9, R10). How one is given is buildCheckpoint.ts's.
  *
  * A checkpoint is joined, never installed over: both have the key, the larger tag; only mine, deleted iff my timestamp ≤ its horizon; only
  * theirs, skipped if its dot is in my have, else taken. Then have, rows and waiting horizons are united, horizon, clock, promised bound,
- * fences and incarnations rise to the larger; the vector comes last, and all of it is one turn. One consistent snapshot, for the
- * core is synchronous; sent when it is durable, with the joiner's incarnation recorded first.
+ * fences and incarnations rise to the larger; the vector comes last, and all of it is one turn.
  */
 import { applyEntry, isAheadOfClock, refuseAhead } from './apply.ts';
 import type { Now } from './clock.ts';
@@ -21,26 +20,21 @@ import type {
   CheckpointRows,
   HaveReport,
 } from './messages.ts';
-import { touchOrigin, type OriginState } from './originState.ts';
+import { touchOrigin } from './originState.ts';
 import type { PeerView } from './peerView.ts';
-import { containsSequence, rangesTo } from './ranges.ts';
+import { containsSequence } from './ranges.ts';
 import { sendControl } from './send.ts';
 import { addPart } from './spool.ts';
-import { buildHave, isSettled, noteIncarnation, originOf, type PeerState } from './state.ts';
+import { isSettled, noteIncarnation, originOf, type PeerState } from './state.ts';
 import {
   originKey,
   type Dot,
   type Entry,
   type EntryKind,
-  type Incarnation,
   type Key,
   type PeerId,
   type Timestamp,
 } from './types.ts';
-
-/** Bytes of one entry or row beside key and value, at most. */
-const ENTRY_BYTES = 80;
-const ROW_BYTES = 12;
 
 /** Asks a live member for a checkpoint, another one each time; no sooner than the last request is given up. */
 export function askForCheckpoint(
@@ -62,98 +56,6 @@ export function askForCheckpoint(
 
 function findDonors(state: PeerState): PeerId[] {
   return liveIds(state).filter((id) => state.peers.get(id)?.phase === 'member');
-}
-
-/** R10: the joiner's incarnation is recorded, durably, before the checkpoint leaves. */
-export function onJoin(state: PeerState, view: PeerView, incarnation: Incarnation): void {
-  if (state.phase !== 'member') return;
-  noteIncarnation(state, view.id, incarnation);
-  const parts = buildCheckpoint(state, incarnation);
-  if (parts === undefined) {
-    notice(state, 'checkpointTooLarge', { peer: view.id });
-    return;
-  }
-  for (const part of parts)
-    state.effects.push({ kind: 'send', to: view.id, by: 'stream', message: part, after: 'durable' });
-  state.counters.checkpointsGiven += 1;
-}
-
-/** Everything this peer has, as of now, in parts; undefined when it is more than may be sent so. */
-export function buildCheckpoint(state: PeerState, joiner: Incarnation): CheckpointMessage[] | undefined {
-  const { checkpointPartBytes, maxCheckpointBytes } = state.settings.limits;
-  const snapshot = state.rounds.lastNumber * 1_000_000 + (state.counters.checkpointsGiven % 1_000_000) + 1;
-  const parts: CheckpointMessage[] = [];
-  let entries: CheckpointEntry[] = [];
-  let rows: CheckpointRows[] = [];
-  let bytes = 0;
-  let total = 0;
-  const close = (facts?: CheckpointFacts): void => {
-    const content = { snapshot, part: parts.length, joiner, entries, rows };
-    parts.push({ kind: 'checkpoint', ...content, ...(facts === undefined ? {} : { facts }) });
-    entries = [];
-    rows = [];
-    total += bytes;
-    bytes = 0;
-  };
-  for (const [
-    key,
-    { kind: entryKind, timestamp, id, incarnation, sequence, expiresAt, value },
-  ] of state.store.entries({})) {
-    entries.push({ key, timestamp, id, incarnation, sequence, entryKind, expiresAt, value });
-    bytes += ENTRY_BYTES + key.length + value.length;
-    if (bytes > checkpointPartBytes) close();
-    if (total > maxCheckpointBytes) return undefined;
-  }
-  for (const origin of state.origins.values()) {
-    for (const [from, to] of rangesWithRows(origin)) {
-      let keys: Key[] = [];
-      let first = from;
-      for (let sequence = from; sequence <= to; sequence += 1) {
-        const key = state.store.readRow(origin.key, sequence);
-        if (key === undefined) {
-          // A void dot counts as present and has no row: the run ends here.
-          if (keys.length > 0)
-            rows.push({ id: origin.id, incarnation: origin.incarnation, from: first, keys });
-          keys = [];
-          first = sequence + 1;
-          continue;
-        }
-        keys.push(key);
-        bytes += ROW_BYTES + key.length;
-        if (bytes <= checkpointPartBytes) continue;
-        rows.push({ id: origin.id, incarnation: origin.incarnation, from: first, keys });
-        keys = [];
-        first = sequence + 1;
-        close();
-      }
-      if (keys.length > 0) rows.push({ id: origin.id, incarnation: origin.incarnation, from: first, keys });
-    }
-    if (total > maxCheckpointBytes) return undefined;
-  }
-  close(buildFacts(state));
-  return parts;
-}
-
-/** Sequences of which the table may have rows. */
-function rangesWithRows({ have, trim }: OriginState): readonly (readonly [number, number])[] {
-  return rangesTo(allRanges(have))
-    .map(([from, to]) => [Math.max(from, trim + 1), to] as const)
-    .filter(([from, to]) => from <= to);
-}
-
-function buildFacts(state: PeerState): CheckpointFacts {
-  const toOrigins = (map: ReadonlyMap<PeerId, Incarnation>) =>
-    Array.from(map, ([id, incarnation]) => ({ id, incarnation }));
-  return {
-    have: buildHave(state, 'whole'),
-    horizon: state.horizon,
-    clock: state.clock,
-    promised: state.promised,
-    fences: toOrigins(state.fences),
-    incarnations: toOrigins(state.incarnations),
-    pending: state.pending,
-    members: { admitted: [...state.admitted], forgotten: [...state.forgotten] },
-  };
 }
 
 export function onCheckpoint(state: PeerState, now: Now, view: PeerView, message: CheckpointMessage): void {

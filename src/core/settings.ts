@@ -76,7 +76,7 @@ export interface CoreLimits {
   readonly roundRetryMs: number;
   /** Milliseconds before another member is asked for a checkpoint. */
   readonly joinRetryMs: number;
-  /** Bytes of one part of a checkpoint, and of a whole one, about: a store beyond cannot be joined by message. */
+  /** Bytes of one part of a checkpoint (of a longer value, one part), and of a whole one, about: a store beyond cannot be joined by message. */
   readonly checkpointPartBytes: number;
   readonly maxCheckpointBytes: number;
   /** Every so manieth turn of the shuffled contact goes to a peer presumed dead, when one is drawn. */
