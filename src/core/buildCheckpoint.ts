@@ -1,15 +1,15 @@
 /**
  * A checkpoint, given: one consistent snapshot in parts, for the core is synchronous (R9, R10).
  *
- * Carries every entry, the table rows, and last the facts. Every part fits into a frame: it is closed before what would make it too long,
- * so that only one long value makes a long part. R10: the joiner's incarnation is durable before any of it leaves.
+ * Carries every entry, the rows of what is had above a gap, and last the facts. Rows below the first gap stay here: they are as many as there were
+ * updates, and who joins lets them go. Every part fits into a frame: it is closed before what would make it too long, so that only one long
+ * value makes a long part. R10: the joiner's incarnation is durable before any of it leaves.
  */
-import { allRanges } from './haveSet.ts';
+import { gapRanges } from './haveSet.ts';
 import { notice } from './liveness.ts';
 import type { CheckpointEntry, CheckpointFacts, CheckpointMessage, CheckpointRows } from './messages.ts';
 import type { OriginState } from './originState.ts';
 import type { PeerView } from './peerView.ts';
-import { rangesTo } from './ranges.ts';
 import { haveBytes, ID_BYTES } from './send.ts';
 import type { CoreLimits } from './settings.ts';
 import { buildHave, noteIncarnation, type PeerState } from './state.ts';
@@ -48,6 +48,9 @@ interface Parts {
 /** Everything this peer has, as of now, in parts; undefined when it is more than may be sent so. */
 export function buildCheckpoint(state: PeerState, joiner: Incarnation): CheckpointMessage[] | undefined {
   const { limits } = state.settings;
+  // Refused before it is built, where the numbers alone say so.
+  if ((state.visibleKeys + state.tombstones.count) * RECORD_BYTES > limits.maxCheckpointBytes)
+    return undefined;
   const parts: Parts = {
     limits,
     snapshot: state.counters.checkpointsGiven + 1,
@@ -89,9 +92,9 @@ function close(parts: Parts, facts?: CheckpointFacts): void {
   parts.bytes = 0;
 }
 
-/** Rows of one origin. A void dot counts as present and has none. */
+/** Rows of what one origin's vector does not claim (I15): without them nobody could be served from them. A void dot has none. */
 function addRows(state: PeerState, parts: Parts, origin: OriginState): void {
-  for (const [from, to] of rangesWithRows(origin)) {
+  for (const [from, to] of gapRanges(origin.have)) {
     for (let sequence = from; sequence <= to; sequence += 1) {
       const key = state.store.readRow(origin.key, sequence);
       if (key === undefined) continue;
@@ -107,13 +110,6 @@ function addRow({ rows }: Parts, { id, incarnation }: OriginState, sequence: num
   const follows = last?.id === id && last.incarnation === incarnation;
   if (follows && last.from + last.keys.length === sequence) last.keys.push(key);
   else rows.push({ id, incarnation, from: sequence, keys: [key] });
-}
-
-/** Sequences of which the table may have rows. */
-function rangesWithRows({ have, trim }: OriginState): readonly (readonly [number, number])[] {
-  return rangesTo(allRanges(have))
-    .map(([from, to]) => [Math.max(from, trim + 1), to] as const)
-    .filter(([from, to]) => from <= to);
 }
 
 function buildFacts(state: PeerState): CheckpointFacts {

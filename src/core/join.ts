@@ -178,14 +178,18 @@ function joinRows(state: PeerState, rows: readonly CheckpointRows[]): void {
   }
 }
 
-/** The vector last: only now is everything there that it claims. */
+/**
+ * The vector last: only now is everything there that it claims. Rows below the donor's first gap did not come with it, so where it claims more
+ * than was had the trim rises to that gap: below it this peer can serve by checkpoint alone. I15: the vector has risen first.
+ */
 function joinVector(state: PeerState, { have }: CheckpointFacts): void {
-  for (const { id, incarnation, contiguous, gaps, trim } of have.vector) {
+  for (const { id, incarnation, contiguous, gaps } of have.vector) {
     if (isSettled(state, id, incarnation)) continue;
     const origin = originOf(state, id, incarnation);
+    const isNews = contiguous > origin.have.contiguous;
     addRanges(origin.have, allRanges({ contiguous, gaps }));
     touchOrigin(origin);
-    dropRows(state, origin, trim);
+    if (isNews) dropRows(state, origin, contiguous);
   }
 }
 

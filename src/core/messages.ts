@@ -228,7 +228,7 @@ export interface CheckpointEntry {
   readonly value: Uint8Array;
 }
 
-/** Rows of one origin's update table, from one sequence on. */
+/** Rows of one origin's update table, from one sequence on: of what is had above a gap. */
 export interface CheckpointRows extends Origin {
   readonly from: number;
   readonly keys: readonly Key[];

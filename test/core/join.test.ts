@@ -3,9 +3,15 @@ import assert from 'node:assert/strict';
 import { buildCheckpoint } from '../../src/core/buildCheckpoint.ts';
 import { findBrokenInvariants } from '../../src/core/invariants.ts';
 import type { HaveReport } from '../../src/core/messages.ts';
-import { defaultSettings } from '../../src/core/settings.ts';
-import type { Incarnation, PeerId, SequenceRange } from '../../src/core/types.ts';
+import {
+  defaultLimits,
+  defaultSettings,
+  type CoreLimits,
+  type CoreSettings,
+} from '../../src/core/settings.ts';
+import type { Incarnation, Key, PeerId, SequenceRange, Timestamp } from '../../src/core/types.ts';
 import { MAX_FRAME_BYTES } from '../../src/network/frames.ts';
+import { openMemoryStore } from '../../src/storage/memoryStore.ts';
 import { encodeMessage } from '../../src/wire/messageCodec.ts';
 import { Cluster } from './cluster.ts';
 
@@ -17,6 +23,20 @@ function cluster(ids: readonly string[], settings = STILL): Cluster {
   const made = new Cluster(ids, 1, settings);
   made.run(1000);
   return made;
+}
+
+function bounded(limits: Partial<CoreLimits>): CoreSettings {
+  return { ...STILL, limits: { ...defaultLimits, ...limits } };
+}
+
+/** As after a start that found it outdated (R10), or on an empty disk. */
+function makeJoin(made: Cluster, id: string, isWiped = false): void {
+  const member = made.at(id);
+  if (isWiped) {
+    member.disk = openMemoryStore();
+    made.restart(id);
+  }
+  made.at(id).state.phase = 'joining';
 }
 
 function assertSound(made: Cluster): void {
@@ -49,5 +69,58 @@ describe('a checkpoint', () => {
     const parts = buildCheckpoint(made.at('alpha').state, 1 as Incarnation) ?? [];
     assert.equal(parts.flatMap(({ entries }) => entries).length, 37);
     for (const part of parts) assert.ok(encodeMessage(part).length <= MAX_FRAME_BYTES);
+  });
+
+  it('leaves the rows below the first gap out, and who joins says that it cannot serve them', () => {
+    const made = cluster(['alpha', 'beta', 'gamma'], bounded({ maxCheckpointBytes: 10_000 }));
+    for (let at = 0; at < 1000; at += 1) made.write('alpha', `k${at % 5}`, `${at}`);
+    made.run(1000);
+    const { own } = made.at('alpha').state;
+    makeJoin(made, 'gamma', true);
+    made.run(2000);
+    const gamma = made.at('gamma').state;
+    assert.equal(gamma.phase, 'member');
+    assert.equal(gamma.origins.get(own.key)?.trim, 1000);
+    assert.equal(made.read('gamma', 'k4'), '999');
+    assertSound(made);
+  });
+
+  it('carries the rows above a gap: from there on who joined can serve', () => {
+    const made = cluster(['alpha', 'beta', 'gamma']);
+    made.write('alpha', 'k1', '1');
+    made.run(20);
+    made.loses = (_message, from, to) => from === 'alpha' || to === 'alpha' || to === 'gamma';
+    const { clock, own } = made.at('alpha').state;
+    const record = { kind: 'value', expiresAt: 0, value: new Uint8Array(1) } as const;
+    const records = [3, 4, 6].map((sequence) => {
+      const timestamp = (clock + sequence) as Timestamp;
+      return { ...record, sequence, key: `k${sequence}` as Key, timestamp };
+    });
+    made.deliver('alpha', 'beta', { kind: 'update', records });
+    const parts = buildCheckpoint(made.at('beta').state, made.at('gamma').state.self.incarnation) ?? [];
+    assert.deepEqual(
+      parts.flatMap(({ rows }) => rows.map(({ from, keys }) => [from, keys])),
+      [
+        [3, ['k3', 'k4']],
+        [6, ['k6']],
+      ],
+    );
+    makeJoin(made, 'gamma', true);
+    made.loses = (_message, from, to) => from === 'alpha' || to === 'alpha';
+    made.run(6000);
+    const gamma = made.at('gamma');
+    assert.equal(gamma.state.phase, 'member');
+    const joined = gamma.state.origins.get(own.key);
+    assert.deepEqual([joined?.trim, joined?.have.contiguous, joined?.have.gaps], [1, 1, [3, 4, 6, 6]]);
+    assert.equal(gamma.disk.store.readRow(own.key, 3), 'k3');
+    assertSound(made);
+  });
+
+  it('is not begun when the number of keys alone says that it is too large', () => {
+    const made = cluster(['alpha', 'beta'], bounded({ maxCheckpointBytes: 500 }));
+    for (let at = 0; at < 10; at += 1) made.write('alpha', `k${at}`, '');
+    const { state } = made.at('alpha');
+    state.store.entries = () => assert.fail('looked through the store');
+    assert.equal(buildCheckpoint(state, 1 as Incarnation), undefined);
   });
 });
