@@ -10,13 +10,11 @@ import { notice } from './liveness.ts';
 import type { CheckpointEntry, CheckpointFacts, CheckpointMessage, CheckpointRows } from './messages.ts';
 import type { OriginState } from './originState.ts';
 import type { PeerView } from './peerView.ts';
-import { haveBytes, ID_BYTES } from './send.ts';
+import { haveBytes, ID_BYTES, sendUnicast } from './send.ts';
 import type { CoreLimits } from './settings.ts';
+import { CHECKPOINT_RECORD_BYTES } from './spool.ts';
 import { buildHave, noteIncarnation, type PeerState } from './state.ts';
 import type { Incarnation, Key, PeerId } from './types.ts';
-
-/** Bytes of one entry or row beside key and value, at most. */
-const RECORD_BYTES = 80;
 
 /** R10: the joiner's incarnation is recorded, durably, before the checkpoint leaves. */
 export function onJoin(state: PeerState, view: PeerView, incarnation: Incarnation): void {
@@ -25,6 +23,8 @@ export function onJoin(state: PeerState, view: PeerView, incarnation: Incarnatio
   const parts = buildCheckpoint(state, incarnation);
   if (parts === undefined) {
     notice(state, 'checkpointTooLarge', { peer: view.id });
+    const none = { snapshot: 1, part: 0, joiner: incarnation, entries: [], rows: [] };
+    sendUnicast(state, view.id, { kind: 'checkpoint', ...none, isTooLarge: true });
     return;
   }
   for (const part of parts)
@@ -49,7 +49,7 @@ interface Parts {
 export function buildCheckpoint(state: PeerState, joiner: Incarnation): CheckpointMessage[] | undefined {
   const { limits } = state.settings;
   // Refused before it is built, where the numbers alone say so.
-  if ((state.visibleKeys + state.tombstones.count) * RECORD_BYTES > limits.maxCheckpointBytes)
+  if ((state.visibleKeys + state.tombstones.count) * CHECKPOINT_RECORD_BYTES > limits.maxCheckpointBytes)
     return undefined;
   const parts: Parts = {
     limits,
@@ -62,7 +62,7 @@ export function buildCheckpoint(state: PeerState, joiner: Incarnation): Checkpoi
     totalBytes: 0,
   };
   for (const [key, { kind: entryKind, ...entry }] of state.store.entries({})) {
-    makeRoom(parts, RECORD_BYTES + key.length + entry.value.length);
+    makeRoom(parts, CHECKPOINT_RECORD_BYTES + key.length + entry.value.length);
     if (parts.totalBytes > limits.maxCheckpointBytes) return undefined;
     parts.entries.push({ key, entryKind, ...entry });
   }
@@ -98,7 +98,7 @@ function addRows(state: PeerState, parts: Parts, origin: OriginState): void {
     for (let sequence = from; sequence <= to; sequence += 1) {
       const key = state.store.readRow(origin.key, sequence);
       if (key === undefined) continue;
-      makeRoom(parts, RECORD_BYTES + key.length);
+      makeRoom(parts, CHECKPOINT_RECORD_BYTES + key.length);
       addRow(parts, origin, sequence, key);
     }
   }
@@ -129,7 +129,7 @@ function buildFacts(state: PeerState): CheckpointFacts {
 
 function sizeOfFacts({ have, pending, fences, incarnations, members }: CheckpointFacts): number {
   const ids = fences.length + incarnations.length + members.admitted.length + members.forgotten.length;
-  let bytes = RECORD_BYTES + haveBytes(have) + ids * ID_BYTES;
+  let bytes = CHECKPOINT_RECORD_BYTES + haveBytes(have) + ids * ID_BYTES;
   for (const { known } of pending) bytes += haveBytes({ vector: known, closures: [], promises: [] });
   return bytes;
 }

@@ -116,7 +116,7 @@ function dispatch(
       onJoin(state, view, incarnation);
       return;
     case 'checkpoint':
-      onCheckpoint(state, now, view, message);
+      onCheckpoint(state, now, from, message);
       return;
     case 'fenced':
       onFenced(state, message);

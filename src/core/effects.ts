@@ -35,6 +35,7 @@ export type NoticeName =
   | 'bootstrapped'
   | 'roundRefused'
   | 'checkpointTooLarge'
+  | 'checkpointRefused'
   | 'admitted'
   | 'forgotten'
   | 'selfForgotten';

@@ -21,10 +21,8 @@ import type {
   HaveReport,
 } from './messages.ts';
 import { touchOrigin } from './originState.ts';
-import type { PeerView } from './peerView.ts';
 import { containsSequence } from './ranges.ts';
-import { sendControl } from './send.ts';
-import { addPart } from './spool.ts';
+import { addPart, expectFrom, isAskedOf, stopExpecting } from './spool.ts';
 import { isSettled, noteIncarnation, originOf, type PeerState } from './state.ts';
 import {
   originKey,
@@ -32,46 +30,90 @@ import {
   type Entry,
   type EntryKind,
   type Key,
+  type Origin,
   type PeerId,
   type Timestamp,
 } from './types.ts';
 
-/** Asks a live member for a checkpoint, another one each time; no sooner than the last request is given up. */
+/** A donor that said it has too much for a checkpoint is asked again after so long, milliseconds: to find that out may cost it a while. */
+const REFUSED_PAUSE_MS = 60_000;
+/** After one has come the next is asked for no sooner, milliseconds. */
+const JOINED_PAUSE_MS = 1_000;
+
+/**
+ * Asks a live member for a checkpoint, another one each time. Not while the one that was asked still lives and something of its answer
+ * comes: a transfer may be slow, and another donor's would begin from nothing.
+ */
 export function askForCheckpoint(
   state: PeerState,
   now: Now,
   among: readonly PeerId[] = findDonors(state),
 ): void {
-  const { joining, settings } = state;
-  if (now.monotonicMs - joining.askedAtMs < settings.limits.joinRetryMs || among.length === 0) return;
-  const others = among.filter((id) => id !== joining.askedOf);
-  const pool = others.length > 0 ? others : among;
+  const { joining } = state;
+  if (isAwaited(state, now)) return;
+  const able = among.filter(
+    (id) => now.monotonicMs - (joining.refusedMs.get(id) ?? -Infinity) >= REFUSED_PAUSE_MS,
+  );
+  const others = able.filter((id) => id !== joining.askedOf?.id);
+  const pool = others.length > 0 ? others : able;
   const donor = pool[Math.floor(state.random() * pool.length)];
-  if (donor === undefined) return;
-  joining.askedOf = donor;
-  joining.askedAtMs = now.monotonicMs;
+  const view = donor === undefined ? undefined : state.peers.get(donor);
+  if (view === undefined) return;
+  const waitUntilMs = now.monotonicMs + state.settings.limits.joinRetryMs;
+  expectFrom(joining, { id: view.id, incarnation: view.incarnation }, waitUntilMs);
   state.counters.checkpointsAsked += 1;
-  sendControl(state, donor, { kind: 'join' }, 'durable'); // the incarnation it is to record must be ours for good
+  // Durable: the incarnation it is to record must be ours for good. By stream: a lost datagram would cost a retry.
+  state.effects.push({
+    kind: 'send',
+    to: view.id,
+    by: 'stream',
+    message: { kind: 'join' },
+    after: 'durable',
+  });
+}
+
+/** Whether an answer may still come; after one that was joined or refused, whether it is too soon for another. */
+function isAwaited({ joining, peers }: PeerState, now: Now): boolean {
+  const { askedOf, waitUntilMs } = joining;
+  if (now.monotonicMs >= waitUntilMs) return false;
+  if (askedOf === undefined) return true;
+  const view = peers.get(askedOf.id);
+  return view?.isLive === true && view.incarnation === askedOf.incarnation;
 }
 
 function findDonors(state: PeerState): PeerId[] {
   return liveIds(state).filter((id) => state.peers.get(id)?.phase === 'member');
 }
 
-export function onCheckpoint(state: PeerState, now: Now, view: PeerView, message: CheckpointMessage): void {
-  if (message.joiner !== state.self.incarnation) {
-    state.counters.droppedMisdirected += 1; // R10: it must name the present incarnation
+/** A part of a checkpoint, from a process that is not fenced (R7): as all parts are of one process, the last one speaks for the first. */
+export function onCheckpoint(state: PeerState, now: Now, from: Origin, message: CheckpointMessage): void {
+  const { joining, counters, settings } = state;
+  // R10: it must name the present incarnation.
+  if (message.joiner !== state.self.incarnation || !isAskedOf(joining, from)) {
+    counters.droppedMisdirected += 1;
     return;
   }
-  const parts = addPart(state.joining, view.id, message);
-  const facts = message.facts;
-  if (parts === undefined || facts === undefined) return;
-  joinCheckpoint(state, now, parts, facts);
+  if (message.isTooLarge === true) {
+    joining.refusedMs.set(from.id, now.monotonicMs);
+    stopExpecting(joining, -Infinity); // somebody else may be able
+    notice(state, 'checkpointRefused', { peer: from.id });
+    return;
+  }
+  if (!addPart(joining, settings.limits, message, now.monotonicMs)) {
+    counters.droppedMisdirected += 1;
+    return;
+  }
+  const { facts } = message;
+  if (facts === undefined) return;
+  const { parts } = joining;
+  stopExpecting(joining, now.monotonicMs + JOINED_PAUSE_MS);
+  joinCheckpoint(state, now, from.id, parts, facts);
 }
 
 function joinCheckpoint(
   state: PeerState,
   now: Now,
+  from: PeerId,
   parts: readonly CheckpointMessage[],
   facts: CheckpointFacts,
 ): void {
@@ -81,7 +123,7 @@ function joinCheckpoint(
     entries.some(({ timestamp }) => isAheadOfClock(state, now, timestamp)) ||
     isAheadOfClock(state, now, facts.clock)
   ) {
-    refuseAhead(state, now, state.joining.askedOf ?? state.self.id);
+    refuseAhead(state, now, from);
     return;
   }
   joinEntries(state, entries, facts);

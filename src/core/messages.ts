@@ -249,7 +249,7 @@ export interface CheckpointFacts {
 /** Part of one consistent snapshot, by stream. Nothing of it counts before all parts are there (R9). */
 export interface CheckpointMessage {
   readonly kind: 'checkpoint';
-  /** Tells snapshots of one donor apart. */
+  /** Tells snapshots of one process apart: the later one is larger. */
   readonly snapshot: number;
   readonly part: number;
   /** The joiner's incarnation that the donor has recorded (R10). */
@@ -258,6 +258,8 @@ export interface CheckpointMessage {
   readonly rows: readonly CheckpointRows[];
   /** With the last part. */
   readonly facts?: CheckpointFacts;
+  /** Instead of all that: the sender has too much for a checkpoint. */
+  readonly isTooLarge?: true;
 }
 
 /** R7, R10: what is known of the receiver that it does not seem to know. */

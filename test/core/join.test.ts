@@ -13,7 +13,7 @@ import type { Incarnation, Key, PeerId, SequenceRange, Timestamp } from '../../s
 import { MAX_FRAME_BYTES } from '../../src/network/frames.ts';
 import { openMemoryStore } from '../../src/storage/memoryStore.ts';
 import { encodeMessage } from '../../src/wire/messageCodec.ts';
-import { Cluster } from './cluster.ts';
+import { Cluster, type Sent } from './cluster.ts';
 
 /** No rounds, so that nothing moves but what a test moves. */
 const STILL = { ...defaultSettings, gcUpdateCount: 1e9, gcIntervalMs: 1e9 };
@@ -122,5 +122,117 @@ describe('a checkpoint', () => {
     const { state } = made.at('alpha');
     state.store.entries = () => assert.fail('looked through the store');
     assert.equal(buildCheckpoint(state, 1 as Incarnation), undefined);
+  });
+});
+
+describe('the transfer of a checkpoint', () => {
+  /** Holds back what goes to a peer of a kind, and hands it on one message at a time. */
+  function holdBack(made: Cluster, to: string): Sent[] {
+    const held: Sent[] = [];
+    made.loses = (message, from, receiver, channel) => {
+      if (receiver !== to || message.kind !== 'checkpoint') return false;
+      held.push({ from, to: receiver, channel, message });
+      return true;
+    };
+    return held;
+  }
+
+  function handOn(made: Cluster, one: Sent | undefined): void {
+    if (one !== undefined) made.deliver(one.from, one.to, one.message, one.channel);
+  }
+
+  function threeWithData(limits: Partial<CoreLimits> = {}): Cluster {
+    const made = cluster(['alpha', 'beta', 'gamma'], bounded({ checkpointPartBytes: 300, ...limits }));
+    for (let at = 0; at < 12; at += 1) made.write('alpha', `k${at}`, 'v'.repeat(100));
+    made.run(2000);
+    return made;
+  }
+
+  it('may take longer than joinRetryMs, for every part puts the next request off', () => {
+    const made = threeWithData({ joinRetryMs: 1000 });
+    const held = holdBack(made, 'gamma');
+    makeJoin(made, 'gamma');
+    const { state } = made.at('gamma');
+    for (let at = 0; at < 40 && state.phase === 'joining'; at += 1) {
+      made.run(900);
+      handOn(made, held.shift());
+    }
+    assert.equal(state.phase, 'member');
+    assert.equal(state.counters.checkpointsAsked, 1);
+    assertSound(made);
+  });
+
+  it('is asked of another donor when nothing comes, or the one that was asked is gone', () => {
+    const made = threeWithData();
+    const held = holdBack(made, 'gamma');
+    makeJoin(made, 'gamma');
+    const { state } = made.at('gamma');
+    made.run(1000);
+    const first = state.joining.askedOf?.id ?? '';
+    made.run(5000);
+    assert.equal(state.counters.checkpointsAsked, 2);
+    const second = state.joining.askedOf?.id ?? '';
+    assert.notEqual(second, first);
+    // What the first one still sends was not asked for any more.
+    handOn(made, held[0]);
+    assert.equal(state.joining.parts.length, 0);
+    assert.equal(state.counters.droppedMisdirected, 1);
+    made.at(second).isUp = false;
+    made.run(3000);
+    assert.equal(state.joining.askedOf?.id, first);
+  });
+
+  it('is of one process of the donor: parts of two would claim what they do not bring', () => {
+    const made = cluster(['alpha', 'beta'], bounded({ checkpointPartBytes: 300 }));
+    for (let at = 0; at < 2; at += 1) made.write('alpha', `k${at}`, 'v'.repeat(100));
+    made.run(1000);
+    makeJoin(made, 'beta', true);
+    const held = holdBack(made, 'beta');
+    made.run(1000);
+    handOn(made, held[0]);
+    const beta = made.at('beta').state;
+    assert.equal(beta.joining.parts.length, 1);
+    made.restart('alpha');
+    for (let at = 0; at < 4; at += 1) made.write('alpha', `a${at}`, 'w'.repeat(100));
+    const again = buildCheckpoint(made.at('alpha').state, beta.self.incarnation) ?? [];
+    for (const message of again.slice(1)) made.deliver('alpha', 'beta', message, 'stream');
+    assert.equal(beta.counters.checkpointsJoined, 0);
+    made.loses = () => false;
+    made.run(3000);
+    assert.equal(beta.phase, 'member');
+    assert.equal(made.read('beta', 'a3'), 'w'.repeat(100));
+    assertSound(made);
+  });
+
+  it('is not begun by anyone who was not asked, and what is kept of one is bounded', () => {
+    const made = threeWithData();
+    const gamma = made.at('gamma').state;
+    const parts = buildCheckpoint(made.at('alpha').state, gamma.self.incarnation) ?? [];
+    for (const message of parts) made.deliver('alpha', 'gamma', message, 'stream');
+    assert.equal(gamma.counters.droppedMisdirected, parts.length);
+    makeJoin(made, 'gamma');
+    holdBack(made, 'gamma');
+    made.run(1000);
+    const entries = parts.flatMap((part) => part.entries);
+    const { maxCheckpointBytes } = defaultLimits;
+    const [entry] = entries;
+    assert.ok(entry !== undefined && gamma.joining.askedOf !== undefined);
+    const long = [{ ...entry, value: new Uint8Array(maxCheckpointBytes / 2) }];
+    const part = { kind: 'checkpoint', snapshot: 9, joiner: gamma.self.incarnation, rows: [] } as const;
+    for (const at of [0, 1, 2])
+      made.deliver(gamma.joining.askedOf.id, 'gamma', { ...part, part: at, entries: long }, 'stream');
+    assert.ok(gamma.joining.bytes <= maxCheckpointBytes);
+  });
+
+  it('that a donor refuses is asked of another at once, and of that one not for a while', () => {
+    const made = cluster(['alpha', 'beta'], bounded({ maxCheckpointBytes: 500 }));
+    for (let at = 0; at < 10; at += 1) made.write('alpha', `k${at}`, 'v');
+    made.run(1000);
+    makeJoin(made, 'beta');
+    made.run(30_000);
+    assert.equal(made.at('beta').state.counters.checkpointsAsked, 1);
+    assert.ok(made.notices.some(({ at, name }) => at === 'beta' && name === 'checkpointRefused'));
+    made.run(40_000);
+    assert.equal(made.at('beta').state.counters.checkpointsAsked, 2);
   });
 });
