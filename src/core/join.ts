@@ -126,6 +126,7 @@ function joinCheckpoint(
     refuseAhead(state, now, from);
     return;
   }
+  learnMembers(state, facts.members); // first: of a forgotten id no incarnation is noted, whatever closed it
   joinEntries(state, entries, facts);
   learnClosures(state, now, facts.have.closures);
   for (const { id, promised } of facts.have.promises) {
@@ -142,7 +143,6 @@ function joinCheckpoint(
   raiseBounds(state, facts);
   scheduleSweep(state, now);
   for (const pending of facts.pending) addPendingHorizon(state, now, pending);
-  learnMembers(state, facts.members);
   state.joining.joined += 1;
   state.counters.checkpointsJoined += 1;
   if (state.phase === 'forgotten') return;

@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { buildCheckpoint } from '../../src/core/buildCheckpoint.ts';
 import { findBrokenInvariants } from '../../src/core/invariants.ts';
+import { learnMembers } from '../../src/core/members.ts';
 import type { HaveReport } from '../../src/core/messages.ts';
+import { noteClaims } from '../../src/core/onHeartbeat.ts';
 import {
   defaultLimits,
   defaultSettings,
@@ -122,6 +124,46 @@ describe('a checkpoint', () => {
     const { state } = made.at('alpha');
     state.store.entries = () => assert.fail('looked through the store');
     assert.equal(buildCheckpoint(state, 1 as Incarnation), undefined);
+  });
+
+  it('tells who was forgotten before what closed it: no incarnation above all others is noted', () => {
+    const made = cluster(['alpha', 'beta', 'gamma'], { ...defaultSettings, gcIntervalMs: 1000 });
+    made.write('gamma', 'k', '1');
+    made.run(100);
+    made.at('gamma').isUp = false;
+    learnMembers(made.at('alpha').state, { admitted: [], forgotten: ['gamma' as PeerId] });
+    made.run(5000);
+    assert.equal(
+      made.at('alpha').state.closures.get('gamma' as PeerId)?.closedBelow,
+      Number.MAX_SAFE_INTEGER,
+    );
+    made.loses = (message, _from, to) => to === 'beta' && message.kind === 'heartbeat';
+    makeJoin(made, 'beta', true);
+    const { incarnation } = made.at('gamma').state.self;
+    made.run(3000);
+    const beta = made.at('beta').state;
+    assert.equal(beta.phase, 'member');
+    assert.ok(beta.forgotten.has('gamma' as PeerId));
+    assert.ok((beta.incarnations.get('gamma' as PeerId) ?? 0) <= incarnation);
+  });
+
+  it('is not asked for to bring what was claimed before it was folded', () => {
+    const made = cluster(['alpha', 'beta', 'gamma']);
+    const alpha = made.at('alpha').state;
+    const closure = { id: 'beta' as PeerId, kept: [] };
+    const dead = { id: 'beta' as PeerId, incarnation: 5 as Incarnation };
+    const heartbeat = { kind: 'heartbeat', vectorHash: 5 } as const;
+    const vector = [{ ...dead, contiguous: 9, gaps: [], trim: 9 }];
+    made.loses = () => true;
+    made.deliver('gamma', 'alpha', { ...heartbeat, have: NOTHING });
+    for (const id of ['beta', 'gamma'])
+      Object.assign(alpha.peers.get(id as PeerId) ?? {}, { hasReported: true, isLive: true });
+    noteClaims(alpha, alpha.peers.get('beta' as PeerId) ?? assert.fail(), { ...NOTHING, vector });
+    const below = { closedBelow: 6 as Incarnation, foldedBelow: 6 as Incarnation };
+    const other = { id: 'gamma' as PeerId, incarnation: 7 as Incarnation, contiguous: 1, gaps: [], trim: 0 };
+    const have = { ...NOTHING, vector: [other], closures: [{ ...closure, ...below }] };
+    made.deliver('gamma', 'alpha', { ...heartbeat, have });
+    assert.equal(alpha.counters.checkpointsAsked, 0);
   });
 });
 
