@@ -119,7 +119,7 @@ function dispatch(
       onCheckpoint(state, now, from, message);
       return;
     case 'fenced':
-      onFenced(state, message);
+      onFenced(state, now, message);
       return;
     case 'alarm':
       onAlarm(state, now, message);

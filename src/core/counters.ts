@@ -23,8 +23,10 @@ export interface CoreCounters {
   roundsRefused: number;
   /** COMMITs taken in, those of other coordinators included. */
   roundsLearned: number;
-  /** Answers to PREPARE whose promise was too far ahead of the clocks (section 8). */
+  /** Promises and horizons that were too far ahead of the clocks to be believed (section 8). */
   promisesAhead: number;
+  /** Incarnations so high that nobody can have drawn them. */
+  incarnationsRefused: number;
   tombstonesDropped: number;
   /** Tables cut because they grew too long while a round waited. */
   tablesTrimmed: number;
@@ -78,6 +80,7 @@ export function createCounters(): CoreCounters {
     roundsRefused: 0,
     roundsLearned: 0,
     promisesAhead: 0,
+    incarnationsRefused: 0,
     tombstonesDropped: 0,
     tablesTrimmed: 0,
     checkpointsAsked: 0,

@@ -9,7 +9,15 @@ import { applyEntry, isAheadOfClock, refuseAhead } from './apply.ts';
 import type { Now } from './clock.ts';
 import { isVoid } from './closures.ts';
 import { dropEntry, dropRows, scheduleSweep } from './dropping.ts';
-import { addPendingHorizon, becomeMember, learnClosures, learnPromise, raiseFence } from './facts.ts';
+import {
+  addPendingHorizon,
+  becomeMember,
+  isBoundAhead,
+  learnClosures,
+  learnPromise,
+  owe,
+  raiseFence,
+} from './facts.ts';
 import { addRanges, allRanges, hasSequence } from './haveSet.ts';
 import { liveIds, notice } from './liveness.ts';
 import { learnMembers } from './members.ts';
@@ -117,6 +125,7 @@ function joinCheckpoint(
   parts: readonly CheckpointMessage[],
   facts: CheckpointFacts,
 ): void {
+  if (isBoundAhead(state, now, facts.horizon)) return; // a defective donor's, or every clock was set back: asked for again
   const entries = parts.flatMap((part) => part.entries);
   // Section 8: refused whole, dots too; asked for again when time has passed.
   if (
@@ -130,8 +139,8 @@ function joinCheckpoint(
   joinEntries(state, entries, facts);
   learnClosures(state, now, facts.have.closures);
   for (const { id, promised } of facts.have.promises) {
-    if (id === state.self.id) state.joining.owedPromise = Math.max(state.joining.owedPromise, promised);
-    else learnPromise(state, id, promised);
+    if (id !== state.self.id) learnPromise(state, now, id, promised);
+    else if (!isBoundAhead(state, now, promised)) owe(state, promised);
   }
   joinRows(
     state,

@@ -61,6 +61,47 @@ describe('facts of rounds', () => {
     assert.equal(origin?.have.gaps.length, 2 * 99_999);
     assertSound(made);
   });
+
+  it('with a promise or horizon beyond the drift limit are not adopted, and counted', () => {
+    const made = cluster(['alpha', 'beta']);
+    const { state } = made.at('beta');
+    const far = (state.clock + 4096 * 10_000) as Timestamp;
+    const most = Number.MAX_SAFE_INTEGER as Timestamp;
+    const commit = { kind: 'commit', number: 1, known: [], closures: [], promises: [] } as const;
+    made.deliver('alpha', 'beta', { ...commit, horizon: most });
+    made.deliver('alpha', 'beta', { ...commit, horizon: far });
+    const promises = [{ id: 'alpha' as PeerId, promised: far }];
+    made.deliver('alpha', 'beta', { ...commit, horizon: 0 as Timestamp, promises });
+    assert.deepEqual([state.horizon, state.pending.length, state.promises.size], [0, 0, 0]);
+    // Of this peer itself: not to be told from a rolled-back disk, so nothing of that message counts.
+    const own = [{ id: 'beta' as PeerId, promised: most }];
+    made.deliver('alpha', 'beta', { ...commit, horizon: 1 as Timestamp, promises: own });
+    assert.equal(state.horizon, 0);
+    const fenced = { kind: 'fenced', incarnation: 0 as Incarnation, isForgotten: false } as const;
+    made.deliver('alpha', 'beta', { ...fenced, promised: most });
+    assert.equal(state.phase, 'member');
+    assert.equal(state.counters.promisesAhead, 5);
+    assert.equal(made.write('beta', 'k', '1'), undefined);
+  });
+
+  it('with an incarnation that nobody can have drawn are not adopted, so that a larger one can be', () => {
+    const made = cluster(['alpha', 'beta']);
+    const { state } = made.at('beta');
+    const most = Number.MAX_SAFE_INTEGER as Incarnation;
+    const fenced = { kind: 'fenced', promised: 0 as Timestamp, isForgotten: false } as const;
+    made.deliver('alpha', 'beta', { ...fenced, incarnation: most });
+    const round = { ...state.self, number: 1 };
+    const incarnations = [{ id: 'alpha' as PeerId, incarnation: most }];
+    made.deliver('alpha', 'beta', { kind: 'refuse', round, reason: 'members', incarnations });
+    const closure = { id: 'alpha' as PeerId, closedBelow: most, foldedBelow: most, kept: [] };
+    const have = { ...NOTHING, closures: [closure] };
+    made.deliver('alpha', 'beta', { kind: 'heartbeat', vectorHash: 5, have });
+    made.run(10);
+    assert.equal(made.at('beta').isUp, true);
+    assert.equal(state.fences.size, 0);
+    assert.equal(state.incarnations.get('alpha' as PeerId), made.at('alpha').state.self.incarnation);
+    assert.equal(state.counters.incarnationsRefused, 3);
+  });
 });
 
 describe('a checkpoint', () => {
