@@ -33,6 +33,8 @@ export interface CoreCounters {
   checkpointsAsked: number;
   checkpointsGiven: number;
   checkpointsJoined: number;
+  /** Records ahead of the clock that a checkpoint brought: writes to their keys are refused until their time has come. */
+  recordsJoinedAhead: number;
   /** R9: a key that only this peer had, where horizon and dots gave different answers. Never, or a rule is broken. */
   joinDisagreements: number;
   /** Own writes stamped anew because they came too late elsewhere (R4). */
@@ -86,6 +88,7 @@ export function createCounters(): CoreCounters {
     checkpointsAsked: 0,
     checkpointsGiven: 0,
     checkpointsJoined: 0,
+    recordsJoinedAhead: 0,
     joinDisagreements: 0,
     writesRestamped: 0,
     writesRefusedNotJoined: 0,

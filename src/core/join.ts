@@ -5,7 +5,7 @@
  * theirs, skipped if its dot is in my have, else taken. Then have, rows and waiting horizons are united, horizon, clock, promised bound,
  * fences and incarnations rise to the larger; the vector comes last, and all of it is one turn.
  */
-import { applyEntry, isAheadOfClock, refuseAhead } from './apply.ts';
+import { applyEntry, isAheadOfClock, latestCredible } from './apply.ts';
 import type { Now } from './clock.ts';
 import { isVoid } from './closures.ts';
 import { dropEntry, dropRows, scheduleSweep } from './dropping.ts';
@@ -115,28 +115,19 @@ export function onCheckpoint(state: PeerState, now: Now, from: Origin, message: 
   if (facts === undefined) return;
   const { parts } = joining;
   stopExpecting(joining, now.monotonicMs + JOINED_PAUSE_MS);
-  joinCheckpoint(state, now, from.id, parts, facts);
+  joinCheckpoint(state, now, parts, facts);
 }
 
 function joinCheckpoint(
   state: PeerState,
   now: Now,
-  from: PeerId,
   parts: readonly CheckpointMessage[],
   facts: CheckpointFacts,
 ): void {
   if (isBoundAhead(state, now, facts.horizon)) return; // a defective donor's, or every clock was set back: asked for again
   const entries = parts.flatMap((part) => part.entries);
-  // Section 8: refused whole, dots too; asked for again when time has passed.
-  if (
-    entries.some(({ timestamp }) => isAheadOfClock(state, now, timestamp)) ||
-    isAheadOfClock(state, now, facts.clock)
-  ) {
-    refuseAhead(state, now, from);
-    return;
-  }
   learnMembers(state, facts.members); // first: of a forgotten id no incarnation is noted, whatever closed it
-  joinEntries(state, entries, facts);
+  joinEntries(state, now, entries, facts);
   learnClosures(state, now, facts.have.closures);
   for (const { id, promised } of facts.have.promises) {
     if (id !== state.self.id) learnPromise(state, now, id, promised);
@@ -149,7 +140,7 @@ function joinCheckpoint(
   joinVector(state, facts);
   for (const { id, incarnation } of facts.fences) raiseFence(state, id, incarnation);
   for (const { id, incarnation } of facts.incarnations) noteIncarnation(state, id, incarnation);
-  raiseBounds(state, facts);
+  raiseBounds(state, now, facts);
   scheduleSweep(state, now);
   for (const pending of facts.pending) addPendingHorizon(state, now, pending);
   state.joining.joined += 1;
@@ -171,6 +162,7 @@ export function bootstrap(state: PeerState): void {
 /** R9, entry by entry. */
 function joinEntries(
   state: PeerState,
+  now: Now,
   entries: readonly CheckpointEntry[],
   { horizon, have }: CheckpointFacts,
 ): void {
@@ -192,8 +184,27 @@ function joinEntries(
   for (const { key, entryKind, ...rest } of entries) {
     const present = state.store.readEntry(key);
     if (present === undefined && isDropped(state, entryKind, rest)) continue;
-    applyEntry(state, key, { ...rest, kind: entryKind });
+    const entry = { ...rest, kind: entryKind };
+    if (isAheadOfClock(state, now, entry.timestamp)) applyAhead(state, key, entry);
+    else applyEntry(state, key, entry);
   }
+}
+
+/**
+ * A record ahead of the clock is taken in with a checkpoint, its dot too, where section 8 would leave it out. It covers whatever it superseded, and
+ * which dots those are nobody knows any more: their rows are trimmed, their incarnations folded. Without it they would be claimed and stood for by
+ * nothing (I2), and were its only holder lost, values that others still have would be missing here for ever. Refused, it kept everyone from joining until
+ * its time had come. But the clock does not follow it (R3), or all writes here would be refused as long: those of its key alone are (`write.ts`).
+ */
+function applyAhead(state: PeerState, key: Key, entry: Entry): void {
+  const { clock } = state;
+  const isTaken = applyEntry(state, key, entry);
+  state.clock = clock;
+  if (!isTaken) return;
+  state.counters.recordsJoinedAhead += 1;
+  if (entry.timestamp <= state.aheadThrough) return;
+  state.aheadThrough = entry.timestamp;
+  state.store.writeState('aheadThrough', state.aheadThrough);
 }
 
 /** Whether a report claims a dot; of what it has folded, all. */
@@ -244,13 +255,15 @@ function joinVector(state: PeerState, { have }: CheckpointFacts): void {
   }
 }
 
-function raiseBounds(state: PeerState, facts: CheckpointFacts): void {
-  // A bound that an earlier life of this disk promised binds this one too: the others remember it.
-  const { owedPromise } = state.joining;
-  raiseClock(
-    state,
-    Math.max(state.clock, facts.clock, facts.promised, facts.horizon, owedPromise) as Timestamp,
-  );
+/**
+ * Everything stamped from now on is above what came, above the horizon, and above what an earlier life of this disk can have promised to a round
+ * that ended: the others remember that bound, and the donor's own stands for what they do not. Its clock and its promise count as far as they are
+ * credible: no round ended with a promise beyond (section 8), and what it holds beyond is for its key alone to heed.
+ */
+function raiseBounds(state: PeerState, now: Now, facts: CheckpointFacts): void {
+  const theirs = Math.max(facts.clock, facts.promised, state.joining.owedPromise);
+  const credible = Math.min(theirs, latestCredible(state, now));
+  raiseClock(state, Math.max(state.clock, facts.horizon, credible) as Timestamp);
   if (facts.horizon > state.horizon) state.horizon = facts.horizon;
   state.store.writeState('horizon', state.horizon);
 }

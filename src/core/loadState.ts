@@ -51,6 +51,7 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
     self: { id, incarnation },
     phase: loadPhase(options, others.length === 0, forgotten),
     clock: Math.max(readNumber(store, 'clock'), promised, horizon) as Timestamp,
+    aheadThrough: readNumber(store, 'aheadThrough') as Timestamp,
     promised,
     horizon,
     own,

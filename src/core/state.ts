@@ -38,6 +38,8 @@ export interface PeerState {
   phase: Phase;
   /** Largest timestamp issued or seen. */
   clock: Timestamp;
+  /** Up to here entries may lie above the clock: a checkpoint brought them (`join.ts`). */
+  aheadThrough: Timestamp;
   /** Bound promised in a round: nothing is stamped at or below (R6). */
   promised: Timestamp;
   /** Every update at or below is known to all members (R6). */
