@@ -4,7 +4,7 @@
  * Everything that enters the store on any path, local write, UPDATE or SYNC, comes through here. After it,
  * I2 (SUP) holds: a dot in have means an entry with a tag at least as large.
  */
-import { wallMsOf, type Now } from './clock.ts';
+import { timestampOf, TICKS_PER_MS, type Now } from './clock.ts';
 import { addSequence, dotsAboveVector, opensInterval } from './haveSet.ts';
 import { touchOrigin, type OriginState } from './originState.ts';
 import { sendUnicast } from './send.ts';
@@ -84,6 +84,11 @@ export function refuseAhead(state: PeerState, now: Now, from: PeerId): void {
 
 /** Section 8: more than `maxDriftMs` ahead of max(own wall, median of the live walls). Refused whole. */
 export function isAheadOfClock(state: PeerState, now: Now, timestamp: Timestamp): boolean {
-  const latestMs = now.wallMs + Math.max(0, state.medianOffsetMs);
-  return wallMsOf(timestamp) > latestMs + state.settings.maxDriftMs;
+  return timestamp > latestCredible(state, now);
+}
+
+/** The last timestamp that is not ahead of the clock. */
+export function latestCredible({ medianOffsetMs, settings }: PeerState, now: Now): Timestamp {
+  const latestMs = now.wallMs + Math.max(0, medianOffsetMs) + settings.maxDriftMs;
+  return (timestampOf(latestMs) + TICKS_PER_MS - 1) as Timestamp;
 }

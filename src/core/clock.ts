@@ -41,6 +41,12 @@ export function nextTimestamp(
   return Math.max(clock + 1, timestampOf(wallMs), horizon + 1, promised + 1) as Timestamp;
 }
 
+/**
+ * No incarnation above is believed of anybody, but of a forgotten id that none is: a million leaps below the last safe integer, so that there is always a
+ * larger one to draw. In the year 2087.
+ */
+export const LARGEST_INCARNATION = (Number.MAX_SAFE_INTEGER - 2 ** 48) as Incarnation;
+
 /** Ticks that a new incarnation may leap above one that is known already, where the clock does not part them. */
 const INCARNATION_LEAP = 2 ** 28;
 
@@ -49,7 +55,7 @@ const INCARNATION_LEAP = 2 ** 28;
  * chance does, widely: two starts from one rolled-back disk, with the clock set back, must not draw the same (seed 1690).
  */
 export function drawIncarnation(wallMs: number, highestKnown: number, random: () => number): Incarnation {
-  const byWall = timestampOf(wallMs);
+  const byWall = Math.min(timestampOf(wallMs), LARGEST_INCARNATION);
   const isWallAhead = byWall > highestKnown;
   const least = isWallAhead ? byWall : highestKnown + 1;
   return (least + Math.floor(random() * (isWallAhead ? TICKS_PER_MS : INCARNATION_LEAP))) as Incarnation;

@@ -4,13 +4,14 @@
  * Deterministic: no clock, randomness, socket or disk but those handed in. A member's message never throws,
  * whatever it says; a broken invariant of our own always does.
  */
+import { onJoin } from './buildCheckpoint.ts';
 import type { Now } from './clock.ts';
 import { onSweepTimer, scheduleSweep, trimTables } from './dropping.ts';
 import type { Effect, EntryChange, Reminder, TimerName } from './effects.ts';
 import { adoptHorizons } from './facts.ts';
 import { isFenced, onFenced, onOwnId } from './fence.ts';
 import { onNakTimer } from './gaps.ts';
-import { onCheckpoint, onJoin } from './join.ts';
+import { onCheckpoint } from './join.ts';
 import { learnMembers } from './members.ts';
 import { noteHeard, noteInput, onLivenessTimer } from './liveness.ts';
 import type { Channel, Message } from './messages.ts';
@@ -124,10 +125,10 @@ function dispatch(
       onJoin(state, view, incarnation);
       return;
     case 'checkpoint':
-      onCheckpoint(state, now, view, message);
+      onCheckpoint(state, now, from, message);
       return;
     case 'fenced':
-      onFenced(state, message);
+      onFenced(state, now, message);
       return;
     case 'alarm':
       onAlarm(state, now, message);

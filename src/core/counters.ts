@@ -23,14 +23,18 @@ export interface CoreCounters {
   roundsRefused: number;
   /** COMMITs taken in, those of other coordinators included. */
   roundsLearned: number;
-  /** Answers to PREPARE whose promise was too far ahead of the clocks (section 8). */
+  /** Promises and horizons that were too far ahead of the clocks to be believed (section 8). */
   promisesAhead: number;
+  /** Incarnations so high that nobody can have drawn them. */
+  incarnationsRefused: number;
   tombstonesDropped: number;
   /** Tables cut because they grew too long while a round waited. */
   tablesTrimmed: number;
   checkpointsAsked: number;
   checkpointsGiven: number;
   checkpointsJoined: number;
+  /** Records ahead of the clock that a checkpoint brought: writes to their keys are refused until their time has come. */
+  recordsJoinedAhead: number;
   /** R9: a key that only this peer had, where horizon and dots gave different answers. Never, or a rule is broken. */
   joinDisagreements: number;
   /** Own writes stamped anew because they came too late elsewhere (R4). */
@@ -80,11 +84,13 @@ export function createCounters(): CoreCounters {
     roundsRefused: 0,
     roundsLearned: 0,
     promisesAhead: 0,
+    incarnationsRefused: 0,
     tombstonesDropped: 0,
     tablesTrimmed: 0,
     checkpointsAsked: 0,
     checkpointsGiven: 0,
     checkpointsJoined: 0,
+    recordsJoinedAhead: 0,
     joinDisagreements: 0,
     writesRestamped: 0,
     writesRefusedNotJoined: 0,

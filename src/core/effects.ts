@@ -36,6 +36,7 @@ export type NoticeName =
   | 'bootstrapped'
   | 'roundRefused'
   | 'checkpointTooLarge'
+  | 'checkpointRefused'
   | 'admitted'
   | 'forgotten'
   | 'selfForgotten';

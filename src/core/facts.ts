@@ -5,14 +5,15 @@
  * remember shows that this disk was rolled back (R10), and then nothing else may be concluded from what we have. I4: all of it
  * only grows. I7: no dot that is durable somewhere is void, for every member's durable have is in Q.
  */
-import { beginLineage, settleLineage } from './lineage.ts';
+import { isAheadOfClock } from './apply.ts';
 import { closureOf, isFolded, keptOf, mergeClosure } from './closures.ts';
 import { addRanges, allRanges } from './haveSet.ts';
+import { beginLineage, settleLineage } from './lineage.ts';
 import { notice } from './liveness.ts';
 import type { ClosureReport, HaveReport, PendingHorizon, PromiseReport } from './messages.ts';
 import { touchOrigin, type OriginState } from './originState.ts';
 import { holesOf, includesAll, intersect, rangesTo } from './ranges.ts';
-import { noteIncarnation, type PeerState } from './state.ts';
+import { isCredibleIncarnation, noteIncarnation, type PeerState } from './state.ts';
 import { scheduleSweep } from './dropping.ts';
 import type { Now } from './clock.ts';
 import { forgetHashOf } from './vectorHash.ts';
@@ -23,27 +24,46 @@ const MAX_PENDING_HORIZONS = 4;
 
 /** Takes in what `have` tells beside the vector. False when it shows that this peer must join first (R10). */
 export function learnFacts(state: PeerState, now: Now, have: HaveReport): boolean {
-  if (!learnPromises(state, have.promises)) return false;
+  if (!learnPromises(state, now, have.promises)) return false;
   learnClosures(state, now, have.closures);
   return true;
 }
 
-/** False when a promise of this peer's own is told that it does not remember: its disk was rolled back (R10). */
-export function learnPromises(state: PeerState, promises: readonly PromiseReport[]): boolean {
+/**
+ * False when a promise of this peer's own is told that it does not remember: its disk was rolled back (R10). Or the teller is defective; if the promise
+ * is not to be believed yet that cannot be told apart, so nothing else that came with it is concluded from.
+ */
+export function learnPromises(state: PeerState, now: Now, promises: readonly PromiseReport[]): boolean {
   for (const { id, promised } of promises) {
     if (id === state.self.id) {
       if (promised <= state.promised) continue;
-      state.joining.owedPromise = Math.max(state.joining.owedPromise, promised);
+      if (isBoundAhead(state, now, promised)) return false;
+      owe(state, promised);
       enterJoining(state, 'its disk is older than what the others remember of it');
       return false;
     }
-    learnPromise(state, id, promised);
+    learnPromise(state, now, id, promised);
   }
   return true;
 }
 
-export function learnPromise(state: PeerState, id: PeerId, promised: Timestamp): void {
-  if (promised <= (state.promises.get(id) ?? 0)) return;
+/** Others remember that this peer promised it (R10): once it has joined it is bound by it. */
+export function owe({ joining }: PeerState, promised: Timestamp): void {
+  joining.owedPromise = Math.max(joining.owedPromise, promised);
+}
+
+/**
+ * Section 8 for promises and horizons: one further ahead than a record may be is not taken in; told again when time has passed, it is.
+ * No round can have ended with it, for its coordinator refused it as well.
+ */
+export function isBoundAhead(state: PeerState, now: Now, bound: Timestamp): boolean {
+  if (!isAheadOfClock(state, now, bound)) return false;
+  state.counters.promisesAhead += 1;
+  return true;
+}
+
+export function learnPromise(state: PeerState, now: Now, id: PeerId, promised: Timestamp): void {
+  if (promised <= (state.promises.get(id) ?? 0) || isBoundAhead(state, now, promised)) return;
   state.promises.set(id, promised);
   state.store.writeState(`promise/${id}`, promised);
 }
@@ -67,6 +87,8 @@ export function becomeMember(state: PeerState): void {
 export function learnClosures(state: PeerState, now: Now, closures: readonly ClosureReport[]): void {
   let isNews = false;
   for (const theirs of closures) {
+    // Of a forgotten id no incarnation is believed; whoever does not know yet that it is forgotten hears of it again.
+    if (!state.forgotten.has(theirs.id) && !isCredibleIncarnation(state, theirs.closedBelow)) continue;
     if (!mergeClosure(closureOf(state.closures, theirs.id), theirs)) continue;
     isNews = true;
     onClosureChanged(state, theirs.id);
@@ -118,6 +140,7 @@ function fold(state: PeerState, origin: OriginState): void {
 /** R7: nothing below is believed any more. */
 export function raiseFence(state: PeerState, id: PeerId, incarnation: Incarnation): void {
   if (incarnation <= (state.fences.get(id) ?? 0)) return;
+  if (!state.forgotten.has(id) && !isCredibleIncarnation(state, incarnation)) return;
   state.fences.set(id, incarnation);
   state.store.writeState(`fence/${id}`, incarnation);
   if (!state.forgotten.has(id)) noteIncarnation(state, id, incarnation);
@@ -125,7 +148,7 @@ export function raiseFence(state: PeerState, id: PeerId, incarnation: Incarnatio
 
 /** A round ended with this horizon; it counts here as soon as all that was known then has arrived. */
 export function addPendingHorizon(state: PeerState, now: Now, pending: PendingHorizon): void {
-  if (pending.horizon <= state.horizon) return;
+  if (pending.horizon <= state.horizon || isBoundAhead(state, now, pending.horizon)) return;
   const all = [...state.pending, pending].sort((a, b) => b.horizon - a.horizon);
   setPending(state, all.slice(0, MAX_PENDING_HORIZONS));
   adoptHorizons(state, now);

@@ -4,11 +4,11 @@
  * After a wipe, with its clock set back or its disk rolled back, a peer speaks with an incarnation or a promise that the others know to be
  * outdated. FENCED tells it what they know, at a bounded rate; what it does then is its own affair (R10). The forgotten are told likewise.
  */
-import { enterJoining, endIncarnation } from './facts.ts';
+import { enterJoining, endIncarnation, isBoundAhead, owe } from './facts.ts';
 import { becomeForgotten } from './members.ts';
 import type { FencedMessage } from './messages.ts';
 import { sendUnicast } from './send.ts';
-import { noteIncarnation, type PeerState } from './state.ts';
+import { isCredibleIncarnation, noteIncarnation, type PeerState } from './state.ts';
 import type { Now } from './clock.ts';
 import type { Incarnation, PeerId, Timestamp } from './types.ts';
 
@@ -37,16 +37,17 @@ export function sendFenced(state: PeerState, now: Now, to: PeerId): void {
 }
 
 /** What others know of this peer that it does not. */
-export function onFenced(state: PeerState, message: FencedMessage): void {
+export function onFenced(state: PeerState, now: Now, message: FencedMessage): void {
   if (message.isForgotten) {
     becomeForgotten(state);
     return;
   }
-  if (message.promised > state.promised) {
-    state.joining.owedPromise = Math.max(state.joining.owedPromise, message.promised);
+  if (message.promised > state.promised && !isBoundAhead(state, now, message.promised)) {
+    owe(state, message.promised);
     enterJoining(state, 'its disk is older than what the others remember of it');
   }
   if (message.incarnation <= state.self.incarnation) return;
+  if (!isCredibleIncarnation(state, message.incarnation)) return;
   // A higher incarnation of this id is known: the next one is drawn above it, and joins before it takes part (R10).
   noteIncarnation(state, state.self.id, message.incarnation);
   enterJoining(state, 'a higher incarnation of it is known');

@@ -156,12 +156,11 @@ export function allRanges({ contiguous, gaps }: HaveSet | HaveClaim): number[] {
   return contiguous === 0 ? flat : [1, contiguous, ...flat];
 }
 
-/** Adds whole intervals at once, as void dots are (R6). */
+/** Adds whole intervals at once, as void dots are (R6): as many as a message may hold, which is more than a call takes as arguments. */
 export function addRanges(have: HaveSet, ranges: Ranges): void {
   const united = unite(allRanges(have), ranges);
-  if (united[0] === 1) {
-    have.contiguous = united[1] ?? 0;
-    united.splice(0, 2);
-  }
-  have.gaps.splice(0, have.gaps.length, ...united);
+  const startsAtOne = united[0] === 1;
+  if (startsAtOne) have.contiguous = united[1] ?? 0;
+  have.gaps.length = 0;
+  for (const bound of startsAtOne ? united.slice(2) : united) have.gaps.push(bound);
 }

@@ -1,16 +1,23 @@
 /**
- * Checkpoints between peers: asked for, given, joined (R9, R10).
+ * Checkpoints between peers: asked for and joined (R9, R10). How one is given is buildCheckpoint.ts's.
  *
  * A checkpoint is joined, never installed over: both have the key, the larger tag; only mine, deleted iff my timestamp ≤ its horizon; only
  * theirs, skipped if its dot is in my have, else taken. Then have, rows and waiting horizons are united, horizon, clock, promised bound,
- * fences and incarnations rise to the larger; the vector comes last, and all of it is one turn. One consistent snapshot, for the
- * core is synchronous; sent when it is durable, with the joiner's incarnation recorded first.
+ * fences and incarnations rise to the larger; the vector comes last, and all of it is one turn.
  */
-import { applyEntry, isAheadOfClock, refuseAhead } from './apply.ts';
+import { applyEntry, isAheadOfClock, latestCredible } from './apply.ts';
 import type { Now } from './clock.ts';
 import { isVoid } from './closures.ts';
 import { dropEntry, dropRows, scheduleSweep } from './dropping.ts';
-import { addPendingHorizon, becomeMember, learnClosures, learnPromise, raiseFence } from './facts.ts';
+import {
+  addPendingHorizon,
+  becomeMember,
+  isBoundAhead,
+  learnClosures,
+  learnPromise,
+  owe,
+  raiseFence,
+} from './facts.ts';
 import { addRanges, allRanges, hasSequence } from './haveSet.ts';
 import { liveIds, notice } from './liveness.ts';
 import { beginLineage, setLineage } from './lineage.ts';
@@ -22,43 +29,65 @@ import type {
   CheckpointRows,
   HaveReport,
 } from './messages.ts';
-import { touchOrigin, type OriginState } from './originState.ts';
-import type { PeerView } from './peerView.ts';
-import { containsSequence, rangesTo } from './ranges.ts';
-import { sendControl } from './send.ts';
-import { addPart } from './spool.ts';
-import { buildHave, isSettled, noteIncarnation, originOf, type PeerState } from './state.ts';
+import { touchOrigin } from './originState.ts';
+import { containsSequence } from './ranges.ts';
+import { addPart, expectFrom, isAskedOf, stopExpecting } from './spool.ts';
+import { isSettled, noteIncarnation, originOf, type PeerState } from './state.ts';
 import {
   originKey,
   type Dot,
   type Entry,
   type EntryKind,
-  type Incarnation,
   type Key,
+  type Origin,
   type PeerId,
   type Timestamp,
 } from './types.ts';
 
-/** Bytes of one entry or row beside key and value, at most. */
-const ENTRY_BYTES = 80;
-const ROW_BYTES = 12;
+/** A donor that said it has too much for a checkpoint is asked again after so long, milliseconds: to find that out may cost it a while. */
+const REFUSED_PAUSE_MS = 60_000;
+/** After one has come the next is asked for no sooner, milliseconds. */
+const JOINED_PAUSE_MS = 1_000;
 
-/** Asks a live member for a checkpoint, another one each time; no sooner than the last request is given up. */
+/**
+ * Asks a live member for a checkpoint, another one each time. Not while the one that was asked still lives and something of its answer
+ * comes: a transfer may be slow, and another donor's would begin from nothing.
+ */
 export function askForCheckpoint(
   state: PeerState,
   now: Now,
   among: readonly PeerId[] = findDonors(state),
 ): void {
-  const { joining, settings } = state;
-  if (now.monotonicMs - joining.askedAtMs < settings.limits.joinRetryMs || among.length === 0) return;
-  const others = among.filter((id) => id !== joining.askedOf);
-  const pool = others.length > 0 ? others : among;
+  const { joining } = state;
+  if (isAwaited(state, now)) return;
+  const able = among.filter(
+    (id) => now.monotonicMs - (joining.refusedMs.get(id) ?? -Infinity) >= REFUSED_PAUSE_MS,
+  );
+  const others = able.filter((id) => id !== joining.askedOf?.id);
+  const pool = others.length > 0 ? others : able;
   const donor = pool[Math.floor(state.random() * pool.length)];
-  if (donor === undefined) return;
-  joining.askedOf = donor;
-  joining.askedAtMs = now.monotonicMs;
+  const view = donor === undefined ? undefined : state.peers.get(donor);
+  if (view === undefined) return;
+  const waitUntilMs = now.monotonicMs + state.settings.limits.joinRetryMs;
+  expectFrom(joining, { id: view.id, incarnation: view.incarnation }, waitUntilMs);
   state.counters.checkpointsAsked += 1;
-  sendControl(state, donor, { kind: 'join' }, 'durable'); // the incarnation it is to record must be ours for good
+  // Durable: the incarnation it is to record must be ours for good. By stream: a lost datagram would cost a retry.
+  state.effects.push({
+    kind: 'send',
+    to: view.id,
+    by: 'stream',
+    message: { kind: 'join' },
+    after: 'durable',
+  });
+}
+
+/** Whether an answer may still come; after one that was joined or refused, whether it is too soon for another. */
+function isAwaited({ joining, peers }: PeerState, now: Now): boolean {
+  const { askedOf, waitUntilMs } = joining;
+  if (now.monotonicMs >= waitUntilMs) return false;
+  if (askedOf === undefined) return true;
+  const view = peers.get(askedOf.id);
+  return view?.isLive === true && view.incarnation === askedOf.incarnation;
 }
 
 function findDonors(state: PeerState): PeerId[] {
@@ -67,107 +96,28 @@ function findDonors(state: PeerState): PeerId[] {
   return wanted.length > 0 ? wanted : members;
 }
 
-/** R10: the joiner's incarnation is recorded, durably, before the checkpoint leaves. */
-export function onJoin(state: PeerState, view: PeerView, incarnation: Incarnation): void {
-  if (state.phase !== 'member') return;
-  noteIncarnation(state, view.id, incarnation);
-  const parts = buildCheckpoint(state, incarnation);
-  if (parts === undefined) {
-    notice(state, 'checkpointTooLarge', { peer: view.id });
+/** A part of a checkpoint, from a process that is not fenced (R7): as all parts are of one process, the last one speaks for the first. */
+export function onCheckpoint(state: PeerState, now: Now, from: Origin, message: CheckpointMessage): void {
+  const { joining, counters, settings } = state;
+  // R10: it must name the present incarnation.
+  if (message.joiner !== state.self.incarnation || !isAskedOf(joining, from)) {
+    counters.droppedMisdirected += 1;
     return;
   }
-  for (const part of parts)
-    state.effects.push({ kind: 'send', to: view.id, by: 'stream', message: part, after: 'durable' });
-  state.counters.checkpointsGiven += 1;
-}
-
-/** Everything this peer has, as of now, in parts; undefined when it is more than may be sent so. */
-export function buildCheckpoint(state: PeerState, joiner: Incarnation): CheckpointMessage[] | undefined {
-  const { checkpointPartBytes, maxCheckpointBytes } = state.settings.limits;
-  const snapshot = state.rounds.lastNumber * 1_000_000 + (state.counters.checkpointsGiven % 1_000_000) + 1;
-  const parts: CheckpointMessage[] = [];
-  let entries: CheckpointEntry[] = [];
-  let rows: CheckpointRows[] = [];
-  let bytes = 0;
-  let total = 0;
-  const close = (facts?: CheckpointFacts): void => {
-    const content = { snapshot, part: parts.length, joiner, entries, rows };
-    parts.push({ kind: 'checkpoint', ...content, ...(facts === undefined ? {} : { facts }) });
-    entries = [];
-    rows = [];
-    total += bytes;
-    bytes = 0;
-  };
-  for (const [
-    key,
-    { kind: entryKind, timestamp, id, incarnation, sequence, expiresAt, value },
-  ] of state.store.entries({})) {
-    entries.push({ key, timestamp, id, incarnation, sequence, entryKind, expiresAt, value });
-    bytes += ENTRY_BYTES + key.length + value.length;
-    if (bytes > checkpointPartBytes) close();
-    if (total > maxCheckpointBytes) return undefined;
-  }
-  for (const origin of state.origins.values()) {
-    for (const [from, to] of rangesWithRows(origin)) {
-      let keys: Key[] = [];
-      let first = from;
-      for (let sequence = from; sequence <= to; sequence += 1) {
-        const key = state.store.readRow(origin.key, sequence);
-        if (key === undefined) {
-          // A void dot counts as present and has no row: the run ends here.
-          if (keys.length > 0)
-            rows.push({ id: origin.id, incarnation: origin.incarnation, from: first, keys });
-          keys = [];
-          first = sequence + 1;
-          continue;
-        }
-        keys.push(key);
-        bytes += ROW_BYTES + key.length;
-        if (bytes <= checkpointPartBytes) continue;
-        rows.push({ id: origin.id, incarnation: origin.incarnation, from: first, keys });
-        keys = [];
-        first = sequence + 1;
-        close();
-      }
-      if (keys.length > 0) rows.push({ id: origin.id, incarnation: origin.incarnation, from: first, keys });
-    }
-    if (total > maxCheckpointBytes) return undefined;
-  }
-  close(buildFacts(state));
-  return parts;
-}
-
-/** Sequences of which the table may have rows. */
-function rangesWithRows({ have, trim }: OriginState): readonly (readonly [number, number])[] {
-  return rangesTo(allRanges(have))
-    .map(([from, to]) => [Math.max(from, trim + 1), to] as const)
-    .filter(([from, to]) => from <= to);
-}
-
-function buildFacts(state: PeerState): CheckpointFacts {
-  const toOrigins = (map: ReadonlyMap<PeerId, Incarnation>) =>
-    Array.from(map, ([id, incarnation]) => ({ id, incarnation }));
-  return {
-    have: buildHave(state, 'whole'),
-    horizon: state.horizon,
-    clock: state.clock,
-    promised: state.promised,
-    fences: toOrigins(state.fences),
-    incarnations: toOrigins(state.incarnations),
-    pending: state.pending,
-    members: { admitted: [...state.admitted], forgotten: [...state.forgotten] },
-    lineage: state.lineage,
-  };
-}
-
-export function onCheckpoint(state: PeerState, now: Now, view: PeerView, message: CheckpointMessage): void {
-  if (message.joiner !== state.self.incarnation) {
-    state.counters.droppedMisdirected += 1; // R10: it must name the present incarnation
+  if (message.isTooLarge === true) {
+    joining.refusedMs.set(from.id, now.monotonicMs);
+    stopExpecting(joining, -Infinity); // somebody else may be able
+    notice(state, 'checkpointRefused', { peer: from.id });
     return;
   }
-  const parts = addPart(state.joining, view.id, message);
-  const facts = message.facts;
-  if (parts === undefined || facts === undefined) return;
+  if (!addPart(joining, settings.limits, message, now.monotonicMs)) {
+    counters.droppedMisdirected += 1;
+    return;
+  }
+  const { facts } = message;
+  if (facts === undefined) return;
+  const { parts } = joining;
+  stopExpecting(joining, now.monotonicMs + JOINED_PAUSE_MS);
   joinCheckpoint(state, now, parts, facts);
 }
 
@@ -177,20 +127,14 @@ function joinCheckpoint(
   parts: readonly CheckpointMessage[],
   facts: CheckpointFacts,
 ): void {
+  if (isBoundAhead(state, now, facts.horizon)) return; // a defective donor's, or every clock was set back: asked for again
   const entries = parts.flatMap((part) => part.entries);
-  // Section 8: refused whole, dots too; asked for again when time has passed.
-  if (
-    entries.some(({ timestamp }) => isAheadOfClock(state, now, timestamp)) ||
-    isAheadOfClock(state, now, facts.clock)
-  ) {
-    refuseAhead(state, now, state.joining.askedOf ?? state.self.id);
-    return;
-  }
-  joinEntries(state, entries, facts);
+  learnMembers(state, facts.members); // first: of a forgotten id no incarnation is noted, whatever closed it
+  joinEntries(state, now, entries, facts);
   learnClosures(state, now, facts.have.closures);
   for (const { id, promised } of facts.have.promises) {
-    if (id === state.self.id) state.joining.owedPromise = Math.max(state.joining.owedPromise, promised);
-    else learnPromise(state, id, promised);
+    if (id !== state.self.id) learnPromise(state, now, id, promised);
+    else if (!isBoundAhead(state, now, promised)) owe(state, promised);
   }
   joinRows(
     state,
@@ -199,10 +143,9 @@ function joinCheckpoint(
   joinVector(state, facts);
   for (const { id, incarnation } of facts.fences) raiseFence(state, id, incarnation);
   for (const { id, incarnation } of facts.incarnations) noteIncarnation(state, id, incarnation);
-  raiseBounds(state, facts);
+  raiseBounds(state, now, facts);
   scheduleSweep(state, now);
   for (const pending of facts.pending) addPendingHorizon(state, now, pending);
-  learnMembers(state, facts.members);
   state.joining.joined += 1;
   state.counters.checkpointsJoined += 1;
   if (state.phase === 'forgotten') return;
@@ -225,6 +168,7 @@ export function bootstrap(state: PeerState): void {
 /** R9, entry by entry. */
 function joinEntries(
   state: PeerState,
+  now: Now,
   entries: readonly CheckpointEntry[],
   { horizon, have }: CheckpointFacts,
 ): void {
@@ -246,8 +190,27 @@ function joinEntries(
   for (const { key, entryKind, ...rest } of entries) {
     const present = state.store.readEntry(key);
     if (present === undefined && isDropped(state, entryKind, rest)) continue;
-    applyEntry(state, key, { ...rest, kind: entryKind });
+    const entry = { ...rest, kind: entryKind };
+    if (isAheadOfClock(state, now, entry.timestamp)) applyAhead(state, key, entry);
+    else applyEntry(state, key, entry);
   }
+}
+
+/**
+ * A record ahead of the clock is taken in with a checkpoint, its dot too, where section 8 would leave it out. It covers whatever it superseded, and
+ * which dots those are nobody knows any more: their rows are trimmed, their incarnations folded. Without it they would be claimed and stood for by
+ * nothing (I2), and were its only holder lost, values that others still have would be missing here for ever. Refused, it kept everyone from joining until
+ * its time had come. But the clock does not follow it (R3), or all writes here would be refused as long: those of its key alone are (`write.ts`).
+ */
+function applyAhead(state: PeerState, key: Key, entry: Entry): void {
+  const { clock } = state;
+  const isTaken = applyEntry(state, key, entry);
+  state.clock = clock;
+  if (!isTaken) return;
+  state.counters.recordsJoinedAhead += 1;
+  if (entry.timestamp <= state.aheadThrough) return;
+  state.aheadThrough = entry.timestamp;
+  state.store.writeState('aheadThrough', state.aheadThrough);
 }
 
 /** Whether a report claims a dot; of what it has folded, all. */
@@ -283,24 +246,30 @@ function joinRows(state: PeerState, rows: readonly CheckpointRows[]): void {
   }
 }
 
-/** The vector last: only now is everything there that it claims. */
+/**
+ * The vector last: only now is everything there that it claims. Rows below the donor's first gap did not come with it, so where it claims more
+ * than was had the trim rises to that gap: below it this peer can serve by checkpoint alone. I15: the vector has risen first.
+ */
 function joinVector(state: PeerState, { have }: CheckpointFacts): void {
-  for (const { id, incarnation, contiguous, gaps, trim } of have.vector) {
+  for (const { id, incarnation, contiguous, gaps } of have.vector) {
     if (isSettled(state, id, incarnation)) continue;
     const origin = originOf(state, id, incarnation);
+    const isNews = contiguous > origin.have.contiguous;
     addRanges(origin.have, allRanges({ contiguous, gaps }));
     touchOrigin(origin);
-    dropRows(state, origin, trim);
+    if (isNews) dropRows(state, origin, contiguous);
   }
 }
 
-function raiseBounds(state: PeerState, facts: CheckpointFacts): void {
-  // A bound that an earlier life of this disk promised binds this one too: the others remember it.
-  const { owedPromise } = state.joining;
-  raiseClock(
-    state,
-    Math.max(state.clock, facts.clock, facts.promised, facts.horizon, owedPromise) as Timestamp,
-  );
+/**
+ * Everything stamped from now on is above what came, above the horizon, and above what an earlier life of this disk can have promised to a round
+ * that ended: the others remember that bound, and the donor's own stands for what they do not. Its clock and its promise count as far as they are
+ * credible: no round ended with a promise beyond (section 8), and what it holds beyond is for its key alone to heed.
+ */
+function raiseBounds(state: PeerState, now: Now, facts: CheckpointFacts): void {
+  const theirs = Math.max(facts.clock, facts.promised, state.joining.owedPromise);
+  const credible = Math.min(theirs, latestCredible(state, now));
+  raiseClock(state, Math.max(state.clock, facts.horizon, credible) as Timestamp);
   if (facts.horizon > state.horizon) state.horizon = facts.horizon;
   state.store.writeState('horizon', state.horizon);
 }

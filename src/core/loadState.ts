@@ -54,6 +54,7 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
     phase: loadPhase(options, others.length === 0, forgotten),
     lineage: loadLineage(store),
     clock: Math.max(readNumber(store, 'clock'), promised, horizon) as Timestamp,
+    aheadThrough: readNumber(store, 'aheadThrough') as Timestamp,
     promised,
     horizon,
     own,

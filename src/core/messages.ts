@@ -237,7 +237,7 @@ export interface CheckpointEntry {
   readonly value: Uint8Array;
 }
 
-/** Rows of one origin's update table, from one sequence on. */
+/** Rows of one origin's update table, from one sequence on: of what is had above a gap. */
 export interface CheckpointRows extends Origin {
   readonly from: number;
   readonly keys: readonly Key[];
@@ -259,7 +259,7 @@ export interface CheckpointFacts {
 /** Part of one consistent snapshot, by stream. Nothing of it counts before all parts are there (R9). */
 export interface CheckpointMessage {
   readonly kind: 'checkpoint';
-  /** Tells snapshots of one donor apart. */
+  /** Tells snapshots of one process apart: the later one is larger. */
   readonly snapshot: number;
   readonly part: number;
   /** The joiner's incarnation that the donor has recorded (R10). */
@@ -268,6 +268,8 @@ export interface CheckpointMessage {
   readonly rows: readonly CheckpointRows[];
   /** With the last part. */
   readonly facts?: CheckpointFacts;
+  /** Instead of all that: the sender has too much for a checkpoint. */
+  readonly isTooLarge?: true;
 }
 
 /** R7, R10: what is known of the receiver that it does not seem to know. */

@@ -5,10 +5,16 @@
  * **all** members the coordinator knows H, Q and C and tells them in COMMIT. Lost, repeated, reordered or concurrent messages are
  * harmless, and a dead coordinator leaves nothing in doubt. I10: C is at most what every member durably has.
  */
-import { isAheadOfClock } from './apply.ts';
 import { timestampOf, type Now } from './clock.ts';
 import { dropRows, rowsOf } from './dropping.ts';
-import { addPendingHorizon, learnClosures, learnFacts, learnPromises, raiseFence } from './facts.ts';
+import {
+  addPendingHorizon,
+  isBoundAhead,
+  learnClosures,
+  learnFacts,
+  learnPromises,
+  raiseFence,
+} from './facts.ts';
 import { concludeRound } from './concludeRound.ts';
 import { settleLineage } from './lineage.ts';
 import { notice } from './liveness.ts';
@@ -196,10 +202,7 @@ export function takeAnswer(
   const { round } = state;
   if (round?.number !== number || state.phase !== 'member') return;
   if (round.incarnations.get(from.id) !== from.incarnation) return;
-  if (isAheadOfClock(state, now, promised)) {
-    state.counters.promisesAhead += 1; // section 8: asked again, until time has passed
-    return;
-  }
+  if (isBoundAhead(state, now, promised)) return; // section 8: asked again, until time has passed
   if (from.id !== state.self.id && !learnFacts(state, now, have)) return;
   round.answers.set(from.id, { promised, have });
   for (const id of round.incarnations.keys()) if (!round.answers.has(id)) return;
@@ -226,7 +229,7 @@ export function onCommit(state: PeerState, now: Now, message: CommitMessage): vo
 
 /** R6.4: the facts of a finished round, in whatever order rounds are heard of. */
 function takeCommit(state: PeerState, now: Now, { horizon, known, closures, promises }: CommitMessage): void {
-  if (!learnPromises(state, promises)) return;
+  if (!learnPromises(state, now, promises)) return;
   learnClosures(state, now, closures);
   for (const { id, incarnation, trim } of known) {
     const origin = state.origins.get(originKey(id, incarnation));

@@ -20,7 +20,7 @@ import { haveBytes, sendStream, sendUnicast } from './send.ts';
 import { buildHave, isSettled, noteIncarnation, type PeerState } from './state.ts';
 import { jittered, schedule } from './timers.ts';
 import { hashVector } from './vectorHash.ts';
-import { originKey, type OriginKey, type PeerId } from './types.ts';
+import { originKey, type OriginKey, type PeerId, type VectorEntry } from './types.ts';
 
 /** Bytes of one id among the members on the wire, at most. */
 const MEMBER_BYTES = 34;
@@ -100,8 +100,9 @@ function askIfTrimmed(state: PeerState, now: Now): void {
     if (!view.hasReported) return; // it may still have the rows
     donors.push(view.id);
     for (const [key, claim] of view.claims) {
+      if (isSettled(state, claim.id, claim.incarnation)) continue; // claimed before a fold
       if (claim.contiguous <= (state.origins.get(key)?.have.contiguous ?? 0)) continue;
-      lowest.set(key, Math.min(lowest.get(key) ?? Infinity, claim.trim ?? 0));
+      lowest.set(key, Math.min(lowest.get(key) ?? Infinity, claim.trim));
     }
   }
   for (const [key, trim] of lowest) {
@@ -126,8 +127,8 @@ export function noteClaims(
   state: PeerState,
   view: PeerView,
   { vector }: HaveReport,
-): ReadonlyMap<OriginKey, HaveClaim> {
-  const claims = new Map<OriginKey, HaveClaim>();
+): ReadonlyMap<OriginKey, VectorEntry> {
+  const claims = new Map<OriginKey, VectorEntry>();
   for (const entry of vector) {
     if (isSettled(state, entry.id, entry.incarnation)) continue;
     claims.set(originKey(entry.id, entry.incarnation), entry);

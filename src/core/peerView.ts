@@ -4,9 +4,8 @@
  * Heard from the other's own authentic messages only; nobody reports on a third peer.
  */
 import type { AddedDot } from './buildSync.ts';
-import type { HaveClaim } from './haveSet.ts';
 import type { Lineage, Phase } from './messages.ts';
-import type { Incarnation, OriginKey, PeerId, Timestamp } from './types.ts';
+import type { Incarnation, OriginKey, PeerId, Timestamp, VectorEntry } from './types.ts';
 
 export interface PeerView {
   readonly id: PeerId;
@@ -32,7 +31,7 @@ export interface PeerView {
   membershipHash: number | undefined;
   lastSequence: number;
   /** The vector of its last HEARTBEAT or HYBRID. */
-  claims: ReadonlyMap<OriginKey, HaveClaim>;
+  claims: ReadonlyMap<OriginKey, VectorEntry>;
   /** Dots of an answer that is on its way to it by stream; until it claims one, or time is up, it is sent no other records. */
   answered: { readonly dots: readonly AddedDot[]; readonly untilMs: number } | undefined;
   /** It has told what it has since its present incarnation was heard. */

@@ -46,7 +46,7 @@ export function sendControl(state: PeerState, to: PeerId, message: Message, afte
 }
 
 /** Bytes of ids and integers on the wire, at most. */
-const ID_BYTES = 45;
+export const ID_BYTES = 45;
 const INTEGER_BYTES = 9;
 
 /** Size of a message of the rounds on the wire, at most. */

@@ -74,9 +74,9 @@ export interface CoreLimits {
   readonly sweepEntries: number;
   /** Milliseconds before a member that has not answered PREPARE is asked again. */
   readonly roundRetryMs: number;
-  /** Milliseconds before another member is asked for a checkpoint. */
+  /** Milliseconds without any part of a checkpoint before another member is asked for one. Less than a part takes on the slowest link, and it never comes. */
   readonly joinRetryMs: number;
-  /** Bytes of one part of a checkpoint, and of a whole one, about: a store beyond cannot be joined by message. */
+  /** Bytes of one part of a checkpoint (of a longer value, one part), and of a whole one, about: a store beyond cannot be joined by message. */
   readonly checkpointPartBytes: number;
   readonly maxCheckpointBytes: number;
   /** Every so manieth turn of the shuffled contact goes to a peer presumed dead, when one is drawn. */
@@ -109,7 +109,7 @@ export const defaultLimits: CoreLimits = Object.freeze({
   maxTableRows: 1_000_000,
   sweepEntries: 1000,
   roundRetryMs: 250,
-  joinRetryMs: 1000,
+  joinRetryMs: 5000,
   checkpointPartBytes: 4 * 1024 * 1024,
   maxCheckpointBytes: 24 * 1024 * 1024,
   shuffledContacts: 1,

@@ -4,6 +4,7 @@
  * Owns its shape and the few ways to look something up in it. How it is loaded is loadState.ts's, how a turn is written back
  * saveTurn.ts's. Decides nothing about messages.
  */
+import { LARGEST_INCARNATION } from './clock.ts';
 import { isFolded, buildClosureReports, type Closures } from './closures.ts';
 import type { CoreCounters } from './counters.ts';
 import type { Effect, EntryChange, TimerName } from './effects.ts';
@@ -39,6 +40,8 @@ export interface PeerState {
   lineage: Lineage;
   /** Largest timestamp issued or seen. */
   clock: Timestamp;
+  /** Up to here entries may lie above the clock: a checkpoint brought them (`join.ts`). */
+  aheadThrough: Timestamp;
   /** Bound promised in a round: nothing is stamped at or below (R6). */
   promised: Timestamp;
   /** Every update at or below is known to all members (R6). */
@@ -129,8 +132,16 @@ export function isSettled(state: PeerState, id: PeerId, incarnation: Incarnation
 /** Remembers the highest incarnation known of a peer (I4: only grows). */
 export function noteIncarnation(state: PeerState, id: PeerId, incarnation: Incarnation): void {
   if (incarnation <= (state.incarnations.get(id) ?? 0)) return;
+  if (incarnation !== state.self.incarnation && !isCredibleIncarnation(state, incarnation)) return;
   state.incarnations.set(id, incarnation);
   state.store.writeState(`incarnation/${id}`, incarnation);
+}
+
+/** Whether anybody can have drawn it; counts it if not. */
+export function isCredibleIncarnation(state: PeerState, incarnation: Incarnation): boolean {
+  if (incarnation <= LARGEST_INCARNATION) return true;
+  state.counters.incarnationsRefused += 1;
+  return false;
 }
 
 /**

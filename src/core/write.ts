@@ -4,7 +4,7 @@
  * R1: an UPDATE leaves only after its turn is committed, unless every write of the turn was `fast`.
  * R3: stamped above everything this peer has seen. I6: timestamps rise with the sequence.
  */
-import { nextTimestamp, wallMsOf, type Now } from './clock.ts';
+import { nextTimestamp, TICKS_PER_MS, wallMsOf, type Now } from './clock.ts';
 import { applyEntry, recordDot } from './apply.ts';
 import { noteInput } from './liveness.ts';
 import { sendToAll } from './send.ts';
@@ -38,6 +38,21 @@ export function findWriteRefusal(state: PeerState, now: Now): WriteRefusal | und
   };
 }
 
+/** A checkpoint may have brought a record whose time has not come: a write to its key would be stamped below it and lost. */
+function findKeyRefusal(state: PeerState, now: Now, key: Key): WriteRefusal | undefined {
+  const timestamp = nextTimestamp(state.clock, now.wallMs, state.horizon, state.promised);
+  if (timestamp > state.aheadThrough) return undefined;
+  const present = state.store.readEntry(key);
+  if (present === undefined || present.timestamp < timestamp) return undefined;
+  const aheadMs = Math.ceil((present.timestamp - timestamp) / TICKS_PER_MS);
+  return {
+    code: 'CLOCK_AHEAD',
+    message:
+      `write refused: this key holds a value of ${present.id} stamped ${aheadMs} ms ahead of the clocks, ` +
+      `which would win over it; write it again when that time has passed, or use another key`,
+  };
+}
+
 function describePhase({ self: { id }, phase }: PeerState): WriteRefusal {
   if (phase === 'forgotten')
     return {
@@ -64,7 +79,7 @@ export function onWrite(
   isFast: boolean,
 ): WriteRefusal | undefined {
   noteInput(state, now);
-  const refusal = findWriteRefusal(state, now);
+  const refusal = findWriteRefusal(state, now) ?? findKeyRefusal(state, now, key);
   if (refusal !== undefined) {
     if (refusal.code === 'CLOCK_AHEAD') state.counters.writesRefusedClockAhead += 1;
     else state.counters.writesRefusedNotJoined += 1;

@@ -68,6 +68,11 @@ export function describeNotice(
         level: 'warn',
         text: `${detail['peer']} asks for a checkpoint, and this store is too large to be sent as messages`,
       };
+    case 'checkpointRefused':
+      return {
+        level: 'warn',
+        text: `${detail['peer']} holds too much to send it as messages: this peer cannot join from there`,
+      };
     case 'admitted':
       return { level: 'info', text: `${detail['peer']} is a member now` };
     case 'forgotten':

@@ -84,7 +84,7 @@ export function buildStatus(
     phase: state.phase,
     joining: {
       asked: state.counters.checkpointsAsked,
-      askedOf: state.joining.askedOf ?? null,
+      askedOf: state.joining.askedOf?.id ?? null,
       joined: state.counters.checkpointsJoined,
     },
     keys: state.visibleKeys,

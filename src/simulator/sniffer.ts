@@ -48,7 +48,7 @@ export function describeMessage(message: Message): string {
     case 'join':
       return 'JOIN';
     case 'checkpoint':
-      return `CHECKPOINT part ${message.part}: ${message.entries.length} entries${message.facts === undefined ? '' : ', facts'}`;
+      return `CHECKPOINT part ${message.part}: ${message.entries.length} entries${message.facts === undefined ? '' : ', facts'}${message.isTooLarge === true ? ', refused' : ''}`;
     case 'fenced':
       return `FENCED ${message.isForgotten ? 'forgotten' : `below ${message.incarnation}`}`;
     case 'alarm':

@@ -57,6 +57,7 @@ export function createStepChecks(): Checker {
       if (seen === undefined) return;
       for (const one of touched.entries) checkEntry(world, peer, one, seen, diskOf(peer).highest);
       for (const { origin, sequence, key } of touched.rows) checkRow(world, peer, origin, sequence, key);
+      if (state.counters.checkpointsJoined > seen.joined) checkJoined(world, peer);
       if (touched.rows.length > 0 || touched.states.length > 0) checkGrowth(peer, seen);
       if (state.clock < seen.clock) throw new BrokenInvariant('I4', `the clock of ${peer.address} went back`);
       seen.clock = state.clock;
@@ -189,6 +190,17 @@ function checkRow(world: World, peer: VirtualPeer, origin: OriginKey, sequence: 
       'I2',
       `${peer.address} recorded ${name} of ${key} without an entry that covers it`,
     );
+}
+
+/** I2 of every dot that is had: a checkpoint's come without rows. */
+function checkJoined(world: World, peer: VirtualPeer): void {
+  const { origins, closures } = peer.state;
+  for (const { origin, sequence, key, entry } of world.truth.all()) {
+    const have = origins.get(origin)?.have;
+    if (have === undefined || !hasSequence(have, sequence)) continue;
+    if (!isVoid(closures, entry.id, entry.incarnation, sequence))
+      checkRow(world, peer, origin, sequence, key);
+  }
 }
 
 /** I4: vectors of the origins that are known, fences, horizon; I15. */

@@ -43,6 +43,10 @@ const KINDS: readonly EntryKind[] = ['value', 'tombstone', 'synthetic'];
 const KIND_MASK = 3;
 const EXPIRES = 4;
 const MOST = Number.MAX_SAFE_INTEGER;
+/** What follows the rows. */
+const NOTHING = 0;
+const FACTS = 1;
+const TOO_LARGE = 2;
 const NO_BYTES = new Uint8Array(0);
 
 export function writeCheckpoint(writer: FieldWriter, message: CheckpointMessage): void {
@@ -58,8 +62,10 @@ export function writeCheckpoint(writer: FieldWriter, message: CheckpointMessage)
     writer.integers.push(keys.length);
     for (const key of keys) writeKey(writer, key);
   }
-  writer.integers.push(message.facts === undefined ? 0 : 1);
-  if (message.facts !== undefined) writeFacts(writer, message.facts);
+  if (message.facts !== undefined) {
+    writer.integers.push(FACTS);
+    writeFacts(writer, message.facts);
+  } else writer.integers.push(message.isTooLarge === true ? TOO_LARGE : NOTHING);
 }
 
 export function readCheckpoint(reader: FieldReader): CheckpointMessage {
@@ -71,7 +77,9 @@ export function readCheckpoint(reader: FieldReader): CheckpointMessage {
   for (let index = 0; index < count && reader.fault === undefined; index++) entries.push(readEntry(reader));
   const rows = readRows(reader);
   const content = { kind: 'checkpoint', snapshot, part, joiner, entries, rows } as const;
-  return readInteger(reader, 0, 1) === 1 ? { ...content, facts: readFacts(reader) } : content;
+  const end = readInteger(reader, NOTHING, TOO_LARGE);
+  if (end === FACTS) return { ...content, facts: readFacts(reader) };
+  return end === TOO_LARGE ? { ...content, isTooLarge: true } : content;
 }
 
 function writeEntry(writer: FieldWriter, entry: CheckpointEntry): void {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import {
   drawIncarnation,
+  LARGEST_INCARNATION,
   EPOCH_MS,
   nextTimestamp,
   TICKS_PER_MS,
@@ -56,5 +57,14 @@ describe('hybrid logical clock', () => {
         },
       ),
     );
+  });
+
+  it('stays a safe integer, whatever was known and however far ahead the wall is', () => {
+    let known: number = LARGEST_INCARNATION;
+    for (let start = 0; start < 1000; start += 1) {
+      const drawn = drawIncarnation(Date.UTC(2200, 0, 1), known, () => 0.999_999);
+      assert.ok(drawn > known && Number.isSafeInteger(drawn));
+      known = drawn;
+    }
   });
 });

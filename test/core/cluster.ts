@@ -74,6 +74,7 @@ export class Cluster implements Lossy {
   readonly #listedAt: (id: string) => readonly string[];
   /** Latest first; among equals the one added first comes last, and so runs first. */
   readonly #events: Event[] = [];
+  readonly #streamArrivesMs = new Map<string, number>();
 
   constructor(
     ids: readonly string[],
@@ -308,7 +309,14 @@ export class Cluster implements Lossy {
       onMessage(to.state, this.now(to), from.id, incarnation, channel, message);
       this.#endTurn(to);
     };
-    this.#after(0.2 + this.random() + this.waitsMs(to.id), arrive);
+    let delayMs = 0.2 + this.random() + this.waitsMs(to.id);
+    if (channel === 'stream') {
+      // A stream keeps its order.
+      const link = `${from.id} ${to.id}`;
+      delayMs = Math.max(delayMs, (this.#streamArrivesMs.get(link) ?? 0) - this.timeMs);
+      this.#streamArrivesMs.set(link, this.timeMs + delayMs);
+    }
+    this.#after(delayMs, arrive);
   }
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import {
+  addRanges,
   addSequence,
   claimsMore,
   createHaveSet,
@@ -104,5 +105,16 @@ describe('have-set', () => {
         assert.equal(foreseen, have.gaps.length > before);
       }),
     );
+  });
+
+  it('takes as many intervals at once as a message may hold', () => {
+    const have = createHaveSet(1);
+    const ranges = Array.from({ length: 200_000 }, (_, at) => 3 + 2 * (at >> 1) + (at >> 1));
+    addRanges(have, ranges);
+    assert.equal(have.contiguous, 1);
+    assert.deepEqual(have.gaps, ranges);
+    addRanges(have, [2, ranges[0] ?? 0]);
+    assert.equal(have.contiguous, 3);
+    assert.equal(have.gaps.length, 199_998);
   });
 });

@@ -70,18 +70,26 @@ describe('what forgetting would lose', () => {
     assert.equal(countLag(state), 2);
   });
 
+  const claim = (incarnation: Incarnation, contiguous: number) => ({
+    id: BETA,
+    incarnation,
+    contiguous,
+    gaps: [],
+    trim: 0,
+  });
+
   it('says how many of them another member has', () => {
     have(OLD, 1, 6);
     noteAnnounced(state, NOW, originOf(state, BETA, OLD), 10);
     viewOf(GAMMA).claims = new Map([
-      [originKey(BETA, OLD), { contiguous: 8, gaps: [] }],
-      [originKey(BETA, YOUNG), { contiguous: 1, gaps: [] }],
+      [originKey(BETA, OLD), claim(OLD, 8)],
+      [originKey(BETA, YOUNG), claim(YOUNG, 1)],
     ]);
     assert.match(say(), /of its updates 5 are known not to be here, 3 of them at other members\./);
   });
 
   it('counts nothing of incarnations that are settled, whatever was claimed of them', () => {
-    viewOf(GAMMA).claims = new Map([[originKey(BETA, OLD), { contiguous: 8, gaps: [] }]]);
+    viewOf(GAMMA).claims = new Map([[originKey(BETA, OLD), claim(OLD, 8)]]);
     assert.equal(countLag(state), 8);
     learnClosures(state, NOW, [{ id: BETA, closedBelow: YOUNG, foldedBelow: YOUNG, kept: [] }]);
     assert.match(say(), /all of its updates/);

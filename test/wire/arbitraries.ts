@@ -258,9 +258,13 @@ const checkpoint: fc.Arbitrary<Message> = fc
       entries: fc.array(checkpointEntry, { maxLength: 6 }),
       rows: checkpointRows,
     }),
-    fc.option(facts, { nil: undefined }),
+    fc.oneof(
+      fc.constant({}),
+      fc.constant({ isTooLarge: true as const }),
+      facts.map((last) => ({ facts: last })),
+    ),
   )
-  .map(([part, last]) => (last === undefined ? part : { ...part, facts: last }));
+  .map(([part, end]) => ({ ...part, ...end }));
 
 const round = fc.tuple(origin, safe(1)).map(([from, number]) => ({ ...from, number }));
 const hash = fc.integer({ min: 0, max: 0xffff_ffff });

@@ -227,8 +227,8 @@ export const NUMBERED: readonly Mutant[] = [
       },
       {
         file: 'src/core/onSync.ts',
-        find: '  const progress = recordArrived(state, arrived);\n',
-        replace: `  const progress = recordArrived(state, arrived);
+        find: '  const progress = recordArrived(state, now, arrived);\n',
+        replace: `  const progress = recordArrived(state, now, arrived);
   for (const { id, incarnation, contiguous } of message.have?.vector ?? []) {
     const origin = originOf(state, id, incarnation);
     for (let sequence = 1; sequence <= contiguous; sequence += 1)
@@ -339,7 +339,7 @@ export const NUMBERED: readonly Mutant[] = [
     name: "a checkpoint without the donor's clock",
     edits: [
       {
-        file: 'src/core/join.ts',
+        file: 'src/core/buildCheckpoint.ts',
         find: `    clock: state.clock,
     promised: state.promised,
 `,
@@ -356,7 +356,7 @@ export const NUMBERED: readonly Mutant[] = [
     name: 'a checkpoint without the horizons that wait',
     edits: [
       {
-        file: 'src/core/join.ts',
+        file: 'src/core/buildCheckpoint.ts',
         find: '    pending: state.pending,\n',
         replace: '    pending: [],\n',
       },
@@ -368,7 +368,7 @@ export const NUMBERED: readonly Mutant[] = [
     name: 'a checkpoint without what finished rounds closed',
     edits: [
       {
-        file: 'src/core/join.ts',
+        file: 'src/core/buildCheckpoint.ts',
         find: "    have: buildHave(state, 'whole'),\n    horizon",
         replace: "    have: { ...buildHave(state, 'whole'), closures: [] },\n    horizon",
       },

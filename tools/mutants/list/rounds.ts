@@ -77,8 +77,8 @@ export const ROUNDS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/core/fence.ts',
-        find: 'if (message.promised > state.promised) {',
-        replace: 'if (message.promised < 0) {',
+        find: 'if (message.promised > state.promised &&',
+        replace: 'if (message.promised < 0 &&',
       },
     ],
     kill: { scenario: 'test/simulator/scenarios/told-of-its-own-promise.txt' },

@@ -1,0 +1,355 @@
+/** What is taken from others at once: whole checkpoints, facts of rounds, and how far either is believed. */
+import assert from 'node:assert/strict';
+import { buildCheckpoint } from '../../src/core/buildCheckpoint.ts';
+import { findBrokenInvariants } from '../../src/core/invariants.ts';
+import { learnMembers } from '../../src/core/members.ts';
+import type { HaveReport } from '../../src/core/messages.ts';
+import { noteClaims } from '../../src/core/onHeartbeat.ts';
+import {
+  defaultLimits,
+  defaultSettings,
+  type CoreLimits,
+  type CoreSettings,
+} from '../../src/core/settings.ts';
+import type { Incarnation, Key, PeerId, SequenceRange, Timestamp } from '../../src/core/types.ts';
+import { MAX_FRAME_BYTES } from '../../src/network/frames.ts';
+import { openMemoryStore } from '../../src/storage/memoryStore.ts';
+import { encodeMessage } from '../../src/wire/messageCodec.ts';
+import { Cluster, type Sent } from './cluster.ts';
+
+/** No rounds, so that nothing moves but what a test moves. */
+const STILL = { ...defaultSettings, gcUpdateCount: 1e9, gcIntervalMs: 1e9 };
+const NOTHING: HaveReport = { vector: [], closures: [], promises: [] };
+
+function cluster(ids: readonly string[], settings = STILL): Cluster {
+  const made = new Cluster(ids, 1, settings);
+  made.run(1000);
+  return made;
+}
+
+function bounded(limits: Partial<CoreLimits>): CoreSettings {
+  return { ...STILL, limits: { ...defaultLimits, ...limits } };
+}
+
+/** As after a start that found it outdated (R10), or on an empty disk. */
+function makeJoin(made: Cluster, id: string, isWiped = false): void {
+  const member = made.at(id);
+  if (isWiped) {
+    member.disk = openMemoryStore();
+    made.restart(id);
+  }
+  made.at(id).state.phase = 'joining';
+}
+
+function assertSound(made: Cluster): void {
+  for (const { id, isUp, state } of made.members)
+    if (isUp) assert.deepEqual(findBrokenInvariants(state), [], id);
+}
+
+describe('facts of rounds', () => {
+  it('are taken in with as many intervals as a message may hold', () => {
+    const made = cluster(['alpha', 'beta']);
+    made.write('alpha', 'k', '1');
+    made.run(500);
+    const { incarnation } = made.at('alpha').state.self;
+    const ranges = Array.from({ length: 100_000 }, (_, at): SequenceRange => [2 + 2 * at, 2 + 2 * at]);
+    const closedBelow = (incarnation + 10) as Incarnation;
+    const closure = { id: 'alpha' as PeerId, closedBelow, foldedBelow: 0 as Incarnation };
+    const have = { ...NOTHING, closures: [{ ...closure, kept: [{ incarnation, ranges }] }] };
+    made.deliver('alpha', 'beta', { kind: 'heartbeat', vectorHash: 5, have }, 'stream', closedBelow);
+    const [origin] = [...made.at('beta').state.origins.values()].filter(({ id }) => id === 'alpha');
+    assert.equal(origin?.have.gaps.length, 2 * 99_999);
+    assertSound(made);
+  });
+
+  it('with a promise or horizon beyond the drift limit are not adopted, and counted', () => {
+    const made = cluster(['alpha', 'beta']);
+    const { state } = made.at('beta');
+    const far = (state.clock + 4096 * 10_000) as Timestamp;
+    const most = Number.MAX_SAFE_INTEGER as Timestamp;
+    const commit = { kind: 'commit', number: 1, known: [], closures: [], promises: [] } as const;
+    made.deliver('alpha', 'beta', { ...commit, horizon: most });
+    made.deliver('alpha', 'beta', { ...commit, horizon: far });
+    const promises = [{ id: 'alpha' as PeerId, promised: far }];
+    made.deliver('alpha', 'beta', { ...commit, horizon: 0 as Timestamp, promises });
+    assert.deepEqual([state.horizon, state.pending.length, state.promises.size], [0, 0, 0]);
+    // Of this peer itself: not to be told from a rolled-back disk, so nothing of that message counts.
+    const own = [{ id: 'beta' as PeerId, promised: most }];
+    made.deliver('alpha', 'beta', { ...commit, horizon: 1 as Timestamp, promises: own });
+    assert.equal(state.horizon, 0);
+    const fenced = { kind: 'fenced', incarnation: 0 as Incarnation, isForgotten: false } as const;
+    made.deliver('alpha', 'beta', { ...fenced, promised: most });
+    assert.equal(state.phase, 'member');
+    assert.equal(state.counters.promisesAhead, 5);
+    assert.equal(made.write('beta', 'k', '1'), undefined);
+  });
+
+  it('with an incarnation that nobody can have drawn are not adopted, so that a larger one can be', () => {
+    const made = cluster(['alpha', 'beta']);
+    const { state } = made.at('beta');
+    const most = Number.MAX_SAFE_INTEGER as Incarnation;
+    const fenced = { kind: 'fenced', promised: 0 as Timestamp, isForgotten: false } as const;
+    made.deliver('alpha', 'beta', { ...fenced, incarnation: most });
+    const round = { ...state.self, number: 1 };
+    const incarnations = [{ id: 'alpha' as PeerId, incarnation: most }];
+    made.deliver('alpha', 'beta', { kind: 'refuse', round, reason: 'members', incarnations });
+    const closure = { id: 'alpha' as PeerId, closedBelow: most, foldedBelow: most, kept: [] };
+    const have = { ...NOTHING, closures: [closure] };
+    made.deliver('alpha', 'beta', { kind: 'heartbeat', vectorHash: 5, have });
+    made.run(10);
+    assert.equal(made.at('beta').isUp, true);
+    assert.equal(state.fences.size, 0);
+    assert.equal(state.incarnations.get('alpha' as PeerId), made.at('alpha').state.self.incarnation);
+    assert.equal(state.counters.incarnationsRefused, 3);
+  });
+});
+
+describe('a checkpoint', () => {
+  it('has no part that exceeds a frame, though a longest value follows many short ones', () => {
+    const made = cluster(['alpha', 'beta']);
+    for (let at = 10; at < 46; at += 1) made.write('alpha', `k${at}`, 'v'.repeat(100_000));
+    made.write('alpha', 'z', 'v'.repeat(defaultSettings.limits.maxValueBytes));
+    const parts = buildCheckpoint(made.at('alpha').state, 1 as Incarnation) ?? [];
+    assert.equal(parts.flatMap(({ entries }) => entries).length, 37);
+    for (const part of parts) assert.ok(encodeMessage(part).length <= MAX_FRAME_BYTES);
+  });
+
+  it('leaves the rows below the first gap out, and who joins says that it cannot serve them', () => {
+    const made = cluster(['alpha', 'beta', 'gamma'], bounded({ maxCheckpointBytes: 10_000 }));
+    for (let at = 0; at < 1000; at += 1) made.write('alpha', `k${at % 5}`, `${at}`);
+    made.run(1000);
+    const { own } = made.at('alpha').state;
+    makeJoin(made, 'gamma', true);
+    made.run(2000);
+    const gamma = made.at('gamma').state;
+    assert.equal(gamma.phase, 'member');
+    assert.equal(gamma.origins.get(own.key)?.trim, 1000);
+    assert.equal(made.read('gamma', 'k4'), '999');
+    assertSound(made);
+  });
+
+  it('carries the rows above a gap: from there on who joined can serve', () => {
+    const made = cluster(['alpha', 'beta', 'gamma']);
+    made.write('alpha', 'k1', '1');
+    made.run(20);
+    made.loses = (_message, from, to) => from === 'alpha' || to === 'alpha' || to === 'gamma';
+    const { clock, own } = made.at('alpha').state;
+    const record = { kind: 'value', expiresAt: 0, value: new Uint8Array(1) } as const;
+    const records = [3, 4, 6].map((sequence) => {
+      const timestamp = (clock + sequence) as Timestamp;
+      return { ...record, sequence, key: `k${sequence}` as Key, timestamp };
+    });
+    made.deliver('alpha', 'beta', { kind: 'update', records });
+    const parts = buildCheckpoint(made.at('beta').state, made.at('gamma').state.self.incarnation) ?? [];
+    assert.deepEqual(
+      parts.flatMap(({ rows }) => rows.map(({ from, keys }) => [from, keys])),
+      [
+        [3, ['k3', 'k4']],
+        [6, ['k6']],
+      ],
+    );
+    makeJoin(made, 'gamma', true);
+    made.loses = (_message, from, to) => from === 'alpha' || to === 'alpha';
+    made.run(6000);
+    const gamma = made.at('gamma');
+    assert.equal(gamma.state.phase, 'member');
+    const joined = gamma.state.origins.get(own.key);
+    assert.deepEqual([joined?.trim, joined?.have.contiguous, joined?.have.gaps], [1, 1, [3, 4, 6, 6]]);
+    assert.equal(gamma.disk.store.readRow(own.key, 3), 'k3');
+    assertSound(made);
+  });
+
+  it('is not begun when the number of keys alone says that it is too large', () => {
+    const made = cluster(['alpha', 'beta'], bounded({ maxCheckpointBytes: 500 }));
+    for (let at = 0; at < 10; at += 1) made.write('alpha', `k${at}`, '');
+    const { state } = made.at('alpha');
+    state.store.entries = () => assert.fail('looked through the store');
+    assert.equal(buildCheckpoint(state, 1 as Incarnation), undefined);
+  });
+
+  it('tells who was forgotten before what closed it: no incarnation above all others is noted', () => {
+    const made = cluster(['alpha', 'beta', 'gamma'], { ...defaultSettings, gcIntervalMs: 1000 });
+    made.write('gamma', 'k', '1');
+    made.run(100);
+    made.at('gamma').isUp = false;
+    learnMembers(made.at('alpha').state, { admitted: [], forgotten: ['gamma' as PeerId] });
+    made.run(5000);
+    assert.equal(
+      made.at('alpha').state.closures.get('gamma' as PeerId)?.closedBelow,
+      Number.MAX_SAFE_INTEGER,
+    );
+    made.loses = (message, _from, to) => to === 'beta' && message.kind === 'heartbeat';
+    makeJoin(made, 'beta', true);
+    const { incarnation } = made.at('gamma').state.self;
+    made.run(3000);
+    const beta = made.at('beta').state;
+    assert.equal(beta.phase, 'member');
+    assert.ok(beta.forgotten.has('gamma' as PeerId));
+    assert.ok((beta.incarnations.get('gamma' as PeerId) ?? 0) <= incarnation);
+  });
+
+  it('is not asked for to bring what was claimed before it was folded', () => {
+    const made = cluster(['alpha', 'beta', 'gamma']);
+    const alpha = made.at('alpha').state;
+    const closure = { id: 'beta' as PeerId, kept: [] };
+    const dead = { id: 'beta' as PeerId, incarnation: 5 as Incarnation };
+    const heartbeat = { kind: 'heartbeat', vectorHash: 5 } as const;
+    const vector = [{ ...dead, contiguous: 9, gaps: [], trim: 9 }];
+    made.loses = () => true;
+    made.deliver('gamma', 'alpha', { ...heartbeat, have: NOTHING });
+    for (const id of ['beta', 'gamma'])
+      Object.assign(alpha.peers.get(id as PeerId) ?? {}, { hasReported: true, isLive: true });
+    noteClaims(alpha, alpha.peers.get('beta' as PeerId) ?? assert.fail(), { ...NOTHING, vector });
+    const below = { closedBelow: 6 as Incarnation, foldedBelow: 6 as Incarnation };
+    const other = { id: 'gamma' as PeerId, incarnation: 7 as Incarnation, contiguous: 1, gaps: [], trim: 0 };
+    const have = { ...NOTHING, vector: [other], closures: [{ ...closure, ...below }] };
+    made.deliver('gamma', 'alpha', { ...heartbeat, have });
+    assert.equal(alpha.counters.checkpointsAsked, 0);
+  });
+
+  it('is joined though it holds a record ahead of the clocks, which moves none of them', () => {
+    const made = cluster(['alpha', 'beta']);
+    for (const [key, value] of [
+      ['x', 'before'],
+      ['k', '1'],
+    ] as const)
+      made.write('alpha', key, value);
+    made.run(500);
+    const alpha = made.at('alpha');
+    made.at('beta').isUp = false;
+    made.run(3000);
+    alpha.offsetMs = 3_600_000;
+    made.write('alpha', 'x', 'early');
+    alpha.offsetMs = 0;
+    made.at('beta').disk = openMemoryStore();
+    made.restart('beta');
+    makeJoin(made, 'beta');
+    made.run(3000);
+    const beta = made.at('beta').state;
+    assert.equal(beta.phase, 'member');
+    assert.equal(made.read('beta', 'x'), 'early');
+    assert.equal(beta.counters.recordsJoinedAhead, 1);
+    assert.ok(Math.max(beta.clock, beta.promised) < alpha.state.clock - 4096 * 3_000_000);
+    // What would be lost under it is refused, before and after a start; all else is taken.
+    assert.equal(made.write('beta', 'x', 'later')?.code, 'CLOCK_AHEAD');
+    assert.equal(made.write('beta', 'k', '2'), undefined);
+    made.run(100);
+    made.restart('beta');
+    made.run(1000);
+    assert.equal(made.write('beta', 'x', 'later')?.code, 'CLOCK_AHEAD');
+    assert.equal(made.write('beta', 'k', '3'), undefined);
+    assertSound(made);
+  });
+});
+
+describe('the transfer of a checkpoint', () => {
+  /** Holds back what goes to a peer of a kind, and hands it on one message at a time. */
+  function holdBack(made: Cluster, to: string): Sent[] {
+    const held: Sent[] = [];
+    made.loses = (message, from, receiver, channel) => {
+      if (receiver !== to || message.kind !== 'checkpoint') return false;
+      held.push({ from, to: receiver, channel, message });
+      return true;
+    };
+    return held;
+  }
+
+  function handOn(made: Cluster, one: Sent | undefined): void {
+    if (one !== undefined) made.deliver(one.from, one.to, one.message, one.channel);
+  }
+
+  function threeWithData(limits: Partial<CoreLimits> = {}): Cluster {
+    const made = cluster(['alpha', 'beta', 'gamma'], bounded({ checkpointPartBytes: 300, ...limits }));
+    for (let at = 0; at < 12; at += 1) made.write('alpha', `k${at}`, 'v'.repeat(100));
+    made.run(2000);
+    return made;
+  }
+
+  it('may take longer than joinRetryMs, for every part puts the next request off', () => {
+    const made = threeWithData({ joinRetryMs: 1000 });
+    const held = holdBack(made, 'gamma');
+    makeJoin(made, 'gamma');
+    const { state } = made.at('gamma');
+    for (let at = 0; at < 40 && state.phase === 'joining'; at += 1) {
+      made.run(900);
+      handOn(made, held.shift());
+    }
+    assert.equal(state.phase, 'member');
+    assert.equal(state.counters.checkpointsAsked, 1);
+    assertSound(made);
+  });
+
+  it('is asked of another donor when nothing comes, or the one that was asked is gone', () => {
+    const made = threeWithData();
+    const held = holdBack(made, 'gamma');
+    makeJoin(made, 'gamma');
+    const { state } = made.at('gamma');
+    made.run(1000);
+    const first = state.joining.askedOf?.id ?? '';
+    made.run(5000);
+    assert.equal(state.counters.checkpointsAsked, 2);
+    const second = state.joining.askedOf?.id ?? '';
+    assert.notEqual(second, first);
+    // What the first one still sends was not asked for any more.
+    handOn(made, held[0]);
+    assert.equal(state.joining.parts.length, 0);
+    assert.equal(state.counters.droppedMisdirected, 1);
+    made.at(second).isUp = false;
+    made.run(3000);
+    assert.equal(state.joining.askedOf?.id, first);
+  });
+
+  it('is of one process of the donor: parts of two would claim what they do not bring', () => {
+    const made = cluster(['alpha', 'beta'], bounded({ checkpointPartBytes: 300 }));
+    for (let at = 0; at < 2; at += 1) made.write('alpha', `k${at}`, 'v'.repeat(100));
+    made.run(1000);
+    makeJoin(made, 'beta', true);
+    const held = holdBack(made, 'beta');
+    made.run(1000);
+    handOn(made, held[0]);
+    const beta = made.at('beta').state;
+    assert.equal(beta.joining.parts.length, 1);
+    made.restart('alpha');
+    for (let at = 0; at < 4; at += 1) made.write('alpha', `a${at}`, 'w'.repeat(100));
+    const again = buildCheckpoint(made.at('alpha').state, beta.self.incarnation) ?? [];
+    for (const message of again.slice(1)) made.deliver('alpha', 'beta', message, 'stream');
+    assert.equal(beta.counters.checkpointsJoined, 0);
+    made.loses = () => false;
+    made.run(3000);
+    assert.equal(beta.phase, 'member');
+    assert.equal(made.read('beta', 'a3'), 'w'.repeat(100));
+    assertSound(made);
+  });
+
+  it('is not begun by anyone who was not asked, and what is kept of one is bounded', () => {
+    const made = threeWithData();
+    const gamma = made.at('gamma').state;
+    const parts = buildCheckpoint(made.at('alpha').state, gamma.self.incarnation) ?? [];
+    for (const message of parts) made.deliver('alpha', 'gamma', message, 'stream');
+    assert.equal(gamma.counters.droppedMisdirected, parts.length);
+    makeJoin(made, 'gamma');
+    holdBack(made, 'gamma');
+    made.run(1000);
+    const entries = parts.flatMap((part) => part.entries);
+    const { maxCheckpointBytes } = defaultLimits;
+    const [entry] = entries;
+    assert.ok(entry !== undefined && gamma.joining.askedOf !== undefined);
+    const long = [{ ...entry, value: new Uint8Array(maxCheckpointBytes / 2) }];
+    const part = { kind: 'checkpoint', snapshot: 9, joiner: gamma.self.incarnation, rows: [] } as const;
+    for (const at of [0, 1, 2])
+      made.deliver(gamma.joining.askedOf.id, 'gamma', { ...part, part: at, entries: long }, 'stream');
+    assert.ok(gamma.joining.bytes <= maxCheckpointBytes);
+  });
+
+  it('that a donor refuses is asked of another at once, and of that one not for a while', () => {
+    const made = cluster(['alpha', 'beta'], bounded({ maxCheckpointBytes: 500 }));
+    for (let at = 0; at < 10; at += 1) made.write('alpha', `k${at}`, 'v');
+    made.run(1000);
+    makeJoin(made, 'beta');
+    made.run(30_000);
+    assert.equal(made.at('beta').state.counters.checkpointsAsked, 1);
+    assert.ok(made.notices.some(({ at, name }) => at === 'beta' && name === 'checkpointRefused'));
+    made.run(40_000);
+    assert.equal(made.at('beta').state.counters.checkpointsAsked, 2);
+  });
+});
