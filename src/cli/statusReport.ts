@@ -40,13 +40,11 @@ export interface StatusReport {
   readonly vector: ReadonlyMap<string, number>;
   /** Dropped datagrams and frames by reason. */
   readonly drops: ReadonlyMap<string, number>;
-  /** Its clock is so far ahead of the others' that it refuses writes (protocol.md, section 8). */
-  readonly isClockAhead: boolean;
+  /** Why its clock or its last timestamps make it refuse writes (section 8); undefined while they do not. */
+  readonly clockRefusal: string | undefined;
   /** fresh, joining, forgotten or member. */
   readonly phase: string | undefined;
   readonly collection: CollectionReport;
-  /** Median of the others' clocks less its own, milliseconds. */
-  readonly medianOffsetMs: number | undefined;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -98,6 +96,12 @@ function asCollection(fields: Fields): CollectionReport {
   };
 }
 
+/** What the phase says already is not said again. */
+function asClockRefusal(value: unknown): string | undefined {
+  const { code, message } = asFields(value);
+  return code === 'CLOCK_AHEAD' ? asText(message)?.replace(/^write refused: /, '') : undefined;
+}
+
 /** Parses the JSON text of TOPOSPHERE STATUS. Throws CommandFailure when it is no JSON object. */
 export function parseStatus(json: string): StatusReport {
   let parsed: unknown;
@@ -110,7 +114,6 @@ export function parseStatus(json: string): StatusReport {
     throw new CommandFailure('the peer answered STATUS in an unexpected shape; is it of the same version?');
   }
   const fields = asFields(parsed);
-  const clock = asFields(fields['clock']);
   return {
     id: asText(fields['id']),
     keys: asNumber(fields['keys']),
@@ -118,10 +121,9 @@ export function parseStatus(json: string): StatusReport {
     members: (Array.isArray(fields['members']) ? fields['members'] : []).map(asMember),
     vector: asCounts(fields['vector']),
     drops: asCounts(fields['drops']),
-    isClockAhead: clock['verdict'] === 'ahead',
+    clockRefusal: asClockRefusal(fields['writesRefused']),
     phase: asText(fields['phase']),
     collection: asCollection(fields),
-    medianOffsetMs: asNumber(clock['medianOffsetMs']),
   };
 }
 
@@ -151,10 +153,10 @@ function describeVector(vector: ReadonlyMap<string, number>): string {
 
 export const STATUS_HEADER = ['peer', 'state', 'keys', 'lag', 'hears (! not)', 'vector', 'drops'] as const;
 
-function describeState({ isClockAhead, phase }: StatusReport): string {
+function describeState({ clockRefusal, phase }: StatusReport): string {
   if (phase === 'fresh') return 'waits to begin';
   if (phase === 'joining' || phase === 'forgotten') return phase;
-  return isClockAhead ? 'refuses writes' : 'alive';
+  return clockRefusal === undefined ? 'alive' : 'refuses writes';
 }
 
 /** The cells of one reachable peer, in the order of STATUS_HEADER. */
@@ -181,11 +183,7 @@ export function listRemarks(name: string, report: StatusReport): readonly string
   return [
     ...describePhase(name, report),
     ...describeCollection(name, report.collection),
-    ...(report.isClockAhead
-      ? [
-          `${name} refuses writes: its clock is ahead of the others' by ${-(report.medianOffsetMs ?? 0)} ms; set it right`,
-        ]
-      : []),
+    ...(report.clockRefusal === undefined ? [] : [`${name} refuses writes: ${report.clockRefusal}`]),
     ...(differing.length > 0
       ? [`the servers.txt of ${name} and of ${differing.join(', ')} differ; make them the same`]
       : []),

@@ -30,12 +30,31 @@ export function findWriteRefusal(state: PeerState, now: Now): WriteRefusal | und
   const aheadMs = wallMsOf(timestamp) - (now.wallMs + state.medianOffsetMs);
   if (!state.hasMedian || aheadMs <= state.settings.maxDriftMs) return undefined;
   // Everyone else would refuse the record: saying so beats losing it in silence.
-  return {
-    code: 'CLOCK_AHEAD',
-    message:
-      `write refused: the timestamps of ${state.self.id} are ${Math.round(aheadMs)} ms ahead of the other peers' clocks ` +
-      `(limit ${state.settings.maxDriftMs} ms), which would not take its updates; set the clock of this machine (NTP)`,
-  };
+  return { code: 'CLOCK_AHEAD', message: describeAhead(state, now, aheadMs) };
+}
+
+/** Whether there is a clock to be set, or only time to pass: stamps stay ahead when a clock that was fast is set right. */
+function describeAhead({ self, settings, medianOffsetMs }: PeerState, now: Now, aheadMs: number): string {
+  const { maxDriftMs } = settings;
+  const limit = `(limit ${maxDriftMs} ms), which would not take its updates`;
+  if (medianOffsetMs < -maxDriftMs)
+    return (
+      `write refused: the clock of ${self.id} is ${Math.round(aheadMs)} ms ahead of the other peers' clocks ${limit}; ` +
+      'set the clock of this machine (NTP)'
+    );
+  const medianMs = now.wallMs + medianOffsetMs;
+  return (
+    `write refused: the last timestamps of ${self.id}, not its clock, are ${Math.round(aheadMs)} ms ahead of the other peers' clocks ` +
+    `${limit}: they were made while a clock was fast; it takes writes again at ${formatUtc(medianMs + aheadMs - maxDriftMs, medianMs)}, ` +
+    'when time has caught up; nothing needs to be done'
+  );
+}
+
+/** The next full second, with the date when it is another day's. */
+function formatUtc(wallMs: number, nowMs: number): string {
+  const [day, time] = new Date(Math.ceil(wallMs / 1000) * 1000).toISOString().split(/[T.]/);
+  const isToday = new Date(nowMs).toISOString().startsWith(day ?? '');
+  return `${isToday ? '' : `${day ?? ''} `}${time ?? ''} UTC`;
 }
 
 function describePhase({ self: { id }, phase }: PeerState): WriteRefusal {
