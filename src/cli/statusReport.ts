@@ -7,6 +7,8 @@
  */
 import { CommandFailure } from './failure.ts';
 
+type Fields = Readonly<Record<string, unknown>>;
+
 export interface MemberReport {
   readonly id: string;
   readonly alive: boolean;
@@ -24,6 +26,8 @@ export interface CollectionReport {
   readonly round: string;
   readonly waitingFor: readonly string[];
   readonly waitingSinceMs: number | undefined;
+  /** What those waited for are doing, by id. */
+  readonly waitingWhy: Fields;
   readonly tombstones: number;
   readonly tombstoneBytes: number;
   /** How full the longest update table is, 0 to 1. */
@@ -46,8 +50,6 @@ export interface StatusReport {
   readonly phase: string | undefined;
   readonly collection: CollectionReport;
 }
-
-type Fields = Readonly<Record<string, unknown>>;
 
 function asFields(value: unknown): Fields {
   return typeof value === 'object' && value !== null ? (value as Fields) : {};
@@ -90,6 +92,7 @@ function asCollection(fields: Fields): CollectionReport {
     round: asText(collection['round']) ?? '?',
     waitingFor: Array.isArray(waitingFor) ? waitingFor.map(String) : [],
     waitingSinceMs: asNumber(collection['waitingSinceMs']),
+    waitingWhy: asFields(collection['waitingWhy']),
     tombstones: asNumber(fields['tombstones']) ?? 0,
     tombstoneBytes: asNumber(tombstones['bytes']) ?? 0,
     tableShare: (asNumber(collection['longestTableRows']) ?? 0) / limit,
@@ -207,15 +210,34 @@ function describePhase(name: string, { phase }: StatusReport): readonly string[]
   }
 }
 
-/** Who holds up collection, since when, and at what cost. */
+/** Who holds up collection, since when, at what cost, and what to do about it. */
 function describeCollection(name: string, collection: CollectionReport): readonly string[] {
-  const { waitingFor, waitingSinceMs, round, tombstones, tombstoneBytes, tableShare } = collection;
+  const { waitingFor, waitingSinceMs, waitingWhy, round, tombstones, tombstoneBytes, tableShare } =
+    collection;
   if (waitingFor.length === 0) return [];
   const whom = waitingFor.join(', ');
   const since = waitingSinceMs === undefined ? '' : ` since ${formatClock(waitingSinceMs)}`;
   const cost = `${tombstones.toLocaleString('en')} tombstones, ${formatBytes(tombstoneBytes)}; tables ${Math.round(tableShare * 100)}% of their limit`;
-  const help = waitingFor.map((id) => `\`toposphere forget ${id}\``).join(', ');
-  return [`${name}: round ${round} waits for ${whom}${since}; ${cost}; ${help} if it will not return`];
+  const why = waitingFor.map((id) => describeWaiting(id, waitingWhy[id])).join('; ');
+  return [`${name}: round ${round} waits for ${whom}${since}; ${cost}; ${why}`];
+}
+
+/** To forget is for who will not return: never advised of one that is heard. */
+function describeWaiting(id: string, why: unknown): string {
+  switch (why) {
+    case 'deaf':
+      return `${id} does not hear this peer`;
+    case 'joining':
+      return `${id} is joining`;
+    case 'members':
+      return `${id} has another list of members`;
+    case 'unanswered':
+      return `${id} has not answered yet`;
+    case 'silent':
+      return `${id} is not heard: \`toposphere forget ${id}\` if it will not return`;
+    default:
+      return `${id} keeps it waiting`;
+  }
 }
 
 /** Local time, with the date when it is not today's. */

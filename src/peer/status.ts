@@ -83,7 +83,7 @@ export function buildStatus(
     phase: state.phase,
     keys: state.visibleKeys,
     tombstones: state.tombstones.count,
-    collection: buildCollection(state),
+    collection: buildCollection(state, now),
     memory: buildMemory(state),
     clock: { verdict: state.clockVerdict, medianOffsetMs: Math.round(state.medianOffsetMs) },
     writes: {

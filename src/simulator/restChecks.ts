@@ -71,7 +71,7 @@ export function describeCollection(peer: VirtualPeer): string {
   if (!peer.isRunning) return `${peer.id} is down`;
   const { id, state } = peer;
   const rows = [...state.origins.values()].reduce((sum, origin) => sum + rowsOf(origin), 0);
-  return `${id} (${state.phase}) has ${state.tombstones.count} tombstones, ${rows} rows, ${state.pending.length} horizons waiting, waits for ${state.rounds.waitingFor.join(' ') || 'nobody'}`;
+  return `${id} (${state.phase}) has ${state.tombstones.count} tombstones, ${rows} rows, ${state.pending.length} horizons waiting, waits for ${[...state.rounds.waitingFor.keys()].join(' ') || 'nobody'}`;
 }
 
 /** Counts repairs on their way while it listens. */

@@ -61,8 +61,7 @@ describe('checkpoint rounds', () => {
     cluster.write('alpha', 'k', undefined);
     cluster.run(3000);
     const { rounds, tombstones } = cluster.at('alpha').state;
-    assert.deepEqual(rounds.waitingFor, ['gamma']);
-    assert.ok(rounds.waitingSinceWallMs > 0);
+    assert.deepEqual([...rounds.waitingFor.keys()], ['gamma']);
     assert.equal(tombstones.count, 1);
     assert.equal(sent(cluster, 'commit').length, 0);
   });
@@ -365,6 +364,6 @@ describe('members', () => {
     for (const { state } of cluster.members) assert.ok(state.peers.has('delta' as PeerId), state.self.id);
     cluster.write('alpha', 'k', 'v');
     cluster.run(3000);
-    assert.deepEqual(cluster.at('alpha').state.rounds.waitingFor, ['delta']);
+    assert.deepEqual([...cluster.at('alpha').state.rounds.waitingFor.keys()], ['delta']);
   });
 });
