@@ -8,7 +8,7 @@ import type { Now } from './clock.ts';
 import { onSweepTimer, scheduleSweep, trimTables } from './dropping.ts';
 import type { Effect, EntryChange, Reminder, TimerName } from './effects.ts';
 import { adoptHorizons } from './facts.ts';
-import { isFenced, onFenced, onOwnId } from './fence.ts';
+import { endIfOutdated, isFenced, onFenced, onOwnId } from './fence.ts';
 import { onNakTimer } from './gaps.ts';
 import { onCheckpoint, onJoin } from './join.ts';
 import { learnMembers } from './members.ts';
@@ -68,6 +68,7 @@ export function onMessage(
     return;
   }
   dispatch(state, now, view, incarnation, message);
+  endIfOutdated(state);
 }
 
 function isForNewcomers({ kind }: Message): boolean {
@@ -106,7 +107,7 @@ function dispatch(
       onPrepared(state, now, from, message);
       return;
     case 'refuse':
-      onRefuse(state, message);
+      onRefuse(state, now, view.id, message);
       return;
     case 'commit':
       onCommit(state, now, message);

@@ -25,6 +25,11 @@ const LOOK_EVERY_MS = 100;
 const GIVE_UP_AFTER_MS = 10_000;
 /** Who has not answered a round for so long is told of in status; most answer in a few milliseconds. */
 const TELL_AFTER_MS = 1000;
+/** After a refusal so long a pause, doubled with each one more, at most: every round begun is a durable promise of everybody. */
+const REFUSED_PAUSE_MS = 200;
+const REFUSED_PAUSE_MAX_MS = 30_000;
+/** A refusal is told of no more often than this, milliseconds. */
+const REFUSED_NOTICE_INTERVAL_MS = 10_000;
 
 /** Timer: begins a round when one is due, asks again, gives up. */
 export function onRoundTimer(state: PeerState, now: Now): void {
@@ -41,7 +46,7 @@ export function onRoundTimer(state: PeerState, now: Now): void {
   }
   const absent = findAbsent(state);
   if (absent.length > 0) waitFor(rounds, now.wallMs, absent);
-  else beginRound(state, now);
+  else if (now.monotonicMs >= rounds.notBeforeMs) beginRound(state, now);
 }
 
 /** Whether a round cannot end any more, or has taken so long that another should be tried. */
@@ -216,16 +221,25 @@ export function takeAnswer(
   state.rounds.lastMs = now.monotonicMs;
   state.rounds.updatesThen = state.own.have.contiguous;
   state.rounds.finished += 1;
+  state.rounds.refusals = 0;
   const commit = concludeRound(state, round);
   for (const id of state.peers.keys()) sendControl(state, id, commit, 'committed');
   takeCommit(state, now, commit);
 }
 
-export function onRefuse(state: PeerState, message: RefuseMessage): void {
+/** The round is over; the next one names what is known by then, after a pause that grows. */
+export function onRefuse(state: PeerState, now: Now, from: PeerId, message: RefuseMessage): void {
   for (const { id, incarnation } of message.incarnations) noteIncarnation(state, id, incarnation);
-  const { round } = state;
+  const { round, rounds, settings } = state;
   if (round?.number !== message.round.number || message.round.incarnation !== state.self.incarnation) return;
-  state.round = undefined; // the next one names what is known now
+  state.round = undefined;
+  waitFor(rounds, round.startedWallMs, [from]);
+  const longestMs = Math.min(settings.gcIntervalMs, REFUSED_PAUSE_MAX_MS);
+  const pauseMs = Math.min(REFUSED_PAUSE_MS * 2 ** rounds.refusals, longestMs);
+  rounds.refusals += 1;
+  rounds.notBeforeMs = now.monotonicMs + jittered(state, pauseMs);
+  if (now.monotonicMs - rounds.lastRefusedNoticeMs < REFUSED_NOTICE_INTERVAL_MS) return;
+  rounds.lastRefusedNoticeMs = now.monotonicMs;
   notice(state, 'roundRefused', { reason: message.reason });
 }
 

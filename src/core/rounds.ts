@@ -36,6 +36,12 @@ export interface RoundsState {
   /** For whom a round that is due or under way waits, and since which wall time. */
   waitingFor: Map<PeerId, number>;
   finished: number;
+  /** After a refusal the next one begins no sooner than this, monotonic milliseconds. */
+  notBeforeMs: number;
+  /** Refusals since one was finished. */
+  refusals: number;
+  /** Monotonic milliseconds of the last notice of a refusal. */
+  lastRefusedNoticeMs: number;
 }
 
 export function createRoundsState(now: Now): RoundsState {
@@ -45,6 +51,9 @@ export function createRoundsState(now: Now): RoundsState {
     lastMs: now.monotonicMs,
     waitingFor: new Map(),
     finished: 0,
+    notBeforeMs: -Infinity,
+    refusals: 0,
+    lastRefusedNoticeMs: -Infinity,
   };
 }
 

@@ -6,6 +6,7 @@
  * run first, as in Node. What belongs to an earlier life of the process never runs in a later one.
  */
 import type { Now } from '../core/clock.ts';
+import type { ToposphereError } from '../core/errors.ts';
 import type { Channel } from '../core/messages.ts';
 import type { CoreSettings } from '../core/settings.ts';
 import type { PeerState } from '../core/state.ts';
@@ -41,8 +42,8 @@ export interface VirtualPeerPorts {
   readonly step: (peer: VirtualPeer, run: () => void) => void;
   readonly transportOf: (peer: VirtualPeer) => Transport;
   readonly onNotice: (peer: VirtualPeer, notice: NoticeEffect) => void;
-  /** A commit failed: the process has ended. */
-  readonly onFailure: (peer: VirtualPeer) => void;
+  /** A commit failed, or the incarnation must not go on: the process is to end. */
+  readonly onFailure: (peer: VirtualPeer, failure: ToposphereError) => void;
 }
 
 export interface VirtualPeerOptions {
@@ -176,8 +177,8 @@ export class VirtualPeer {
           onNotice: (notice) => {
             this.#ports.onNotice(this, notice);
           },
-          onFailure: () => {
-            if (isAlive()) this.#ports.onFailure(this);
+          onFailure: (failure) => {
+            if (isAlive()) this.#ports.onFailure(this, failure);
           },
         },
       );

@@ -51,6 +51,9 @@ export interface WorldFigures {
   unreachable: number;
 }
 
+/** Milliseconds that a process told of a later start of it takes to save that, before it ends. */
+const SAVING_MS = 50;
+
 export class World {
   readonly trace: Trace;
   readonly truth: Truth = createTruth();
@@ -336,13 +339,16 @@ export class World {
       onNotice: (peer, notice) => {
         this.note(peer.address, describeNotice(notice, this.settings.maxDriftMs).text);
       },
-      onFailure: (peer) => {
-        this.note(peer.address, 'ends: a commit failed');
-        // The process ends when the code that runs now is done; until then it is still on the stack.
-        this.#queue.after(0, () => {
-          if (peer.isRunning) this.#end(peer, 'disk');
-          // Whoever watches over it starts it again; before healing that is an event of its own.
-          if (this.operator.isSupervised) peer.start();
+      onFailure: (peer, failure) => {
+        const isFenced = failure.code === 'FENCED';
+        this.note(peer.address, `ends: ${isFenced ? 'a later start of it is known' : 'a commit failed'}`);
+        const { incarnation } = peer.state.self;
+        // The process ends when the code that runs now is done, and one that was told of a later start has saved that.
+        this.#queue.after(isFenced ? SAVING_MS : 0, () => {
+          const isIt = peer.isRunning && peer.state.self.incarnation === incarnation;
+          if (isIt) this.#end(peer, isFenced ? 'process' : 'disk');
+          // It starts again by itself, as `toposphere serve` does; or by whoever watches over it, which before healing is an event of its own.
+          if ((isFenced && isIt) || this.operator.isSupervised) peer.start();
         });
       },
     };

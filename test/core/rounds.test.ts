@@ -117,6 +117,33 @@ describe('checkpoint rounds', () => {
     });
   }
 
+  it('that are refused begin again after pauses that grow, and are told of now and then', () => {
+    const cluster = three({ ...defaultSettings, gcUpdateCount: 1, gcIntervalMs: 1e9 });
+    cluster.loses = (message, _from, to) => message.kind === 'prepare' && to === 'gamma';
+    const { state } = cluster.at('alpha');
+    const begunBefore = state.counters.roundsBegun;
+    cluster.write('alpha', 'k', 'v');
+    const refuse = (): void => {
+      const { round, self } = state;
+      if (round === undefined) return;
+      const name = { ...self, number: round.number };
+      cluster.deliver('gamma', 'alpha', { kind: 'refuse', round: name, reason: 'members', incarnations: [] });
+      assert.deepEqual([...state.rounds.waitingFor.keys()], ['gamma']);
+    };
+    for (let at = 0; at < 600; at += 1) {
+      cluster.run(100);
+      refuse();
+    }
+    const begun = state.counters.roundsBegun - begunBefore;
+    assert.ok(begun >= 8 && begun <= 12, `${begun} rounds in a minute`);
+    const told = cluster.notices.filter(({ name }) => name === 'roundRefused').length;
+    assert.ok(told >= 2 && told <= 6, `told ${told} times`);
+    cluster.loses = () => false;
+    cluster.run(35_000);
+    assert.ok(state.rounds.finished > 0);
+    assert.equal(state.rounds.refusals, 0);
+  });
+
   it('ignore an answer that promises more than the drift limit allows', () => {
     const cluster = three({ ...defaultSettings, gcUpdateCount: 1, gcIntervalMs: 1e9 });
     cluster.loses = (message) => message.kind === 'prepared';
@@ -204,6 +231,49 @@ describe('R7, fences', () => {
     const [told] = fenced;
     assert.ok(told?.message.kind === 'fenced');
     assert.equal(told.message.incarnation, cluster.at('alpha').state.self.incarnation);
+  });
+
+  it('tell whoever speaks below the known incarnation, though above the fence, what is known', () => {
+    const cluster = three();
+    const { fences, incarnations, self } = cluster.at('beta').state;
+    const known = cluster.at('alpha').state.self.incarnation;
+    assert.equal(fences.get('alpha' as PeerId), undefined);
+    cluster.sent.length = 0;
+    for (let at = 0; at < 5; at += 1)
+      cluster.deliver('alpha', 'beta', { kind: 'join' }, 'unicast', (known - 1) as Incarnation);
+    cluster.run(5);
+    const [told, ...more] = sent(cluster, 'fenced', self.id);
+    assert.ok(told?.message.kind === 'fenced');
+    assert.deepEqual([told.to, told.message.incarnation], ['alpha', incarnations.get('alpha' as PeerId)]);
+    assert.deepEqual(more, []);
+  });
+
+  it('end an incarnation to which a refusal, a PREPARE or a HEARTBEAT names a higher one of its own', () => {
+    for (const kind of ['refuse', 'prepare', 'heartbeat'] as const) {
+      const cluster = three();
+      const { self, membershipHash } = cluster.at('alpha').state;
+      const higher = { id: self.id, incarnation: (self.incarnation + 5000) as Incarnation };
+      const entry = { ...higher, contiguous: 1, gaps: [], trim: 0 };
+      const messages = {
+        refuse: {
+          kind: 'refuse',
+          round: { ...self, number: 1 },
+          reason: 'incarnations',
+          incarnations: [higher],
+        },
+        prepare: { kind: 'prepare', number: 1, membershipHash, incarnations: [higher] },
+        heartbeat: {
+          kind: 'heartbeat',
+          vectorHash: 1,
+          have: { vector: [entry], closures: [], promises: [] },
+        },
+      } as const;
+      cluster.deliver('beta', 'alpha', messages[kind]);
+      cluster.run(10);
+      assert.equal(cluster.at('alpha').isUp, false, kind);
+      cluster.restart('alpha');
+      assert.ok(cluster.at('alpha').state.self.incarnation > higher.incarnation, kind);
+    }
   });
 
   it('end an incarnation that is told of a higher one, which the next start then exceeds', () => {
