@@ -18,6 +18,7 @@ export interface WriteRefusal {
   readonly message: string;
 }
 
+const SECONDS_A_DAY = 86_400;
 const EMPTY = new Uint8Array(0);
 
 /** Bytes a record takes in an UPDATE besides key and value: integers, lengths and framing, at most. */
@@ -50,11 +51,13 @@ function describeAhead({ self, settings, medianOffsetMs }: PeerState, now: Now, 
   );
 }
 
-/** The next full second, with the date when it is another day's. */
+/** The next full second as a time of day, and how many midnights are between. */
 function formatUtc(wallMs: number, nowMs: number): string {
-  const [day, time] = new Date(Math.ceil(wallMs / 1000) * 1000).toISOString().split(/[T.]/);
-  const isToday = new Date(nowMs).toISOString().startsWith(day ?? '');
-  return `${isToday ? '' : `${day ?? ''} `}${time ?? ''} UTC`;
+  const seconds = Math.ceil(wallMs / 1000);
+  const days = Math.floor(seconds / SECONDS_A_DAY) - Math.floor(nowMs / 1000 / SECONDS_A_DAY);
+  const parts = [(seconds / 3600) % 24, (seconds / 60) % 60, seconds % 60];
+  const time = parts.map((part) => String(Math.floor(part)).padStart(2, '0')).join(':');
+  return days > 0 ? `${time} UTC in ${days} ${days === 1 ? 'day' : 'days'}` : `${time} UTC`;
 }
 
 function describePhase({ self: { id }, phase }: PeerState): WriteRefusal {

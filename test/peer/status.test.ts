@@ -47,6 +47,12 @@ describe('status of refused writes', () => {
       /last timestamps of alpha, not its clock, .* takes writes again at 00:01:00 UTC, .*nothing needs/,
     );
     assert.doesNotMatch(remark, /set the clock/);
+    const late = new Cluster(THREE);
+    late.at('alpha').offsetMs = 3000 * MINUTE_MS;
+    late.write('alpha', 'k', 'written alone');
+    late.at('alpha').offsetMs = 0;
+    late.run(3000);
+    assert.match(remarksOf(late, 'alpha'), /takes writes again at 02:00:00 UTC in 2 days, when/);
     cluster.run(MINUTE_MS - 10_000);
     assert.equal(statusOf(cluster, 'alpha').writesRefused, null);
     assert.equal(cluster.write('alpha', 'k', 'v'), undefined);
