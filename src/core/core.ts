@@ -4,6 +4,7 @@
  * Deterministic: no clock, randomness, socket or disk but those handed in. A member's message never throws,
  * whatever it says; a broken invariant of our own always does.
  */
+import { repeatAlarms } from './alarms.ts';
 import type { Now } from './clock.ts';
 import { onSweepTimer, scheduleSweep, trimTables } from './dropping.ts';
 import type { Effect, EntryChange, Reminder, TimerName } from './effects.ts';
@@ -122,7 +123,7 @@ function dispatch(
       onFenced(state, message);
       return;
     case 'alarm':
-      onAlarm(state, now, message);
+      onAlarm(state, now, view.id, message);
       return;
     default:
       assertNever(message);
@@ -144,6 +145,7 @@ export function onTimer(state: PeerState, now: Now, timer: TimerName, token: num
       return;
     case 'heartbeat':
       onHeartbeatTimer(state, now);
+      repeatAlarms(state);
       return;
     case 'liveness':
       onLivenessTimer(state, now);

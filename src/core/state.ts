@@ -4,6 +4,7 @@
  * Owns its shape and the few ways to look something up in it. How it is loaded is loadState.ts's, how a turn is written back
  * saveTurn.ts's. Decides nothing about messages.
  */
+import type { Alarm, AlarmName } from './alarms.ts';
 import { isFolded, buildClosureReports, type Closures } from './closures.ts';
 import type { CoreCounters } from './counters.ts';
 import type { Effect, EntryChange, TimerName } from './effects.ts';
@@ -74,6 +75,8 @@ export interface PeerState {
   round: OpenRound | undefined;
   readonly rounds: RoundsState;
   readonly tombstones: Tombstones;
+  /** Updates that came too late here, and that their origins have not seen to; by dot, the next to be told of first (R4). */
+  readonly alarms: Map<AlarmName, Alarm>;
   /** The checkpoint that is being taken in, while there is one. */
   readonly joining: Joining;
   /** Own updates of this turn, not yet made into UPDATEs. */
