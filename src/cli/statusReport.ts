@@ -7,6 +7,8 @@
  */
 import { CommandFailure } from './failure.ts';
 
+type Fields = Readonly<Record<string, unknown>>;
+
 export interface MemberReport {
   readonly id: string;
   readonly alive: boolean;
@@ -26,6 +28,8 @@ export interface CollectionReport {
   readonly round: string;
   readonly waitingFor: readonly string[];
   readonly waitingSinceMs: number | undefined;
+  /** What those waited for are doing, by id. */
+  readonly waitingWhy: Fields;
   readonly tombstones: number;
   readonly tombstoneBytes: number;
   /** How full the longest update table is, 0 to 1. */
@@ -49,17 +53,13 @@ export interface StatusReport {
   readonly vector: ReadonlyMap<string, number>;
   /** Dropped datagrams and frames by reason. */
   readonly drops: ReadonlyMap<string, number>;
-  /** Its clock is so far ahead of the others' that it refuses writes (protocol.md, section 8). */
-  readonly isClockAhead: boolean;
+  /** Why its clock or its last timestamps make it refuse writes (section 8); undefined while they do not. */
+  readonly clockRefusal: string | undefined;
   /** fresh, joining, forgotten or member. */
   readonly phase: string | undefined;
   readonly joining: JoiningReport;
   readonly collection: CollectionReport;
-  /** Median of the others' clocks less its own, milliseconds. */
-  readonly medianOffsetMs: number | undefined;
 }
-
-type Fields = Readonly<Record<string, unknown>>;
 
 function asFields(value: unknown): Fields {
   return typeof value === 'object' && value !== null ? (value as Fields) : {};
@@ -103,6 +103,7 @@ function asCollection(fields: Fields): CollectionReport {
     round: asText(collection['round']) ?? '?',
     waitingFor: Array.isArray(waitingFor) ? waitingFor.map(String) : [],
     waitingSinceMs: asNumber(collection['waitingSinceMs']),
+    waitingWhy: asFields(collection['waitingWhy']),
     tombstones: asNumber(fields['tombstones']) ?? 0,
     tombstoneBytes: asNumber(tombstones['bytes']) ?? 0,
     tableShare: (asNumber(collection['longestTableRows']) ?? 0) / limit,
@@ -118,6 +119,12 @@ function asJoining(value: unknown): JoiningReport {
   };
 }
 
+/** What the phase says already is not said again. */
+function asClockRefusal(value: unknown): string | undefined {
+  const { code, message } = asFields(value);
+  return code === 'CLOCK_AHEAD' ? asText(message)?.replace(/^write refused: /, '') : undefined;
+}
+
 /** Parses the JSON text of TOPOSPHERE STATUS. Throws CommandFailure when it is no JSON object. */
 export function parseStatus(json: string): StatusReport {
   let parsed: unknown;
@@ -130,7 +137,6 @@ export function parseStatus(json: string): StatusReport {
     throw new CommandFailure('the peer answered STATUS in an unexpected shape; is it of the same version?');
   }
   const fields = asFields(parsed);
-  const clock = asFields(fields['clock']);
   return {
     id: asText(fields['id']),
     keys: asNumber(fields['keys']),
@@ -138,11 +144,10 @@ export function parseStatus(json: string): StatusReport {
     members: (Array.isArray(fields['members']) ? fields['members'] : []).map(asMember),
     vector: asCounts(fields['vector']),
     drops: asCounts(fields['drops']),
-    isClockAhead: clock['verdict'] === 'ahead',
+    clockRefusal: asClockRefusal(fields['writesRefused']),
     phase: asText(fields['phase']),
     joining: asJoining(fields['joining']),
     collection: asCollection(fields),
-    medianOffsetMs: asNumber(clock['medianOffsetMs']),
   };
 }
 
@@ -175,10 +180,10 @@ function describeVector(vector: ReadonlyMap<string, number>): string {
 
 export const STATUS_HEADER = ['peer', 'state', 'keys', 'lag', 'hears (! not)', 'vector', 'drops'] as const;
 
-function describeState({ isClockAhead, phase }: StatusReport): string {
+function describeState({ clockRefusal, phase }: StatusReport): string {
   if (phase === 'fresh') return 'waits to begin';
   if (phase === 'joining' || phase === 'forgotten') return phase;
-  return isClockAhead ? 'refuses writes' : 'alive';
+  return clockRefusal === undefined ? 'alive' : 'refuses writes';
 }
 
 /** The cells of one reachable peer, in the order of STATUS_HEADER. */
@@ -205,12 +210,8 @@ export function listRemarks(called: string, report: StatusReport): readonly stri
     .map(({ id }) => id);
   return [
     ...describePhase(name, report),
-    ...describeCollection(name, report),
-    ...(report.isClockAhead
-      ? [
-          `${name} refuses writes: its clock is ahead of the others' by ${-(report.medianOffsetMs ?? 0)} ms; set it right`,
-        ]
-      : []),
+    ...describeCollection(name, report.collection),
+    ...(report.clockRefusal === undefined ? [] : [`${name} refuses writes: ${report.clockRefusal}`]),
     ...(differing.length > 0
       ? [`the servers.txt of ${name} and of ${differing.join(', ')} differ; make them the same`]
       : []),
@@ -255,17 +256,34 @@ function describeVain({ joining: { asked, askedOf, joined } }: StatusReport): st
   return `; it has asked for a checkpoint ${asked.toLocaleString('en')} times in vain, last ${askedOf}: see the log of ${askedOf}, whose store may be larger than can be sent yet`;
 }
 
-/** Who holds up collection, since when, and at what cost. To forget is advised for the silent alone: the others have yet to join or to agree who is a member. */
-function describeCollection(name: string, { collection, members }: StatusReport): readonly string[] {
-  const { waitingFor, waitingSinceMs, round, tombstones, tombstoneBytes, tableShare } = collection;
+/** Who holds up collection, since when, at what cost, and what to do about it. */
+function describeCollection(name: string, collection: CollectionReport): readonly string[] {
+  const { waitingFor, waitingSinceMs, waitingWhy, round, tombstones, tombstoneBytes, tableShare } =
+    collection;
   if (waitingFor.length === 0) return [];
   const whom = waitingFor.join(', ');
   const since = waitingSinceMs === undefined ? '' : ` since ${formatClock(waitingSinceMs)}`;
   const cost = `${tombstones.toLocaleString('en')} tombstones, ${formatBytes(tombstoneBytes)}; tables ${Math.round(tableShare * 100)}% of their limit`;
-  const silent = waitingFor.filter((id) => !members.some((member) => member.id === id && member.alive));
-  const commands = silent.map((id) => `\`toposphere forget ${id}\``).join(', ');
-  const help = commands === '' ? '' : `; ${commands} if it will not return`;
-  return [`${name}: round ${round} waits for ${whom}${since}; ${cost}${help}`];
+  const why = waitingFor.map((id) => describeWaiting(id, waitingWhy[id])).join('; ');
+  return [`${name}: round ${round} waits for ${whom}${since}; ${cost}; ${why}`];
+}
+
+/** To forget is for who will not return: never advised of one that is heard. */
+function describeWaiting(id: string, why: unknown): string {
+  switch (why) {
+    case 'deaf':
+      return `${id} does not hear this peer`;
+    case 'joining':
+      return `${id} is joining`;
+    case 'members':
+      return `${id} has another list of members`;
+    case 'unanswered':
+      return `${id} has not answered yet`;
+    case 'silent':
+      return `${id} is not heard: \`toposphere forget ${id}\` if it will not return`;
+    default:
+      return `${id} keeps it waiting`;
+  }
 }
 
 /** Local time, with the date when it is not today's. */

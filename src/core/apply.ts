@@ -4,10 +4,10 @@
  * Everything that enters the store on any path, local write, UPDATE or SYNC, comes through here. After it,
  * I2 (SUP) holds: a dot in have means an entry with a tag at least as large.
  */
+import { raiseAlarm } from './alarms.ts';
 import { timestampOf, TICKS_PER_MS, type Now } from './clock.ts';
 import { addSequence, dotsAboveVector, opensInterval } from './haveSet.ts';
 import { touchOrigin, type OriginState } from './originState.ts';
-import { sendUnicast } from './send.ts';
 import type { PeerState } from './state.ts';
 import { countTombstone, queueTombstone } from './tombstones.ts';
 import { compareTags, type Entry, type Key, type PeerId, type Timestamp } from './types.ts';
@@ -20,7 +20,8 @@ export function applyEntry(state: PeerState, key: Key, incoming: Entry): boolean
   if (present === undefined) {
     if (incoming.timestamp <= state.horizon && incoming.kind !== 'synthetic') {
       // R4: what was dropped at or below the horizon must not come back; the dot alone is recorded.
-      raiseAlarm(state, key, incoming);
+      const { id, incarnation, sequence } = incoming;
+      raiseAlarm(state, { id, incarnation, sequence, key });
       return false;
     }
   } else if (compareTags(incoming, present) <= 0) {
@@ -32,14 +33,6 @@ export function applyEntry(state: PeerState, key: Key, incoming: Entry): boolean
   countKinds(state, key, present, incoming);
   state.changes.push({ key, previous: present, entry: incoming });
   return true;
-}
-
-/** R4: the origin, told of it, stamps that write anew. */
-function raiseAlarm(state: PeerState, key: Key, { id, incarnation, sequence }: Entry): void {
-  state.counters.recordsBelowHorizon += 1;
-  const detail = { origin: id, incarnation, sequence };
-  state.effects.push({ kind: 'notice', name: 'writeBelowHorizon', detail });
-  if (state.peers.has(id)) sendUnicast(state, id, { kind: 'alarm', incarnation, sequence, key });
 }
 
 function countKinds(state: PeerState, key: Key, present: Entry | undefined, incoming: Entry): void {

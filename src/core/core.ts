@@ -5,11 +5,12 @@
  * whatever it says; a broken invariant of our own always does.
  */
 import { onJoin } from './buildCheckpoint.ts';
+import { repeatAlarms } from './alarms.ts';
 import type { Now } from './clock.ts';
 import { onSweepTimer, scheduleSweep, trimTables } from './dropping.ts';
 import type { Effect, EntryChange, Reminder, TimerName } from './effects.ts';
 import { adoptHorizons } from './facts.ts';
-import { isFenced, onFenced, onOwnId } from './fence.ts';
+import { endIfOutdated, isFenced, onFenced, onOwnId } from './fence.ts';
 import { onNakTimer } from './gaps.ts';
 import { onCheckpoint } from './join.ts';
 import { learnMembers } from './members.ts';
@@ -73,6 +74,7 @@ export function onMessage(
     return;
   }
   dispatch(state, now, view, incarnation, message);
+  endIfOutdated(state);
 }
 
 /** What passes between peers that were started apart (strangers.ts): enough for one to join the other. */
@@ -116,7 +118,7 @@ function dispatch(
       onPrepared(state, now, from, message);
       return;
     case 'refuse':
-      onRefuse(state, message);
+      onRefuse(state, now, view.id, message);
       return;
     case 'commit':
       onCommit(state, now, message);
@@ -131,7 +133,7 @@ function dispatch(
       onFenced(state, now, message);
       return;
     case 'alarm':
-      onAlarm(state, now, message);
+      onAlarm(state, now, view.id, message);
       return;
     default:
       assertNever(message);
@@ -153,6 +155,7 @@ export function onTimer(state: PeerState, now: Now, timer: TimerName, token: num
       return;
     case 'heartbeat':
       onHeartbeatTimer(state, now);
+      repeatAlarms(state);
       return;
     case 'liveness':
       onLivenessTimer(state, now);

@@ -40,12 +40,16 @@ export interface CoreCounters {
   /** Own writes stamped anew because they came too late elsewhere (R4). */
   writesRestamped: number;
   writesRefusedNotJoined: number;
+  /** Alarms whose horizon was too far ahead of the clocks to be stamped above (section 8). */
+  alarmsAhead: number;
   /** Dropped: this peer already holds the dot. */
   droppedDuplicate: number;
   /** Dropped: timestamp further ahead than the drift limit (section 8). */
   droppedAheadOfClock: number;
   /** Dropped: too much already remembered above the vector (section 5). */
   droppedGapLimit: number;
+  /** Dropped: at or below the horizon, and as many alarms remembered as may be (R4). */
+  droppedAlarmLimit: number;
   /** Dropped: a sender that is no member. */
   droppedNotMember: number;
   /** Dropped: an UPDATE or NAK that makes no sense from this sender. */
@@ -94,9 +98,11 @@ export function createCounters(): CoreCounters {
     joinDisagreements: 0,
     writesRestamped: 0,
     writesRefusedNotJoined: 0,
+    alarmsAhead: 0,
     droppedDuplicate: 0,
     droppedAheadOfClock: 0,
     droppedGapLimit: 0,
+    droppedAlarmLimit: 0,
     droppedNotMember: 0,
     droppedMisdirected: 0,
     droppedFenced: 0,

@@ -15,12 +15,15 @@ import type { Incarnation, PeerId, Timestamp } from './types.ts';
 /** FENCED goes to one peer no more often than this, milliseconds. */
 const FENCED_INTERVAL_MS = 200;
 
-/** Whether a message of this sender is to be dropped. Tells the sender why. */
+/**
+ * Whether a message of this sender is to be dropped. Told is whoever speaks below the known incarnation (section 3); dropped only below the
+ * fence, for what a process that has just ended said is as good as ever.
+ */
 export function isFenced(state: PeerState, now: Now, from: PeerId, incarnation: Incarnation): boolean {
-  if (incarnation >= (state.fences.get(from) ?? 0)) return false;
-  state.counters.droppedFenced += 1;
-  sendFenced(state, now, from);
-  return true;
+  const isBelow = incarnation < (state.fences.get(from) ?? 0);
+  if (isBelow || incarnation < (state.incarnations.get(from) ?? 0)) sendFenced(state, now, from);
+  if (isBelow) state.counters.droppedFenced += 1;
+  return isBelow;
 }
 
 export function sendFenced(state: PeerState, now: Now, to: PeerId): void {
@@ -48,8 +51,13 @@ export function onFenced(state: PeerState, now: Now, message: FencedMessage): vo
   }
   if (message.incarnation <= state.self.incarnation) return;
   if (!isCredibleIncarnation(state, message.incarnation)) return;
-  // A higher incarnation of this id is known: the next one is drawn above it, and joins before it takes part (R10).
   noteIncarnation(state, state.self.id, message.incarnation);
+}
+
+/** A higher incarnation of this id is known, whoever said so: the next one is drawn above it, and joins before it takes part (R10). */
+export function endIfOutdated(state: PeerState): void {
+  const { id, incarnation } = state.self;
+  if ((state.incarnations.get(id) ?? 0) <= incarnation || state.phase === 'forgotten') return;
   enterJoining(state, 'a higher incarnation of it is known');
   endIncarnation(state);
 }

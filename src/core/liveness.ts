@@ -7,7 +7,7 @@
 import type { Now } from './clock.ts';
 import type { NoticeName } from './effects.ts';
 import type { Channel } from './messages.ts';
-import { shiftWallSamples, WALL_SAMPLES, type PeerView } from './peerView.ts';
+import { clearWallSamples, shiftWallSamples, WALL_SAMPLES, type PeerView } from './peerView.ts';
 import type { PeerState } from './state.ts';
 import { schedule } from './timers.ts';
 import type { Incarnation, PeerId } from './types.ts';
@@ -44,6 +44,7 @@ export function noteHeard(
   channel: Channel,
 ): { readonly wasSilent: boolean } {
   const wasSilent = !isHeard(state, view, now);
+  if (wasSilent || incarnation > view.incarnation) forgetClock(state, now, view);
   view.lastHeardMs = now.monotonicMs;
   if (channel === 'multicast') view.lastMulticastMs = now.monotonicMs;
   if (incarnation > view.incarnation) {
@@ -54,6 +55,16 @@ export function noteHeard(
     view.answered = undefined;
   }
   return { wasSilent };
+}
+
+/**
+ * A clock may be set while its machine is cut off or starts anew: what was measured before says nothing of it. Who is heard for the first time
+ * may still speak of the process that had this id before ours; a KEEPALIVE later it speaks of this one.
+ */
+function forgetClock(state: PeerState, now: Now, view: PeerView): void {
+  const isFirstWord = view.lastHeardMs === -Infinity;
+  clearWallSamples(view);
+  view.wallClaimsHeldUntilMs = isFirstWord ? now.monotonicMs + state.settings.keepaliveMs : -Infinity;
 }
 
 /** Judges one peer; tells of a change. Returns true when it has just become live. */
@@ -107,7 +118,8 @@ export function judgeClock(state: PeerState, now: Now): void {
   if (isCatchingUp(state, now)) return;
   const offsets = [0];
   for (const view of state.peers.values())
-    if (isHeard(state, view, now) && view.hearsUs) offsets.push(view.wallOffsetMs);
+    if (isHeard(state, view, now) && view.hearsUs && view.wallSamplesMs.length > 0)
+      offsets.push(view.wallOffsetMs);
   offsets.sort((a, b) => a - b);
   state.hasMedian = offsets.length > 1;
   state.medianOffsetMs = offsets[(offsets.length - 1) >> 1] ?? 0;

@@ -5,6 +5,7 @@
  * before it has joined, or has found that nobody has anything. The turn that this begins must be durable before anything is sent:
  * index reuse loses data.
  */
+import type { Alarm, AlarmName } from './alarms.ts';
 import { drawIncarnation, type Now } from './clock.ts';
 import { createClosure, type Closures } from './closures.ts';
 import { createCounters } from './counters.ts';
@@ -77,6 +78,7 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
     round: undefined,
     rounds: createRoundsState(now),
     tombstones: createTombstones(tombstones ?? 0, tombstoneBytes ?? 0),
+    alarms: loadAlarms(store),
     joining: createJoining(),
     pendingUpdates: [],
     isTurnFast: true,
@@ -156,6 +158,13 @@ function loadClosures(store: Store): Closures {
     closures.set(name.slice('closure/'.length) as PeerId, closure);
   }
   return closures;
+}
+
+function loadAlarms(store: Store): Map<AlarmName, Alarm> {
+  const alarms = new Map<AlarmName, Alarm>();
+  for (const [name, value] of store.states('alarm/'))
+    alarms.set(name.slice('alarm/'.length), value as unknown as Alarm);
+  return alarms;
 }
 
 function loadMap<Value extends StateValue>(store: Store, prefix: string): Map<PeerId, Value> {

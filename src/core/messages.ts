@@ -282,12 +282,14 @@ export interface FencedMessage {
   readonly isForgotten: boolean;
 }
 
-/** R4: an update at or below the horizon came for a key that is gone; whoever owns it stamps it anew. */
+/** R4: an update at or below the horizon came for a key that is gone; whoever owns it stamps it anew, above that horizon. */
 export interface AlarmMessage {
   readonly kind: 'alarm';
   readonly incarnation: Incarnation;
   readonly sequence: number;
   readonly key: Key;
+  /** The receiver's of the update; 0 in the owner's answer, when it has nothing to stamp anew. */
+  readonly horizon: Timestamp;
 }
 
 export type Message =

@@ -20,7 +20,7 @@ import { settleLineage } from './lineage.ts';
 import { notice } from './liveness.ts';
 import type { CommitMessage, PreparedMessage, PrepareMessage, RefuseMessage } from './messages.ts';
 import type { PeerView } from './peerView.ts';
-import type { OpenRound, RoundAnswer } from './rounds.ts';
+import { waitFor, type OpenRound, type RoundAnswer } from './rounds.ts';
 import { sendControl } from './send.ts';
 import { buildHave, noteIncarnation, type PeerState } from './state.ts';
 import { jittered, schedule } from './timers.ts';
@@ -30,30 +30,46 @@ import { originKey, type Incarnation, type Origin, type PeerId, type Timestamp }
 const LOOK_EVERY_MS = 100;
 /** A round that is not answered by all within this time is given up; the next one has another number. */
 const GIVE_UP_AFTER_MS = 10_000;
+/** Who has not answered a round for so long is told of in status; most answer in a few milliseconds. */
+const TELL_AFTER_MS = 1000;
+/** After a refusal so long a pause, doubled with each one more, at most: every round begun is a durable promise of everybody. */
+const REFUSED_PAUSE_MS = 200;
+const REFUSED_PAUSE_MAX_MS = 30_000;
+/** A refusal is told of no more often than this, milliseconds. */
+const REFUSED_NOTICE_INTERVAL_MS = 10_000;
 
 /** Timer: begins a round when one is due, asks again, gives up. */
 export function onRoundTimer(state: PeerState, now: Now): void {
   schedule(state, now, 'round', jittered(state, LOOK_EVERY_MS));
-  if (state.phase !== 'member') return;
-  const { round } = state;
-  if (round !== undefined) {
-    const isChanged = round.membershipHash !== state.membershipHash;
-    if (isChanged || now.monotonicMs - round.startedMs > GIVE_UP_AFTER_MS) state.round = undefined;
-    else if (now.monotonicMs >= round.askAgainAtMs) ask(state, now, round);
+  const { round, rounds } = state;
+  if (round !== undefined && !isHopeless(state, now, round)) {
+    pursueRound(state, now, round);
     return;
   }
-  if (!isDue(state, now)) {
-    state.rounds.waitingSinceWallMs = 0;
-    state.rounds.waitingFor = [];
+  state.round = undefined;
+  if (state.phase !== 'member' || !isDue(state, now)) {
+    rounds.waitingFor.clear();
     return;
   }
   const absent = findAbsent(state);
-  if (absent.length > 0) {
-    if (state.rounds.waitingSinceWallMs === 0) state.rounds.waitingSinceWallMs = now.wallMs;
-    state.rounds.waitingFor = absent;
-    return;
+  if (absent.length > 0) waitFor(rounds, now.wallMs, absent);
+  else if (now.monotonicMs >= rounds.notBeforeMs) beginRound(state, now);
+}
+
+/** Whether a round cannot end any more, or has taken so long that another should be tried. */
+function isHopeless(state: PeerState, now: Now, round: OpenRound): boolean {
+  if (state.phase !== 'member' || round.membershipHash !== state.membershipHash) return true;
+  if (now.monotonicMs - round.startedMs > GIVE_UP_AFTER_MS) return true;
+  return findAbsent(state).some((id) => !round.answers.has(id));
+}
+
+/** Asks again, and remembers who keeps the round waiting once that is worth telling. */
+function pursueRound(state: PeerState, now: Now, round: OpenRound): void {
+  if (now.monotonicMs - round.startedMs > TELL_AFTER_MS) {
+    const silent = [...state.peers.keys()].filter((id) => !round.answers.has(id));
+    waitFor(state.rounds, round.startedWallMs, silent);
   }
-  beginRound(state, now);
+  if (now.monotonicMs >= round.askAgainAtMs) ask(state, now, round);
 }
 
 /** Due after so many own updates, or after some time when there is anything to collect. */
@@ -205,21 +221,31 @@ export function takeAnswer(
   if (isBoundAhead(state, now, promised)) return; // section 8: asked again, until time has passed
   if (from.id !== state.self.id && !learnFacts(state, now, have)) return;
   round.answers.set(from.id, { promised, have });
+  state.rounds.waitingFor.delete(from.id);
   for (const id of round.incarnations.keys()) if (!round.answers.has(id)) return;
   state.round = undefined;
   state.rounds.lastMs = now.monotonicMs;
   state.rounds.updatesThen = state.own.have.contiguous;
   state.rounds.finished += 1;
+  state.rounds.refusals = 0;
   const commit = concludeRound(state, round);
   for (const id of state.peers.keys()) sendControl(state, id, commit, 'committed');
   takeCommit(state, now, commit);
 }
 
-export function onRefuse(state: PeerState, message: RefuseMessage): void {
+/** The round is over; the next one names what is known by then, after a pause that grows. */
+export function onRefuse(state: PeerState, now: Now, from: PeerId, message: RefuseMessage): void {
   for (const { id, incarnation } of message.incarnations) noteIncarnation(state, id, incarnation);
-  const { round } = state;
+  const { round, rounds, settings } = state;
   if (round?.number !== message.round.number || message.round.incarnation !== state.self.incarnation) return;
-  state.round = undefined; // the next one names what is known now
+  state.round = undefined;
+  waitFor(rounds, round.startedWallMs, [from]);
+  const longestMs = Math.min(settings.gcIntervalMs, REFUSED_PAUSE_MAX_MS);
+  const pauseMs = Math.min(REFUSED_PAUSE_MS * 2 ** rounds.refusals, longestMs);
+  rounds.refusals += 1;
+  rounds.notBeforeMs = now.monotonicMs + jittered(state, pauseMs);
+  if (now.monotonicMs - rounds.lastRefusedNoticeMs < REFUSED_NOTICE_INTERVAL_MS) return;
+  rounds.lastRefusedNoticeMs = now.monotonicMs;
   notice(state, 'roundRefused', { reason: message.reason });
 }
 

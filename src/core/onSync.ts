@@ -4,6 +4,7 @@
  * Marks only the covered dots and the winner's own (R5). **Never merges the sender's vector**: what it has is
  * not what it sent. A HYBRID's vector is a question, answered with SYNC.
  */
+import { lacksAlarmRoom } from './alarms.ts';
 import { applyEntry, isAheadOfClock, recordDot, refuseAhead } from './apply.ts';
 import type { Now } from './clock.ts';
 import { isVoid } from './closures.ts';
@@ -51,6 +52,10 @@ function onSyncRecord(
     state.counters.droppedVoid += 1; // R4: a record whose winner is void is refused
     return;
   }
+  if (mustWaitForAlarms(state, record)) {
+    state.counters.droppedAlarmLimit += 1;
+    return;
+  }
   if (record.kind === 'absent') applyAbsent(state, record);
   else applyWinner(state, record, arrived);
   if (!isCovered(state, record)) {
@@ -95,6 +100,12 @@ function recordArrived(state: PeerState, now: Now, arrived: ArrivedDots): number
     noteRepair(now, origin);
   }
   return recorded;
+}
+
+/** A winner that would raise an alarm that there is no room for. */
+function mustWaitForAlarms(state: PeerState, record: SyncRecord): boolean {
+  if (record.kind === 'absent' || record.entryKind === 'synthetic') return false;
+  return lacksAlarmRoom(state, record.key, record.timestamp);
 }
 
 /** Takes the winner; its dot is as good as a covered one. One that is had already was applied, or dropped since (R8). */

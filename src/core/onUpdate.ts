@@ -5,6 +5,7 @@
  * is dropped and counted, and repair or anti-entropy brings it back. A reference stands for a value too long
  * for a datagram: it is a gap known from the start, and is fetched like one.
  */
+import { lacksAlarmRoom } from './alarms.ts';
 import { applyEntry, hasRoomFor, isAheadOfClock, recordDot, refuseAhead } from './apply.ts';
 import type { Now } from './clock.ts';
 import { isVoid } from './closures.ts';
@@ -51,6 +52,10 @@ function takeRecord(state: PeerState, now: Now, origin: OriginState, record: Upd
   if (record.referenceBytes !== undefined) return; // announced below, fetched by NAK, recorded when complete (R2)
   if (!hasRoomFor(state, origin, sequence)) {
     counters.droppedGapLimit += 1;
+    return;
+  }
+  if (lacksAlarmRoom(state, record.key, timestamp)) {
+    counters.droppedAlarmLimit += 1;
     return;
   }
   const { id, incarnation } = origin;

@@ -72,6 +72,13 @@ export function shiftWallSamples(view: PeerView, stepMs: number): void {
   view.wallOffsetMs = certainOffset(view);
 }
 
+/** Nothing is known of the other's clock, nor by it of ours: what was said of another process, or before a silence, proves nothing of now. */
+export function clearWallSamples(view: PeerView): void {
+  view.wallSamplesMs.length = 0;
+  view.aheadOfItMs = 0;
+  view.wallOffsetMs = 0;
+}
+
 function certainOffset({ wallSamplesMs, aheadOfItMs }: PeerView): number {
   const leastMs = Math.max(...wallSamplesMs);
   return leastMs > 0 ? leastMs : 0 - aheadOfItMs;

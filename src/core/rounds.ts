@@ -33,11 +33,15 @@ export interface RoundsState {
   updatesThen: number;
   /** When this peer last took part in one, monotonic milliseconds. */
   lastMs: number;
-  /** Wall time since which a round has been due and could not begin; 0 when none waits. */
-  waitingSinceWallMs: number;
-  /** For whom it waits. */
-  waitingFor: readonly PeerId[];
+  /** For whom a round that is due or under way waits, and since which wall time. */
+  waitingFor: Map<PeerId, number>;
   finished: number;
+  /** After a refusal the next one begins no sooner than this, monotonic milliseconds. */
+  notBeforeMs: number;
+  /** Refusals since one was finished. */
+  refusals: number;
+  /** Monotonic milliseconds of the last notice of a refusal. */
+  lastRefusedNoticeMs: number;
 }
 
 export function createRoundsState(now: Now): RoundsState {
@@ -45,8 +49,15 @@ export function createRoundsState(now: Now): RoundsState {
     lastNumber: 0,
     updatesThen: 0,
     lastMs: now.monotonicMs,
-    waitingSinceWallMs: 0,
-    waitingFor: [],
+    waitingFor: new Map(),
     finished: 0,
+    notBeforeMs: -Infinity,
+    refusals: 0,
+    lastRefusedNoticeMs: -Infinity,
   };
+}
+
+/** A round waits for these and for nobody else: since `sinceWallMs`, or longer. */
+export function waitFor(rounds: RoundsState, sinceWallMs: number, ids: readonly PeerId[]): void {
+  rounds.waitingFor = new Map(ids.map((id) => [id, rounds.waitingFor.get(id) ?? sinceWallMs]));
 }

@@ -49,7 +49,7 @@ export function sendControl(state: PeerState, to: PeerId, message: Message, afte
 export const ID_BYTES = 45;
 const INTEGER_BYTES = 9;
 
-/** Size of a message of the rounds on the wire, at most. */
+/** Size of a message of the rounds, or of an alarm, on the wire, at most. */
 export function sizeOfControl(message: Message): number {
   switch (message.kind) {
     case 'prepare':
@@ -59,6 +59,8 @@ export function sizeOfControl(message: Message): number {
       return 4 * ID_BYTES + haveBytes(message.have);
     case 'commit':
       return 4 * ID_BYTES + haveBytes({ ...message, vector: message.known });
+    case 'alarm':
+      return 4 * ID_BYTES + message.key.length;
     default:
       return 4 * ID_BYTES;
   }

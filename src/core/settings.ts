@@ -70,6 +70,8 @@ export interface CoreLimits {
   readonly shuffledContacts: number;
   /** Rows of one update table at which its older half is let go though not everybody is known to have it. Raising it costs disk, and spares a checkpoint to who was away. */
   readonly maxTableRows: number;
+  /** Alarms of R4 remembered; beyond, an update that comes too late is dropped unrecorded, and comes again. */
+  readonly maxAlarms: number;
   /** Entries looked at in one slice of a sweep for tombstones. */
   readonly sweepEntries: number;
   /** Milliseconds before a member that has not answered PREPARE is asked again. */
@@ -107,6 +109,7 @@ export const defaultLimits: CoreLimits = Object.freeze({
   maxVectorGaps: 16_384,
   maxAnswerDots: 16_384,
   maxTableRows: 1_000_000,
+  maxAlarms: 4096,
   sweepEntries: 1000,
   roundRetryMs: 250,
   joinRetryMs: 5000,

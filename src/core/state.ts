@@ -5,6 +5,7 @@
  * saveTurn.ts's. Decides nothing about messages.
  */
 import { LARGEST_INCARNATION } from './clock.ts';
+import type { Alarm, AlarmName } from './alarms.ts';
 import { isFolded, buildClosureReports, type Closures } from './closures.ts';
 import type { CoreCounters } from './counters.ts';
 import type { Effect, EntryChange, TimerName } from './effects.ts';
@@ -79,6 +80,8 @@ export interface PeerState {
   round: OpenRound | undefined;
   readonly rounds: RoundsState;
   readonly tombstones: Tombstones;
+  /** Updates that came too late here, and that their origins have not seen to; by dot, the next to be told of first (R4). */
+  readonly alarms: Map<AlarmName, Alarm>;
   /** The checkpoint that is being taken in, while there is one. */
   readonly joining: Joining;
   /** Own updates of this turn, not yet made into UPDATEs. */

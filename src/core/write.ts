@@ -4,13 +4,14 @@
  * R1: an UPDATE leaves only after its turn is committed, unless every write of the turn was `fast`.
  * R3: stamped above everything this peer has seen. I6: timestamps rise with the sequence.
  */
+import { onAlarmAnswer } from './alarms.ts';
 import { nextTimestamp, TICKS_PER_MS, wallMsOf, type Now } from './clock.ts';
 import { applyEntry, recordDot } from './apply.ts';
 import { noteInput } from './liveness.ts';
-import { sendToAll } from './send.ts';
+import { sendControl, sendToAll } from './send.ts';
 import type { AlarmMessage, UpdateRecord } from './messages.ts';
 import type { PeerState } from './state.ts';
-import type { Entry, Key } from './types.ts';
+import type { Entry, Key, PeerId, Timestamp } from './types.ts';
 
 /** Why a write was not taken. Nothing was changed. */
 export interface WriteRefusal {
@@ -18,6 +19,7 @@ export interface WriteRefusal {
   readonly message: string;
 }
 
+const SECONDS_A_DAY = 86_400;
 const EMPTY = new Uint8Array(0);
 
 /** Bytes a record takes in an UPDATE besides key and value: integers, lengths and framing, at most. */
@@ -27,15 +29,41 @@ export const UPDATE_RECORD_OVERHEAD_BYTES = 48;
 export function findWriteRefusal(state: PeerState, now: Now): WriteRefusal | undefined {
   if (state.phase !== 'member') return describePhase(state);
   const timestamp = nextTimestamp(state.clock, now.wallMs, state.horizon, state.promised);
-  const aheadMs = wallMsOf(timestamp) - (now.wallMs + state.medianOffsetMs);
+  const aheadMs = aheadOfOthersMs(state, now, timestamp);
   if (!state.hasMedian || aheadMs <= state.settings.maxDriftMs) return undefined;
   // Everyone else would refuse the record: saying so beats losing it in silence.
-  return {
-    code: 'CLOCK_AHEAD',
-    message:
-      `write refused: the timestamps of ${state.self.id} are ${Math.round(aheadMs)} ms ahead of the other peers' clocks ` +
-      `(limit ${state.settings.maxDriftMs} ms), which would not take its updates; set the clock of this machine (NTP)`,
-  };
+  return { code: 'CLOCK_AHEAD', message: describeAhead(state, now, aheadMs) };
+}
+
+/** By how much a timestamp is ahead of the median of the walls, milliseconds. */
+function aheadOfOthersMs({ medianOffsetMs }: PeerState, now: Now, timestamp: Timestamp): number {
+  return wallMsOf(timestamp) - (now.wallMs + medianOffsetMs);
+}
+
+/** Whether there is a clock to be set, or only time to pass: stamps stay ahead when a clock that was fast is set right. */
+function describeAhead({ self, settings, medianOffsetMs }: PeerState, now: Now, aheadMs: number): string {
+  const { maxDriftMs } = settings;
+  const limit = `(limit ${maxDriftMs} ms), which would not take its updates`;
+  if (medianOffsetMs < -maxDriftMs)
+    return (
+      `write refused: the clock of ${self.id} is ${Math.round(aheadMs)} ms ahead of the other peers' clocks ${limit}; ` +
+      'set the clock of this machine (NTP)'
+    );
+  const medianMs = now.wallMs + medianOffsetMs;
+  return (
+    `write refused: the last timestamps of ${self.id}, not its clock, are ${Math.round(aheadMs)} ms ahead of the other peers' clocks ` +
+    `${limit}: they were made while a clock was fast; it takes writes again at ${formatUtc(medianMs + aheadMs - maxDriftMs, medianMs)}, ` +
+    'when time has caught up; nothing needs to be done'
+  );
+}
+
+/** The next full second as a time of day, and how many midnights are between. */
+function formatUtc(wallMs: number, nowMs: number): string {
+  const seconds = Math.ceil(wallMs / 1000);
+  const days = Math.floor(seconds / SECONDS_A_DAY) - Math.floor(nowMs / 1000 / SECONDS_A_DAY);
+  const parts = [(seconds / 3600) % 24, (seconds / 60) % 60, seconds % 60];
+  const time = parts.map((part) => String(Math.floor(part)).padStart(2, '0')).join(':');
+  return days > 0 ? `${time} UTC in ${days} ${days === 1 ? 'day' : 'days'}` : `${time} UTC`;
 }
 
 /** A checkpoint may have brought a record whose time has not come: a write to its key would be stamped below it and lost. */
@@ -114,12 +142,25 @@ function stamp(state: PeerState, now: Now, key: Key, value: Uint8Array | undefin
 
 /**
  * R4: an update of this id came too late somewhere: at or below the horizon, for a key that is gone there. If it is still the newest here it is
- * stamped anew, as a new dot; else whatever is newer speaks for it.
+ * stamped anew, above that horizon, as a new dot; else whatever is newer speaks for it, and the teller need not repeat it.
  */
-export function onAlarm(state: PeerState, now: Now, { incarnation, sequence, key }: AlarmMessage): void {
+export function onAlarm(state: PeerState, now: Now, from: PeerId, message: AlarmMessage): void {
+  const { incarnation, sequence, key, horizon } = message;
+  if (horizon === 0) {
+    onAlarmAnswer(state, from, message);
+    return;
+  }
   const entry = state.store.readEntry(key);
-  if (entry?.id !== state.self.id || entry.incarnation !== incarnation || entry.sequence !== sequence) return;
-  if (findWriteRefusal(state, now) !== undefined) return; // it is told of again
+  if (entry?.id !== state.self.id || entry.incarnation !== incarnation || entry.sequence !== sequence) {
+    sendControl(state, from, { ...message, horizon: 0 as Timestamp }, 'committed');
+    return;
+  }
+  if (aheadOfOthersMs(state, now, horizon) > state.settings.maxDriftMs) {
+    state.counters.alarmsAhead += 1; // section 8; it is told of again
+    return;
+  }
+  if (findWriteRefusal(state, now) !== undefined) return; // likewise
+  state.clock = Math.max(state.clock, horizon) as Timestamp;
   stamp(state, now, key, entry.kind === 'value' ? entry.value : undefined);
   state.isTurnFast = false;
   state.counters.writesRestamped += 1;

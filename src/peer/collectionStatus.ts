@@ -3,10 +3,12 @@
  *
  * Only reads. Bytes are estimates of what lies in the store: rows and tombstones with their keys, the rest as it is kept.
  */
-import { wallMsOf } from '../core/clock.ts';
+import { wallMsOf, type Now } from '../core/clock.ts';
 import { rowsOf } from '../core/dropping.ts';
 import { dotsAboveVector } from '../core/haveSet.ts';
+import { isHeard } from '../core/liveness.ts';
 import type { PeerState } from '../core/state.ts';
+import type { PeerId } from '../core/types.ts';
 
 export interface CollectionStatus {
   /** Every update up to this wall time is known to all members; null before the first round has ended. */
@@ -16,15 +18,23 @@ export interface CollectionStatus {
   /** Rounds this peer has coordinated to the end, and COMMITs it has taken in. */
   readonly finished: number;
   readonly learned: number;
-  /** Members for whom a due round waits, and since which wall time; null when none waits. */
+  /** Members for whom a round waits, and since which wall time; null when none waits. */
   readonly waitingFor: readonly string[];
   readonly waitingSinceMs: number | null;
+  /** What each of them is doing meanwhile. */
+  readonly waitingWhy: Readonly<Record<string, WaitingWhy>>;
   /** Horizons of finished rounds that wait for updates to arrive. */
   readonly pendingHorizons: number;
   /** Rows of the longest table, and the length at which it is cut. */
   readonly longestTableRows: number;
   readonly tableLimitRows: number;
 }
+
+/**
+ * silent: not heard. deaf: heard, but does not hear this peer. joining: has to catch up first. members: has another list of members.
+ * unanswered: has not answered this round.
+ */
+export type WaitingWhy = 'silent' | 'deaf' | 'joining' | 'members' | 'unanswered';
 
 interface Amount {
   readonly count: number;
@@ -45,7 +55,7 @@ const ROW_BYTES = 48;
 const INTERVAL_BYTES = 16;
 const ENTRY_BYTES = 64;
 
-export function buildCollection(state: PeerState): CollectionStatus {
+export function buildCollection(state: PeerState, now: Now): CollectionStatus {
   const { rounds, round, self, counters, settings } = state;
   let longestTableRows = 0;
   for (const origin of state.origins.values()) longestTableRows = Math.max(longestTableRows, rowsOf(origin));
@@ -54,12 +64,23 @@ export function buildCollection(state: PeerState): CollectionStatus {
     round: `${self.id}/${round?.number ?? rounds.lastNumber + 1}`,
     finished: rounds.finished,
     learned: counters.roundsLearned,
-    waitingFor: rounds.waitingFor,
-    waitingSinceMs: rounds.waitingSinceWallMs === 0 ? null : rounds.waitingSinceWallMs,
+    waitingFor: [...rounds.waitingFor.keys()],
+    waitingSinceMs: rounds.waitingFor.size === 0 ? null : Math.min(...rounds.waitingFor.values()),
+    waitingWhy: Object.fromEntries(
+      Array.from(rounds.waitingFor.keys(), (id) => [id, whyWaiting(state, now, id)]),
+    ),
     pendingHorizons: state.pending.length,
     longestTableRows,
     tableLimitRows: settings.limits.maxTableRows,
   };
+}
+
+function whyWaiting(state: PeerState, now: Now, id: PeerId): WaitingWhy {
+  const view = state.peers.get(id);
+  if (view === undefined || !isHeard(state, view, now)) return 'silent';
+  if (view.phase !== 'member') return 'joining';
+  if (view.membershipHash !== state.membershipHash) return 'members';
+  return view.hearsUs ? 'unanswered' : 'deaf';
 }
 
 export function buildMemory(state: PeerState): MemoryStatus {

@@ -8,6 +8,7 @@ import { lastSequenceOf } from '../core/haveSet.ts';
 import { isHeard, multicastHeardSinceMs } from '../core/liveness.ts';
 import type { PeerState } from '../core/state.ts';
 import { hashVector } from '../core/vectorHash.ts';
+import { findWriteRefusal, type WriteRefusal } from '../core/write.ts';
 import type { FaultsReport } from './faults.ts';
 import {
   buildCollection,
@@ -56,6 +57,8 @@ export interface PeerStatus {
   readonly memory: MemoryStatus;
   readonly clock: { readonly verdict: string; readonly medianOffsetMs: number };
   readonly writes: { readonly accepted: number; readonly refusedClockAhead: number };
+  /** Why a write would be refused now; null when it would be taken. */
+  readonly writesRefused: WriteRefusal | null;
   /** What was refused or lost on arrival, by reason. Only reasons that occurred. */
   readonly drops: Readonly<Record<string, number>>;
   /** Where the last datagram or frame of each reason came from, `address:port`, as far as it was refused unread. */
@@ -89,13 +92,14 @@ export function buildStatus(
     },
     keys: state.visibleKeys,
     tombstones: state.tombstones.count,
-    collection: buildCollection(state),
+    collection: buildCollection(state, now),
     memory: buildMemory(state),
     clock: { verdict: state.clockVerdict, medianOffsetMs: Math.round(state.medianOffsetMs) },
     writes: {
       accepted: state.counters.writesAccepted,
       refusedClockAhead: state.counters.writesRefusedClockAhead,
     },
+    writesRefused: findWriteRefusal(state, now) ?? null,
     drops: { ...Object.fromEntries(drops), ...coreDrops(state) },
     dropSources: Object.fromEntries(
       Array.from(dropSources, ([reason, { address, port }]) => [reason, `${address}:${port}`]),

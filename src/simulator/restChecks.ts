@@ -64,14 +64,19 @@ const ROUND_MS = 5_000;
 export function isCollected(peer: VirtualPeer): boolean {
   if (!peer.isRunning) return false;
   const { state } = peer;
-  return state.pending.length === 0 && state.round === undefined && !hasCollectable(state);
+  return (
+    state.pending.length === 0 &&
+    state.alarms.size === 0 &&
+    state.round === undefined &&
+    !hasCollectable(state)
+  );
 }
 
 export function describeCollection(peer: VirtualPeer): string {
   if (!peer.isRunning) return `${peer.id} is down`;
   const { id, state } = peer;
   const rows = [...state.origins.values()].reduce((sum, origin) => sum + rowsOf(origin), 0);
-  return `${id} (${state.phase}) has ${state.tombstones.count} tombstones, ${rows} rows, ${state.pending.length} horizons waiting, waits for ${state.rounds.waitingFor.join(' ') || 'nobody'}`;
+  return `${id} (${state.phase}) has ${state.tombstones.count} tombstones, ${rows} rows, ${state.pending.length} horizons and ${state.alarms.size} alarms waiting, waits for ${[...state.rounds.waitingFor.keys()].join(' ') || 'nobody'}`;
 }
 
 /** Counts repairs on their way while it listens. */

@@ -52,7 +52,7 @@ export function describeMessage(message: Message): string {
     case 'fenced':
       return `FENCED ${message.isForgotten ? 'forgotten' : `below ${message.incarnation}`}`;
     case 'alarm':
-      return `ALARM ${message.key}`;
+      return `ALARM ${message.key}${message.horizon === 0 ? ': nothing to be stamped' : ''}`;
   }
 }
 

@@ -42,7 +42,7 @@ export interface VirtualPeerPorts {
   readonly step: (peer: VirtualPeer, run: () => void) => void;
   readonly transportOf: (peer: VirtualPeer) => Transport;
   readonly onNotice: (peer: VirtualPeer, notice: NoticeEffect) => void;
-  /** A commit failed: the process has ended. */
+  /** A commit failed, or the incarnation must not go on: the process is to end. */
   readonly onFailure: (peer: VirtualPeer, failure: ToposphereError) => void;
 }
 

@@ -337,12 +337,14 @@ export class World {
         this.note(peer.address, describeNotice(notice, this.settings.maxDriftMs).text);
       },
       onFailure: (peer, failure) => {
+        const isFenced = failure.code === 'FENCED';
         this.note(peer.address, `ends: ${failure.message.split(/[:;]/, 1)[0] ?? ''}`);
         // The process ends when the code that runs now is done; until then it is still on the stack.
         this.#queue.after(0, () => {
-          if (peer.isRunning) this.#end(peer, 'disk');
-          // Whoever watches over it starts it again; before healing that is an event of its own.
-          if (this.operator.isSupervised) peer.start();
+          const isIt = peer.isRunning;
+          if (isIt) this.#end(peer, failure.code === 'STORAGE_FAILED' ? 'disk' : 'process');
+          // It starts again by itself, as `toposphere serve` does; or by whoever watches over it, which before healing is an event of its own.
+          if ((isFenced && isIt) || this.operator.isSupervised) peer.start();
         });
       },
     };

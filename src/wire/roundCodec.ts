@@ -111,14 +111,16 @@ export function readFenced(reader: FieldReader): FencedMessage {
   return { kind: 'fenced', incarnation, promised, isForgotten: readInteger(reader, 0, 1) === 1 };
 }
 
-export function writeAlarm(writer: FieldWriter, { incarnation, sequence, key }: AlarmMessage): void {
+export function writeAlarm(writer: FieldWriter, { incarnation, sequence, key, horizon }: AlarmMessage): void {
   writeInteger(writer, incarnation);
   writeInteger(writer, sequence);
   writeKey(writer, key);
+  writeInteger(writer, horizon);
 }
 
 export function readAlarm(reader: FieldReader): AlarmMessage {
   const incarnation = readInteger(reader, 1, MOST) as Incarnation;
   const sequence = readInteger(reader, 1, MOST);
-  return { kind: 'alarm', incarnation, sequence, key: readKey(reader) };
+  const key = readKey(reader);
+  return { kind: 'alarm', incarnation, sequence, key, horizon: readInteger(reader, 0, MOST) as Timestamp };
 }

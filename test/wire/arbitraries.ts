@@ -307,6 +307,7 @@ export const messages: Readonly<Record<Message['kind'], fc.Arbitrary<Message>>> 
     incarnation: safe(1).map((drawn) => drawn as Incarnation),
     sequence: safe(1),
     key,
+    horizon: timestamp,
   }),
 };
 

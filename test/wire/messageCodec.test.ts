@@ -322,9 +322,8 @@ function upperBound(message: Message): number {
     case 'commit':
     case 'join':
     case 'fenced':
-      return sizeOfControl(message);
     case 'alarm':
-      return sizeOfControl(message) + message.key.length;
+      return sizeOfControl(message);
     case 'checkpoint':
       return Infinity; // goes by stream, in parts that are measured as they are built
     case 'nak':
