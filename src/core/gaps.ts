@@ -128,7 +128,7 @@ function targetOf(
   const claimants: PeerId[] = [];
   for (const peer of state.peers.values()) {
     const claim = peer.claims.get(origin.key);
-    if (peer.isLive && claim !== undefined && claim.contiguous >= first && (claim.trim ?? 0) < first)
+    if (peer.isLive && claim !== undefined && claim.contiguous >= first && claim.trim < first)
       claimants.push(peer.id);
   }
   if (claimants.length > 0) return claimants[Math.floor(state.random() * claimants.length)];
