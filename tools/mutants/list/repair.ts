@@ -145,8 +145,8 @@ export const REPAIR: readonly Mutant[] = [
     edits: [
       {
         file: 'src/core/apply.ts',
-        find: 'return wallMsOf(timestamp) > latestMs + state.settings.maxDriftMs;',
-        replace: 'return wallMsOf(timestamp) > latestMs + Infinity;',
+        find: 'return timestamp > latestCredible(state, now);',
+        replace: 'return timestamp > latestCredible(state, now) + Infinity;',
       },
     ],
     kill: { scenario: 'test/simulator/scenarios/clock-ahead-alone.txt' },
