@@ -125,20 +125,6 @@ describe('a status report', () => {
     assert.equal(statusRow('alpha', report({ members }))[4], 'beta gamma(joining)');
   });
 
-  it('advises to forget only the silent among those for whom a round waits', () => {
-    const remark = (alive: boolean): string | undefined =>
-      listRemarks(
-        'alpha',
-        report({
-          members: [member('beta', { alive })],
-          collection: { round: 'alpha/3', waitingFor: ['beta'], tableLimitRows: 10 },
-        }),
-      )[0];
-    const text = 'alpha: round alpha/3 waits for beta; 0 tombstones, 0 B; tables 0% of their limit';
-    assert.equal(remark(true), text);
-    assert.equal(remark(false), `${text}; \`toposphere forget beta\` if it will not return`);
-  });
-
   it('hears all only when every other is alive and heard both ways', () => {
     const ids = ['alpha', 'beta', 'gamma'];
     assert.equal(hearsAll(report({ members: [member('beta'), member('gamma')] }), ids), true);
