@@ -2,7 +2,7 @@
  * Whether peers hold the same, and since when.
  *
  * Owns the comparison: by digest (every entry with its tag), or by the values of given keys. Invariant:
- * a time that comes out ends when the last equal answer was in the test's hands, so it is never too short.
+ * a time that comes out ends when the last answer that shows it was in the test's hands, so it is never too short.
  */
 import assert from 'node:assert/strict';
 import type { ChildPeer, FullStatus } from './childPeer.ts';
@@ -12,7 +12,7 @@ import { WAIT_TIMEOUT_MS, waitUntil } from './waiting.ts';
 const MGET_KEYS = 500;
 
 export interface Agreement {
-  /** Milliseconds from the call until all digests were known to be equal. */
+  /** Milliseconds from the call until all peers were known to have the same updates; that their digests were equal then as well was found afterwards. */
   readonly tookMs: number;
   readonly digest: string;
   readonly visible: number;
@@ -25,8 +25,8 @@ function vectorText({ vector }: FullStatus): string {
 
 /**
  * Waits until the digests of all `peers` are equal. Rejects after `timeoutMs`, with what each said last.
- * Vectors are compared first: a digest reads every entry, and asking for it over and over would slow the
- * peers down at the very work that is timed.
+ * Vectors are compared first, and it is them that are timed: a digest reads every entry, which takes longer than the rest. Nobody writes meanwhile, so
+ * what the digests say holds for the moment at which the vectors were equal.
  */
 export async function awaitEqualDigests(
   peers: readonly ChildPeer[],
@@ -34,13 +34,16 @@ export async function awaitEqualDigests(
 ): Promise<Agreement> {
   let seen = '';
   let agreed = { digest: '', visible: 0 };
-  const tookMs = await waitUntil(
+  const sinceMs = performance.now();
+  let tookMs = 0;
+  await waitUntil(
     'equal digests',
     async () => {
       const statuses = await Promise.all(peers.map((peer) => peer.status()));
       const isEqual = new Set(statuses.map(vectorText)).size === 1;
       seen = `vectors ${statuses.map((status) => `${status.id} ${vectorText(status)}`).join(', ')}`;
       if (!isEqual) return false;
+      tookMs = performance.now() - sinceMs;
       const answers = await Promise.all(peers.map((peer) => peer.digest()));
       seen = answers
         .map(({ digest, visible }, index) => `${peers[index]?.id ?? ''} ${digest} (${visible})`)
