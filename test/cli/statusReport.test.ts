@@ -125,6 +125,30 @@ describe('a status report', () => {
     assert.equal(statusRow('alpha', report({ members }))[4], 'beta gamma(joining)');
   });
 
+  it('says of each for whom a round waits why, and advises to forget only the silent', () => {
+    const remark = (why: string): string | undefined =>
+      listRemarks(
+        'alpha',
+        report({
+          collection: {
+            round: 'alpha/3',
+            waitingFor: ['beta'],
+            waitingWhy: { beta: why },
+            tableLimitRows: 10,
+          },
+        }),
+      )[0];
+    const text = 'alpha: round alpha/3 waits for beta; 0 tombstones, 0 B; tables 0% of their limit; ';
+    assert.equal(
+      remark('silent'),
+      `${text}beta is not heard: \`toposphere forget beta\` if it will not return`,
+    );
+    assert.equal(remark('deaf'), `${text}beta does not hear this peer`);
+    assert.equal(remark('joining'), `${text}beta is joining`);
+    assert.equal(remark('members'), `${text}beta has another list of members`);
+    assert.equal(remark('unanswered'), `${text}beta has not answered yet`);
+  });
+
   it('hears all only when every other is alive and heard both ways', () => {
     const ids = ['alpha', 'beta', 'gamma'];
     assert.equal(hearsAll(report({ members: [member('beta'), member('gamma')] }), ids), true);
