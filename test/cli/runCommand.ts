@@ -6,12 +6,8 @@
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { createRequire } from 'node:module';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { ensureBuilt, MAIN } from '../sockets/command.ts';
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
-/** By its place: a command may run in a folder that has no packages. */
-const TSX = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
 /** Milliseconds after which a command that does not end is killed. */
 const RUN_TIMEOUT_MS = 40_000;
 
@@ -25,7 +21,8 @@ export function startCommand(
   words: readonly string[],
   cwd?: string,
 ): { child: ChildProcess; outcome: Promise<Outcome> } {
-  const child = spawn(process.execPath, ['--import', TSX, MAIN, ...words], {
+  ensureBuilt();
+  const child = spawn(process.execPath, [MAIN, ...words], {
     cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: RUN_TIMEOUT_MS,

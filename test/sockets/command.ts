@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { withDeadline } from './waiting.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const MAIN = `${ROOT}dist/cli/main.js`;
+export const MAIN = `${ROOT}dist/cli/main.js`;
 const BUILD_TIMEOUT_MS = 120_000;
 /** Milliseconds a command is given when its end is awaited. */
 const END_TIMEOUT_MS = 20_000;
