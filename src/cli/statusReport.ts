@@ -19,6 +19,8 @@ export interface MemberReport {
   readonly multicast: boolean;
   /** As the peer last heard of it. */
   readonly phase: string | undefined;
+  /** It was started apart from this peer: nothing passes between the two. */
+  readonly apart: boolean;
   /** Its servers.txt says the same as this peer's. */
   readonly sameServers: boolean;
 }
@@ -90,6 +92,7 @@ function asMember(value: unknown): MemberReport {
     // Only a plain no is worth a remark in the table.
     multicast: member['multicast'] !== false,
     phase: asText(member['phase']),
+    apart: member['apart'] === true,
     sameServers: member['sameServers'] !== false,
   };
 }
@@ -212,6 +215,12 @@ export function listRemarks(called: string, report: StatusReport): readonly stri
     ...describePhase(name, report),
     ...describeCollection(name, report.collection),
     ...(report.clockRefusal === undefined ? [] : [`${name} refuses writes: ${report.clockRefusal}`]),
+    ...report.members
+      .filter(({ alive, apart }) => alive && apart)
+      .map(
+        ({ id }) =>
+          `${name} and ${id} were started apart, and both hold data: nothing passes between them; decide whose data is to stay, and start the other one again with an empty data directory`,
+      ),
     ...(differing.length > 0
       ? [`the servers.txt of ${name} and of ${differing.join(', ')} differ; make them the same`]
       : []),
@@ -277,6 +286,8 @@ function describeWaiting(id: string, why: unknown): string {
       return `${id} is joining`;
     case 'members':
       return `${id} has another list of members`;
+    case 'apart':
+      return `${id} was started apart from this peer`;
     case 'unanswered':
       return `${id} has not answered yet`;
     case 'silent':

@@ -7,6 +7,7 @@
  */
 import { gapRanges } from './haveSet.ts';
 import { notice } from './liveness.ts';
+import { buildMembers } from './members.ts';
 import type { CheckpointEntry, CheckpointFacts, CheckpointMessage, CheckpointRows } from './messages.ts';
 import type { OriginState } from './originState.ts';
 import type { PeerView } from './peerView.ts';
@@ -14,7 +15,7 @@ import { haveBytes, ID_BYTES, sendUnicast } from './send.ts';
 import type { CoreLimits } from './settings.ts';
 import { CHECKPOINT_RECORD_BYTES } from './spool.ts';
 import { buildHave, noteIncarnation, type PeerState } from './state.ts';
-import type { Incarnation, Key, PeerId } from './types.ts';
+import { toOrigins, type Incarnation, type Key } from './types.ts';
 
 /** R10: the joiner's incarnation is recorded, durably, before the checkpoint leaves. */
 export function onJoin(state: PeerState, view: PeerView, incarnation: Incarnation): void {
@@ -113,8 +114,6 @@ function addRow({ rows }: Parts, { id, incarnation }: OriginState, sequence: num
 }
 
 function buildFacts(state: PeerState): CheckpointFacts {
-  const toOrigins = (map: ReadonlyMap<PeerId, Incarnation>) =>
-    Array.from(map, ([id, incarnation]) => ({ id, incarnation }));
   return {
     have: buildHave(state, 'whole'),
     horizon: state.horizon,
@@ -123,7 +122,7 @@ function buildFacts(state: PeerState): CheckpointFacts {
     fences: toOrigins(state.fences),
     incarnations: toOrigins(state.incarnations),
     pending: state.pending,
-    members: { admitted: [...state.admitted], forgotten: [...state.forgotten] },
+    members: buildMembers(state),
     lineage: state.lineage,
   };
 }

@@ -12,7 +12,7 @@ import { beginLineage, settleLineage } from './lineage.ts';
 import { notice } from './liveness.ts';
 import type { ClosureReport, HaveReport, PendingHorizon, PromiseReport } from './messages.ts';
 import { touchOrigin, type OriginState } from './originState.ts';
-import { holesOf, includesAll, intersect, rangesTo } from './ranges.ts';
+import { holesOf, includesAll, intersect } from './ranges.ts';
 import { isCredibleIncarnation, noteIncarnation, type PeerState } from './state.ts';
 import { scheduleSweep } from './dropping.ts';
 import type { Now } from './clock.ts';
@@ -187,11 +187,4 @@ function hasAllOf(state: PeerState, known: PendingHorizon['known']): boolean {
     const origin = state.origins.get(originKey(id, incarnation));
     return includesAll(origin === undefined ? [] : allRanges(origin.have), wanted);
   });
-}
-
-/** Dots of an origin that are really there, as intervals: void ones left out. */
-export function reallyHad(state: PeerState, origin: OriginState): readonly (readonly [number, number])[] {
-  const kept = keptOf(state.closures, origin.id, origin.incarnation);
-  const all = allRanges(origin.have);
-  return rangesTo(kept === undefined ? all : intersect(all, kept));
 }

@@ -6,7 +6,7 @@
  * thousand is left to HEARTBEAT, whose answer goes by stream. Heartbeats remain the guarantee.
  */
 import type { Now } from './clock.ts';
-import { missingCount, missingRanges } from './haveSet.ts';
+import { hasSequence, missingCount, missingRanges } from './haveSet.ts';
 import { sendHeartbeat } from './onHeartbeat.ts';
 import { sendUnicast } from './send.ts';
 import type { OriginState } from './originState.ts';
@@ -38,9 +38,12 @@ const DELAY_SHARE = 0.25;
 /** A repair of the origin arrived: whoever was asked is not silent. */
 export function noteRepair(now: Now, origin: OriginState): void {
   origin.silentTries = 0;
-  if (origin.askedAtMs !== Infinity) {
-    origin.repairDelayMs += DELAY_SHARE * (now.monotonicMs - origin.askedAtMs - origin.repairDelayMs);
-    origin.askedAtMs = Infinity;
+  const { timed, have } = origin;
+  if (timed !== undefined && hasSequence(have, timed.sequence)) {
+    const tookMs = now.monotonicMs - timed.askedAtMs;
+    const before = origin.repairDelayMs;
+    origin.repairDelayMs = before === 0 ? tookMs : before + DELAY_SHARE * (tookMs - before);
+    origin.timed = undefined;
   }
   noteArrival(origin);
 }
@@ -53,7 +56,7 @@ export function noteArrival(origin: OriginState): void {
 function settle(origin: OriginState): void {
   origin.askFreshAtMs = Infinity;
   origin.askAgainAtMs = Infinity;
-  origin.askedAtMs = Infinity;
+  origin.timed = undefined;
   origin.askedThrough = Math.max(origin.askedThrough, origin.have.contiguous);
 }
 
@@ -84,7 +87,8 @@ function ask(state: PeerState, now: Now, origin: OriginState): void {
   // Busy peers answer late: whoever asked again before an answer can be here would get everything twice.
   const patienceMs = Math.max(limits.nakRetryMs, 2 * origin.repairDelayMs);
   if (origin.askedThrough < origin.announced) origin.askFreshAtMs = now.monotonicMs + patienceMs; // the rest waits its turn
-  const waitMs = Math.min(limits.nakRetryMaxMs, patienceMs * 2 ** Math.min(origin.silentTries, 8));
+  const longestMs = Math.max(limits.nakRetryMaxMs, patienceMs);
+  const waitMs = Math.min(longestMs, patienceMs * 2 ** Math.min(origin.silentTries, 8));
   if (again || origin.askAgainAtMs === Infinity) {
     origin.askAgainAtMs = now.monotonicMs + waitMs + limits.nakBackoffMs * state.random();
   }
@@ -99,7 +103,8 @@ function ask(state: PeerState, now: Now, origin: OriginState): void {
     ranges,
   });
   state.counters.naksSent += 1;
-  origin.askedAtMs = Math.min(origin.askedAtMs, now.monotonicMs);
+  const sequence = ranges[0]?.[0];
+  if (sequence !== undefined) origin.timed ??= { sequence, askedAtMs: now.monotonicMs };
 }
 
 /** The first ranges that together hold at most `maxDots`. */

@@ -146,7 +146,6 @@ function joinCheckpoint(
   raiseBounds(state, now, facts);
   scheduleSweep(state, now);
   for (const pending of facts.pending) addPendingHorizon(state, now, pending);
-  state.joining.joined += 1;
   state.counters.checkpointsJoined += 1;
   if (state.phase === 'forgotten') return;
   if (state.phase !== 'member') notice(state, 'joined', { entries: entries.length });

@@ -130,9 +130,8 @@ export interface CoveredDots extends Origin {
   readonly ranges: readonly SequenceRange[];
 }
 
-/** R5: the entry of a key as it is *now*, with its true tag, for every covered dot. */
-export interface SyncEntryRecord {
-  readonly kind: 'entry';
+/** An entry of a checkpoint. */
+export interface CheckpointEntry {
   readonly key: Key;
   readonly timestamp: Timestamp;
   readonly id: PeerId;
@@ -141,6 +140,11 @@ export interface SyncEntryRecord {
   readonly entryKind: EntryKind;
   readonly expiresAt: number;
   readonly value: Uint8Array;
+}
+
+/** R5: the entry of a key as it is *now*, with its true tag, for every covered dot. */
+export interface SyncEntryRecord extends CheckpointEntry {
+  readonly kind: 'entry';
   readonly covers: readonly CoveredDots[];
 }
 
@@ -223,18 +227,6 @@ export interface PendingHorizon {
 /** R10: give me a checkpoint; the sender's incarnation is to be recorded first. */
 export interface JoinMessage {
   readonly kind: 'join';
-}
-
-/** An entry of a checkpoint. */
-export interface CheckpointEntry {
-  readonly key: Key;
-  readonly timestamp: Timestamp;
-  readonly id: PeerId;
-  readonly incarnation: Incarnation;
-  readonly sequence: number;
-  readonly entryKind: EntryKind;
-  readonly expiresAt: number;
-  readonly value: Uint8Array;
 }
 
 /** Rows of one origin's update table, from one sequence on: of what is had above a gap. */

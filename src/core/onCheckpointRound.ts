@@ -24,7 +24,7 @@ import { waitFor, type OpenRound, type RoundAnswer } from './rounds.ts';
 import { sendControl } from './send.ts';
 import { buildHave, noteIncarnation, type PeerState } from './state.ts';
 import { jittered, schedule } from './timers.ts';
-import { originKey, type Incarnation, type Origin, type PeerId, type Timestamp } from './types.ts';
+import { originKey, toOrigins, type Incarnation, type Origin, type PeerId, type Timestamp } from './types.ts';
 
 /** Whether a round is due is looked at so often, milliseconds. */
 const LOOK_EVERY_MS = 100;
@@ -146,10 +146,6 @@ function ask(state: PeerState, now: Now, round: OpenRound): void {
     if (!round.answers.has(id)) sendControl(state, id, message, 'committed');
 }
 
-function toOrigins(incarnations: ReadonlyMap<PeerId, Incarnation>): Origin[] {
-  return Array.from(incarnations, ([id, incarnation]) => ({ id, incarnation }));
-}
-
 /** R6.2, first half: what a member does before it answers. All of it is durable before the answer leaves. */
 function fenceAndPromise(state: PeerState, now: Now, incarnations: readonly Origin[]): void {
   for (const { id, incarnation } of incarnations) raiseFence(state, id, incarnation);
@@ -217,6 +213,7 @@ export function takeAnswer(
 ): void {
   const { round } = state;
   if (round?.number !== number || state.phase !== 'member') return;
+  if (round.membershipHash !== state.membershipHash) return; // R6.1: one list among all, to the end; the timer gives it up
   if (round.incarnations.get(from.id) !== from.incarnation) return;
   if (isBoundAhead(state, now, promised)) return; // section 8: asked again, until time has passed
   if (from.id !== state.self.id && !learnFacts(state, now, have)) return;

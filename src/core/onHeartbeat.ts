@@ -95,7 +95,7 @@ function askIfTrimmed(state: PeerState, now: Now): void {
   const lowest = new Map<OriginKey, number>();
   const donors: PeerId[] = [];
   for (const view of state.peers.values()) {
-    if (!view.isLive || view.phase !== 'member') continue;
+    if (!view.isLive || view.phase !== 'member' || view.isSeparate) continue;
     if (view.vectorHash === ownHash) continue; // it lacks the same
     if (!view.hasReported) return; // it may still have the rows
     donors.push(view.id);

@@ -20,8 +20,8 @@ export interface OriginState extends Origin {
   askAgainAtMs: number;
   /** NAKs since anything missing arrived. */
   silentTries: number;
-  /** Monotonic milliseconds of the first NAK since anything missing arrived; Infinity when none waits for its answer. */
-  askedAtMs: number;
+  /** One dot that was asked for, and when first, monotonic milliseconds: its arrival tells how long answers take. */
+  timed: { readonly sequence: number; readonly askedAtMs: number } | undefined;
   /** How long answers to NAKs take of late, milliseconds. */
   repairDelayMs: number;
   /** True when `have` or `trim` changed in this turn. */
@@ -47,7 +47,7 @@ export function createOriginState(origin: Origin, have: HaveSet = createHaveSet(
     askFreshAtMs: Infinity,
     askAgainAtMs: Infinity,
     silentTries: 0,
-    askedAtMs: Infinity,
+    timed: undefined,
     repairDelayMs: 0,
     isDirty: false,
     hash: 0,

@@ -16,15 +16,13 @@ export interface Joining {
   /** Of the snapshot whose parts are kept: its number, the parts so far, their bytes. */
   snapshot: number;
   parts: CheckpointMessage[];
+  bytes: number;
   /** History that the checkpoint should be of, if anybody has it; 0 for any. */
   lineage: number;
-  bytes: number;
   /** When a donor said that it has too much for a checkpoint, monotonic milliseconds. */
   readonly refusedMs: Map<PeerId, number>;
   /** Highest bound that others remember this peer to have promised. */
   owedPromise: number;
-  /** Checkpoints joined by this process. */
-  joined: number;
 }
 
 export function createJoining(): Joining {
@@ -33,11 +31,10 @@ export function createJoining(): Joining {
     waitUntilMs: -Infinity,
     snapshot: 0,
     parts: [],
-    lineage: 0,
     bytes: 0,
+    lineage: 0,
     refusedMs: new Map(),
     owedPromise: 0,
-    joined: 0,
   };
 }
 

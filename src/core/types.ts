@@ -72,6 +72,10 @@ export function originKey(id: PeerId, incarnation: Incarnation): OriginKey {
   return `${id}/${incarnation}` as OriginKey;
 }
 
+export function toOrigins(incarnations: ReadonlyMap<PeerId, Incarnation>): Origin[] {
+  return Array.from(incarnations, ([id, incarnation]) => ({ id, incarnation }));
+}
+
 /**
  * The id that synthetic tombstones carry, so that among tags at one timestamp they come last (R5): U+FFFF
  * sorts above every character a PeerId may hold.

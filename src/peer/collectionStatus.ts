@@ -32,9 +32,9 @@ export interface CollectionStatus {
 
 /**
  * silent: not heard. deaf: heard, but does not hear this peer. joining: has to catch up first. members: has another list of members.
- * unanswered: has not answered this round.
+ * apart: was started apart from this peer (lineage.ts). unanswered: has not answered this round.
  */
-export type WaitingWhy = 'silent' | 'deaf' | 'joining' | 'members' | 'unanswered';
+export type WaitingWhy = 'silent' | 'deaf' | 'joining' | 'members' | 'apart' | 'unanswered';
 
 interface Amount {
   readonly count: number;
@@ -80,6 +80,7 @@ function whyWaiting(state: PeerState, now: Now, id: PeerId): WaitingWhy {
   if (view === undefined || !isHeard(state, view, now)) return 'silent';
   if (view.phase !== 'member') return 'joining';
   if (view.membershipHash !== state.membershipHash) return 'members';
+  if (view.isSeparate) return 'apart';
   return view.hearsUs ? 'unanswered' : 'deaf';
 }
 

@@ -29,6 +29,8 @@ export interface MemberStatus {
   readonly multicast: boolean;
   /** Whether it takes part, by its last KEEPALIVE; null if never heard. */
   readonly phase: string | null;
+  /** It was started apart from this peer, and both hold data: nothing passes between them. */
+  readonly apart: boolean;
   /** Its have-set equalled ours at its last KEEPALIVE. */
   readonly converged: boolean;
   /** Same servers.txt, by hash. */
@@ -119,6 +121,7 @@ function buildMembers(state: PeerState, now: Now): MemberStatus[] {
     hearsMe: view.hearsUs,
     multicast: view.hearsOurMulticast && view.lastMulticastMs >= sinceMs,
     phase: Number.isFinite(view.lastHeardMs) ? view.phase : null,
+    apart: view.isSeparate,
     converged: view.vectorHash === ownHash,
     sameServers: view.serversHash === state.serversHash,
     clockOffsetMs: Math.round(view.wallOffsetMs),

@@ -146,7 +146,17 @@ describe('a status report', () => {
     assert.equal(remark('deaf'), `${text}beta does not hear this peer`);
     assert.equal(remark('joining'), `${text}beta is joining`);
     assert.equal(remark('members'), `${text}beta has another list of members`);
+    assert.equal(remark('apart'), `${text}beta was started apart from this peer`);
     assert.equal(remark('unanswered'), `${text}beta has not answered yet`);
+  });
+
+  it('says that nothing passes between peers that were started apart, and what to do', () => {
+    const remarks = listRemarks(
+      'alpha',
+      report({ members: [member('beta', { apart: true }), member('gamma')] }),
+    );
+    assert.equal(remarks.length, 1);
+    assert.match(remarks[0] ?? '', /^alpha and beta were started apart.*empty data directory$/);
   });
 
   it('hears all only when every other is alive and heard both ways', () => {

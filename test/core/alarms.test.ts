@@ -1,23 +1,16 @@
 /** R4's alarms: an update that came too late somewhere is stamped anew, whatever was lost or refused on the way. */
 import assert from 'node:assert/strict';
 import { TICKS_PER_MS, timestampOf } from '../../src/core/clock.ts';
-import type { Message } from '../../src/core/messages.ts';
 import { defaultLimits, defaultSettings, type CoreSettings } from '../../src/core/settings.ts';
-import type { PeerId, Timestamp } from '../../src/core/types.ts';
-import { Cluster } from './cluster.ts';
+import type { Key, PeerId, Timestamp } from '../../src/core/types.ts';
+import type { Cluster } from './cluster.ts';
+import { sent, THREE, three } from './three.ts';
 
-const THREE = ['alpha', 'beta', 'gamma'];
 const SETTINGS = { ...defaultSettings, gcIntervalMs: 1e9 };
-
-function established(settings: CoreSettings = SETTINGS): Cluster {
-  const cluster = new Cluster(THREE, 1, settings);
-  cluster.run(1000);
-  return cluster;
-}
 
 /** Three peers, of which beta and gamma have a horizon that is `aheadMs` ahead of alpha's clock, and know of no key. */
 function withHorizonAhead(aheadMs: number, settings: CoreSettings = SETTINGS): Cluster {
-  const cluster = established(settings);
+  const cluster = three(settings);
   for (const id of ['beta', 'gamma']) {
     const { state, disk } = cluster.at(id);
     state.horizon = (timestampOf(cluster.now(cluster.at(id)).wallMs) + aheadMs * TICKS_PER_MS) as Timestamp;
@@ -25,10 +18,6 @@ function withHorizonAhead(aheadMs: number, settings: CoreSettings = SETTINGS): C
   }
   cluster.sent.length = 0;
   return cluster;
-}
-
-function sent(cluster: Cluster, kind: Message['kind'], from?: string) {
-  return cluster.sent.filter((one) => one.message.kind === kind && (from === undefined || one.from === from));
 }
 
 function assertEverywhere(cluster: Cluster, key: string, value: string): void {
@@ -41,28 +30,18 @@ function assertEverywhere(cluster: Cluster, key: string, value: string): void {
 
 describe('an update that came too late', () => {
   it('is stamped anew by its origin when told of it, if it is still the newest there', () => {
-    const cluster = established();
+    const cluster = three(SETTINGS);
     cluster.write('alpha', 'k', 'late');
     cluster.run(20);
-    const { self } = cluster.at('alpha').state;
-    cluster.deliver('beta', 'alpha', {
-      kind: 'alarm',
-      incarnation: self.incarnation,
-      sequence: 1,
-      key: 'k' as never,
-      horizon: 1 as Timestamp,
-    });
+    const { incarnation } = cluster.at('alpha').state.self;
+    const key = 'k' as Key;
+    const alarm = { kind: 'alarm', incarnation, sequence: 1, key, horizon: 1 as Timestamp } as const;
+    cluster.deliver('beta', 'alpha', alarm);
     cluster.run(20);
     assert.equal(cluster.at('alpha').state.own.have.contiguous, 2);
     for (const id of THREE) assert.equal(cluster.read(id, 'k'), 'late');
     // Told again of the old dot: what stands there now is another.
-    cluster.deliver('beta', 'alpha', {
-      kind: 'alarm',
-      incarnation: self.incarnation,
-      sequence: 1,
-      key: 'k' as never,
-      horizon: 1 as Timestamp,
-    });
+    cluster.deliver('beta', 'alpha', alarm);
     cluster.run(20);
     assert.equal(cluster.at('alpha').state.own.have.contiguous, 2);
   });

@@ -1,22 +1,7 @@
 /** R7 and R10: what is dropped of an outdated incarnation, who is told, and what it does then. */
 import assert from 'node:assert/strict';
-import type { Message } from '../../src/core/messages.ts';
-import { defaultSettings } from '../../src/core/settings.ts';
 import type { Incarnation, PeerId, Timestamp } from '../../src/core/types.ts';
-import { Cluster } from './cluster.ts';
-
-const THREE = ['alpha', 'beta', 'gamma'];
-const QUICK = { ...defaultSettings, gcIntervalMs: 1000 };
-
-function three(settings = QUICK, isEstablished = true): Cluster {
-  const cluster = new Cluster(THREE, 1, settings, isEstablished);
-  cluster.run(1000);
-  return cluster;
-}
-
-function sent(cluster: Cluster, kind: Message['kind'], from?: string) {
-  return cluster.sent.filter((one) => one.message.kind === kind && (from === undefined || one.from === from));
-}
+import { sent, three } from './three.ts';
 
 describe('R7, fences', () => {
   it('drop every message of an incarnation below, and tell its sender, not too often', () => {

@@ -1,24 +1,12 @@
 /** Checkpoint rounds, the join gate and dropping, one rule at a time. */
 import assert from 'node:assert/strict';
 import { learnMembers } from '../../src/core/members.ts';
-import type { Message, PreparedMessage } from '../../src/core/messages.ts';
+import type { PreparedMessage } from '../../src/core/messages.ts';
 import { defaultLimits, defaultSettings } from '../../src/core/settings.ts';
 import type { Incarnation, PeerId, Timestamp } from '../../src/core/types.ts';
 import { findBrokenInvariants } from '../../src/core/invariants.ts';
+import { QUICK, sent, THREE, three } from './three.ts';
 import { Cluster } from './cluster.ts';
-
-const THREE = ['alpha', 'beta', 'gamma'];
-const QUICK = { ...defaultSettings, gcIntervalMs: 1000 };
-
-function three(settings = QUICK, isEstablished = true): Cluster {
-  const cluster = new Cluster(THREE, 1, settings, isEstablished);
-  cluster.run(1000);
-  return cluster;
-}
-
-function sent(cluster: Cluster, kind: Message['kind'], from?: string) {
-  return cluster.sent.filter((one) => one.message.kind === kind && (from === undefined || one.from === from));
-}
 
 function assertSound(cluster: Cluster): void {
   for (const member of cluster.members)
@@ -51,6 +39,22 @@ describe('checkpoint rounds', () => {
     cluster.write('alpha', 'k', 'tenth');
     cluster.run(1000);
     assert.ok(sent(cluster, 'prepare', 'alpha').length > 0);
+  });
+
+  it('do not end among members of a list that has grown meanwhile', () => {
+    const cluster = three({ ...defaultSettings, gcIntervalMs: 1e9, gcUpdateCount: 3 });
+    cluster.loses = (message) => message.kind === 'prepared';
+    for (const key of ['a', 'b', 'c']) cluster.write('alpha', key, 'v');
+    cluster.run(400);
+    const answers = sent(cluster, 'prepared').slice(-2);
+    assert.equal(new Set(answers.map(({ from }) => from)).size, 2);
+    const { state } = cluster.at('alpha');
+    learnMembers(state, { admitted: ['delta' as PeerId], forgotten: [] });
+    for (const { from, message } of answers) cluster.deliver(from, 'alpha', message);
+    assert.equal(state.rounds.finished, 0);
+    cluster.run(1000);
+    assert.equal(sent(cluster, 'commit').length, 0);
+    assert.deepEqual([...state.rounds.waitingFor.keys()].includes('delta' as PeerId), true);
   });
 
   it('wait for a member that is down, and say for whom', () => {

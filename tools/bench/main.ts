@@ -19,6 +19,7 @@ import { findRedis } from './redisServers.ts';
 import { formatGate, judgeGate, print, printPart } from './report.ts';
 import type { PartResult } from './report.ts';
 import { runVisibility } from './visibility.ts';
+import { runTool } from '../runTool.ts';
 import { Workspace } from './workspace.ts';
 
 interface Part {
@@ -144,13 +145,4 @@ async function main(): Promise<void> {
   }
 }
 
-try {
-  await main();
-} catch (error) {
-  process.stderr.write(
-    `bench failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-  );
-  process.exitCode = 1;
-}
-// Connections that a failed part left open must not keep the process.
-process.exit();
+await runTool('bench', main);

@@ -19,6 +19,7 @@ import { describeSettings, FULL, makePlan, SHORT, type Plan } from './plan.ts';
 import { drawPage, drawSvg, type PlotFacts } from './plot.ts';
 import { formatBars, formatCount, formatExtremes, formatSamples, formatVerdict } from './report.ts';
 import type { Sample } from './samples.ts';
+import { runTool } from '../runTool.ts';
 import type { Verdict } from './verdicts.ts';
 
 const SAMPLES = 100;
@@ -157,13 +158,4 @@ async function main(): Promise<void> {
   }
 }
 
-try {
-  await main();
-} catch (error) {
-  process.stderr.write(
-    `memory failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-  );
-  process.exitCode = 1;
-}
-// What a failed run still waits for must not keep the process.
-process.exit();
+await runTool('memory', main);

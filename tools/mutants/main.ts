@@ -75,26 +75,30 @@ function formatTable(rows: readonly (readonly string[])[]): string {
     .join('\n');
 }
 
-/** Several judges at once, each with every so manieth mutant, a copy of the build and a child of its own. Answers in the order of the mutants. */
+/** Several judges at once, each with every so manieth mutant and a child of its own. Answers in the order of the mutants. */
 async function judgeAll(seeds: number, mutants: readonly Mutant[]): Promise<readonly Judgement[]> {
   const judgements: Judgement[] = [];
   let done = 0;
-  const judgeShare = async (first: number): Promise<void> => {
-    const judge = await Judge.create({ seeds, hangMs: HANG_MS });
-    try {
-      const share = mutants.filter((_, at) => at % JUDGES === first);
-      for (const [at, planted] of (await plantAll(judge, share)).entries()) {
-        const judgement = await judge.judge(planted);
-        judgements[first + at * JUDGES] = judgement;
-        done += 1;
-        process.stderr.write(`${done}/${mutants.length} ${rowOf(judgement).slice(0, 3).join(' | ')}\n`);
-      }
-    } finally {
-      await judge.close();
+  const judges = await Promise.all(
+    Array.from({ length: JUDGES }, () => Judge.create({ seeds, hangMs: HANG_MS })),
+  );
+  const judgeShare = async (judge: Judge, planted: readonly Planted[], first: number): Promise<void> => {
+    for (let at = first; at < planted.length; at += JUDGES) {
+      const one = planted[at];
+      if (one === undefined) return;
+      const judgement = await judge.judge(one);
+      judgements[at] = judgement;
+      done += 1;
+      process.stderr.write(`${done}/${mutants.length} ${rowOf(judgement).slice(0, 3).join(' | ')}\n`);
     }
   };
-  const outcomes = await Promise.allSettled(Array.from({ length: JUDGES }, (_, first) => judgeShare(first)));
-  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  try {
+    const [first] = judges;
+    const planted = first === undefined ? [] : await plantAll(first, mutants);
+    await Promise.all(judges.map((judge, at) => judgeShare(judge, planted, at)));
+  } finally {
+    await Promise.all(judges.map((judge) => judge.close()));
+  }
   return judgements;
 }
 
