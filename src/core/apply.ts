@@ -70,9 +70,15 @@ const AHEAD_NOTICE_INTERVAL_MS = 10_000;
 /** Counts a record that is refused because of its timestamp, and now and then tells of it. */
 export function refuseAhead(state: PeerState, now: Now, from: PeerId): void {
   state.counters.droppedAheadOfClock += 1;
-  if (now.monotonicMs - state.lastAheadNoticeMs < AHEAD_NOTICE_INTERVAL_MS) return;
+  if (isAheadNoticeDue(state, now))
+    state.effects.push({ kind: 'notice', name: 'recordAheadOfClock', detail: { from } });
+}
+
+/** Whether it is time to tell again that something is ahead of the clock. */
+export function isAheadNoticeDue(state: PeerState, now: Now): boolean {
+  if (now.monotonicMs - state.lastAheadNoticeMs < AHEAD_NOTICE_INTERVAL_MS) return false;
   state.lastAheadNoticeMs = now.monotonicMs;
-  state.effects.push({ kind: 'notice', name: 'recordAheadOfClock', detail: { from } });
+  return true;
 }
 
 /** Section 8: more than `maxDriftMs` ahead of max(own wall, median of the live walls). Refused whole. */
@@ -82,6 +88,16 @@ export function isAheadOfClock(state: PeerState, now: Now, timestamp: Timestamp)
 
 /** The last timestamp that is not ahead of the clock. */
 export function latestCredible({ medianOffsetMs, settings }: PeerState, now: Now): Timestamp {
-  const latestMs = now.wallMs + Math.max(0, medianOffsetMs) + settings.maxDriftMs;
-  return (timestampOf(latestMs) + TICKS_PER_MS - 1) as Timestamp;
+  return lastWithin(now.wallMs + Math.max(0, medianOffsetMs) + settings.maxDriftMs);
+}
+
+/** The last timestamp that is not ahead of every clock that was heard lately. */
+export function latestConceivable({ peers, settings }: PeerState, now: Now): Timestamp {
+  let aheadMs = 0;
+  for (const { wallOffsetMs } of peers.values()) aheadMs = Math.max(aheadMs, wallOffsetMs);
+  return lastWithin(now.wallMs + aheadMs + settings.maxDriftMs);
+}
+
+function lastWithin(wallMs: number): Timestamp {
+  return (timestampOf(wallMs) + TICKS_PER_MS - 1) as Timestamp;
 }

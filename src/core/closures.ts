@@ -50,6 +50,13 @@ export function isVoid(closures: Closures, id: PeerId, incarnation: Incarnation,
   return kept !== undefined && !containsSequence(kept, sequence);
 }
 
+/** What somebody else told, to be asked as one's own. */
+export function closuresFrom(reports: readonly ClosureReport[]): Closures {
+  const closures: Closures = new Map();
+  for (const report of reports) mergeClosure(closureOf(closures, report.id), report);
+  return closures;
+}
+
 export function buildClosureReports(closures: Closures): ClosureReport[] {
   return Array.from(closures, ([id, { closedBelow, foldedBelow, kept }]) => ({
     id,

@@ -30,6 +30,7 @@ export type NoticeName =
   | 'writeBelowHorizon'
   | 'serversDiffer'
   | 'mustJoin'
+  | 'joinWaits'
   | 'joined'
   | 'began'
   | 'startedApart'

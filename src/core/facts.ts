@@ -5,7 +5,7 @@
  * remember shows that this disk was rolled back (R10), and then nothing else may be concluded from what we have. I4: all of it
  * only grows. I7: no dot that is durable somewhere is void, for every member's durable have is in Q.
  */
-import { isAheadOfClock } from './apply.ts';
+import { isAheadOfClock, latestConceivable } from './apply.ts';
 import { closureOf, isFolded, keptOf, mergeClosure } from './closures.ts';
 import { addRanges, allRanges } from './haveSet.ts';
 import { beginLineage, settleLineage } from './lineage.ts';
@@ -22,34 +22,44 @@ import { originKey, type Incarnation, type PeerId, type Timestamp } from './type
 /** Horizons that wait at once: a later one says all that an earlier one said. */
 const MAX_PENDING_HORIZONS = 4;
 
-/** Takes in what `have` tells beside the vector. False when it shows that this peer must join first (R10). */
+/**
+ * Takes in what `have` tells beside the vector. False when this peer must join first (R10): what it has then may be void without its knowing,
+ * and that is settled by the join alone.
+ */
 export function learnFacts(state: PeerState, now: Now, have: HaveReport): boolean {
-  if (!learnPromises(state, now, have.promises)) return false;
+  if (!learnPromises(state, now, have.promises) || state.phase !== 'member') return false;
   learnClosures(state, now, have.closures);
   return true;
 }
 
-/**
- * False when a promise of this peer's own is told that it does not remember: its disk was rolled back (R10). Or the teller is defective; if the promise
- * is not to be believed yet that cannot be told apart, so nothing else that came with it is concluded from.
- */
+/** False when a promise of this peer's own is told that it does not remember: nothing else that came with it is concluded from. */
 export function learnPromises(state: PeerState, now: Now, promises: readonly PromiseReport[]): boolean {
   for (const { id, promised } of promises) {
-    if (id === state.self.id) {
-      if (promised <= state.promised) continue;
-      if (isBoundAhead(state, now, promised)) return false;
-      owe(state, promised);
-      enterJoining(state, 'its disk is older than what the others remember of it');
+    if (id !== state.self.id) learnPromise(state, now, id, promised);
+    else if (promised > state.promised) {
+      onPromiseForgotten(state, now, promised);
       return false;
     }
-    learnPromise(state, now, id, promised);
   }
   return true;
 }
 
-/** Others remember that this peer promised it (R10): once it has joined it is bound by it. */
+/**
+ * Others remember that this peer promised more than it knows of: its disk was rolled back (R10), or the teller is defective. Where no clock around is
+ * anywhere near that far it is the teller. Where one is, this one's may be slow: it takes no writes, and joins when its clock has come so far.
+ */
+export function onPromiseForgotten(state: PeerState, now: Now, promised: Timestamp): void {
+  if (promised > latestConceivable(state, now)) {
+    state.counters.promisesAhead += 1;
+    return;
+  }
+  owe(state, promised);
+  enterJoining(state, 'its disk is older than what the others remember of it');
+}
+
+/** Once it has joined it is bound by it. */
 export function owe({ joining }: PeerState, promised: Timestamp): void {
-  joining.owedPromise = Math.max(joining.owedPromise, promised);
+  joining.owedPromise = Math.max(joining.owedPromise, promised) as Timestamp;
 }
 
 /**

@@ -4,7 +4,7 @@
  * After a wipe, with its clock set back or its disk rolled back, a peer speaks with an incarnation or a promise that the others know to be
  * outdated. FENCED tells it what they know, at a bounded rate; what it does then is its own affair (R10). The forgotten are told likewise.
  */
-import { enterJoining, endIncarnation, isBoundAhead, owe } from './facts.ts';
+import { enterJoining, endIncarnation, onPromiseForgotten } from './facts.ts';
 import { becomeForgotten } from './members.ts';
 import type { FencedMessage } from './messages.ts';
 import { sendUnicast } from './send.ts';
@@ -45,10 +45,7 @@ export function onFenced(state: PeerState, now: Now, message: FencedMessage): vo
     becomeForgotten(state);
     return;
   }
-  if (message.promised > state.promised && !isBoundAhead(state, now, message.promised)) {
-    owe(state, message.promised);
-    enterJoining(state, 'its disk is older than what the others remember of it');
-  }
+  if (message.promised > state.promised) onPromiseForgotten(state, now, message.promised);
   if (message.incarnation <= state.self.incarnation) return;
   if (!isCredibleIncarnation(state, message.incarnation)) return;
   noteIncarnation(state, state.self.id, message.incarnation);

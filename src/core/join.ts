@@ -5,9 +5,9 @@
  * theirs, skipped if its dot is in my have, else taken. Then have, rows and waiting horizons are united, horizon, clock, promised bound,
  * fences and incarnations rise to the larger; the vector comes last, and all of it is one turn.
  */
-import { applyEntry, isAheadOfClock, latestCredible } from './apply.ts';
-import type { Now } from './clock.ts';
-import { isVoid } from './closures.ts';
+import { applyEntry, isAheadNoticeDue, isAheadOfClock, latestConceivable, latestCredible } from './apply.ts';
+import { TICKS_PER_MS, type Now } from './clock.ts';
+import { closuresFrom, isFolded, isVoid, keptOf, type Closures } from './closures.ts';
 import { dropEntry, dropRows, scheduleSweep } from './dropping.ts';
 import {
   addPendingHorizon,
@@ -33,7 +33,9 @@ import { touchOrigin } from './originState.ts';
 import { containsSequence } from './ranges.ts';
 import { addPart, expectFrom, isAskedOf, stopExpecting } from './spool.ts';
 import { isSettled, noteIncarnation, originOf, type PeerState } from './state.ts';
+import { stampAnew } from './write.ts';
 import {
+  compareTags,
   originKey,
   type Dot,
   type Entry,
@@ -127,15 +129,21 @@ function joinCheckpoint(
   parts: readonly CheckpointMessage[],
   facts: CheckpointFacts,
 ): void {
-  if (isBoundAhead(state, now, facts.horizon)) return; // a defective donor's, or every clock was set back: asked for again
+  const promised = facts.have.promises.find(({ id }) => id === state.self.id)?.promised ?? 0;
+  if (promised <= latestConceivable(state, now)) owe(state, promised as Timestamp);
+  const bound = Math.max(facts.horizon, state.joining.owedPromise) as Timestamp;
+  if (isBoundAhead(state, now, bound)) {
+    // Asked for again. Clocks were set back; or, if it is a horizon, the donor is defective.
+    const waitMs = Math.ceil((bound - latestCredible(state, now)) / TICKS_PER_MS);
+    if (isAheadNoticeDue(state, now)) notice(state, 'joinWaits', { waitMs });
+    return;
+  }
   const entries = parts.flatMap((part) => part.entries);
   learnMembers(state, facts.members); // first: of a forgotten id no incarnation is noted, whatever closed it
-  joinEntries(state, now, entries, facts);
+  const unknown = joinEntries(state, now, entries, facts);
   learnClosures(state, now, facts.have.closures);
-  for (const { id, promised } of facts.have.promises) {
+  for (const { id, promised } of facts.have.promises)
     if (id !== state.self.id) learnPromise(state, now, id, promised);
-    else if (!isBoundAhead(state, now, promised)) owe(state, promised);
-  }
   joinRows(
     state,
     parts.flatMap((part) => part.rows),
@@ -148,10 +156,11 @@ function joinCheckpoint(
   for (const pending of facts.pending) addPendingHorizon(state, now, pending);
   state.counters.checkpointsJoined += 1;
   if (state.phase === 'forgotten') return;
-  if (state.phase !== 'member') notice(state, 'joined', { entries: entries.length });
+  if (state.phase !== 'member') notice(state, 'joined', { entries: entries.length, kept: unknown.length });
   setLineage(state, facts.lineage);
   state.joining.lineage = 0;
   becomeMember(state);
+  for (const [key, entry] of unknown) stampAnew(state, now, key, entry);
 }
 
 /** R10: an operator says that this peer takes part with what its disk holds, for nobody is left to join from. */
@@ -164,20 +173,30 @@ export function bootstrap(state: PeerState): void {
   becomeMember(state);
 }
 
-/** R9, entry by entry. */
+/**
+ * R9, entry by entry. Answers the winners here that are *unknown*: void by what the donor knows of finished rounds, so that no member had them then and
+ * nobody would ever take them from here. Their disk was away while another process took part for this peer: a copy of the disk, or an older one.
+ * They are stamped anew after the join, for a client was told that they were written.
+ */
 function joinEntries(
   state: PeerState,
   now: Now,
   entries: readonly CheckpointEntry[],
   { horizon, have }: CheckpointFacts,
-): void {
+): readonly (readonly [Key, Entry])[] {
   const theirs = new Set<Key>();
   for (const { key } of entries) theirs.add(key);
   const gone: (readonly [Key, Entry])[] = [];
+  const unknown: (readonly [Key, Entry])[] = [];
   const isTheirs = createHaveLookup(have);
+  const closures = closuresFrom(have.closures);
   for (const [key, entry] of state.store.entries({})) {
     if (theirs.has(key)) continue;
     const isGone = entry.timestamp <= horizon;
+    if (isUnknown(state, closures, entry, !isGone)) {
+      unknown.push([key, entry]);
+      continue;
+    }
     // I9: "absent there, and its dot is in their have" says the same.
     if (entry.kind === 'value' && isGone !== isTheirs(entry)) state.counters.joinDisagreements += 1;
     if (isGone) gone.push([key, entry]);
@@ -189,10 +208,30 @@ function joinEntries(
   for (const { key, entryKind, ...rest } of entries) {
     const present = state.store.readEntry(key);
     if (present === undefined && isDropped(state, entryKind, rest)) continue;
+    if (present !== undefined && compareTags(present, rest) > 0) {
+      if (isUnknown(state, closures, present, true)) unknown.push([key, present]);
+      continue;
+    }
     const entry = { ...rest, kind: entryKind };
     if (isAheadOfClock(state, now, entry.timestamp)) applyAhead(state, key, entry);
     else applyEntry(state, key, entry);
   }
+  return unknown;
+}
+
+/**
+ * Whether nobody has an update of this disk. Of an incarnation that was folded while the disk was away the donor has, or has had, all that was kept: so it
+ * is unknown if nothing there covers it. (At or below the horizon a tombstone may have covered it: not to be told apart, and gone it stays.)
+ */
+function isUnknown(
+  { closures: mine }: PeerState,
+  theirs: Closures,
+  { kind, id, incarnation, sequence }: Entry,
+  isUncovered: boolean,
+): boolean {
+  if (kind === 'synthetic') return false;
+  if (isVoid(theirs, id, incarnation, sequence)) return true;
+  return isUncovered && isFolded(theirs, id, incarnation) && !isFolded(mine, id, incarnation);
 }
 
 /**
@@ -258,6 +297,10 @@ function joinVector(state: PeerState, { have }: CheckpointFacts): void {
     touchOrigin(origin);
     if (isNews) dropRows(state, origin, contiguous);
   }
+  // Among the rows of closed incarnations may be some of void dots: nobody is to be served from those.
+  for (const origin of state.origins.values())
+    if (keptOf(state.closures, origin.id, origin.incarnation) !== undefined)
+      dropRows(state, origin, origin.have.contiguous);
 }
 
 /**

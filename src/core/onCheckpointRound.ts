@@ -252,7 +252,7 @@ export function onCommit(state: PeerState, now: Now, message: CommitMessage): vo
 
 /** R6.4: the facts of a finished round, in whatever order rounds are heard of. */
 function takeCommit(state: PeerState, now: Now, { horizon, known, closures, promises }: CommitMessage): void {
-  if (!learnPromises(state, now, promises)) return;
+  if (!learnPromises(state, now, promises) || state.phase !== 'member') return;
   learnClosures(state, now, closures);
   for (const { id, incarnation, trim } of known) {
     const origin = state.origins.get(originKey(id, incarnation));

@@ -6,7 +6,7 @@
  */
 import type { CheckpointMessage } from './messages.ts';
 import type { CoreLimits } from './settings.ts';
-import type { Origin, PeerId } from './types.ts';
+import type { Origin, PeerId, Timestamp } from './types.ts';
 
 export interface Joining {
   /** The process whose checkpoint is awaited. */
@@ -22,7 +22,7 @@ export interface Joining {
   /** When a donor said that it has too much for a checkpoint, monotonic milliseconds. */
   readonly refusedMs: Map<PeerId, number>;
   /** Highest bound that others remember this peer to have promised. */
-  owedPromise: number;
+  owedPromise: Timestamp;
 }
 
 export function createJoining(): Joining {
@@ -34,7 +34,7 @@ export function createJoining(): Joining {
     bytes: 0,
     lineage: 0,
     refusedMs: new Map(),
-    owedPromise: 0,
+    owedPromise: 0 as Timestamp,
   };
 }
 

@@ -161,7 +161,12 @@ export function onAlarm(state: PeerState, now: Now, from: PeerId, message: Alarm
   }
   if (findWriteRefusal(state, now) !== undefined) return; // likewise
   state.clock = Math.max(state.clock, horizon) as Timestamp;
-  stamp(state, now, key, entry.kind === 'value' ? entry.value : undefined);
+  stampAnew(state, now, key, entry);
+}
+
+/** What a key holds becomes a new update of this peer: the old one is of no use to the others. */
+export function stampAnew(state: PeerState, now: Now, key: Key, { kind, value }: Entry): void {
+  stamp(state, now, key, kind === 'value' ? value : undefined);
   state.isTurnFast = false;
   state.counters.writesRestamped += 1;
 }

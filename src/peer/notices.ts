@@ -46,7 +46,17 @@ export function describeNotice(
     case 'mustJoin':
       return { level: 'warn', text: `this peer takes no writes until it has joined: ${detail['why']}` };
     case 'joined':
-      return { level: 'info', text: `joined: ${detail['entries']} entries came with a checkpoint` };
+      return {
+        level: 'info',
+        text: `joined: ${detail['entries']} entries came with a checkpoint${describeKept(detail['kept'])}`,
+      };
+    case 'joinWaits':
+      return {
+        level: 'warn',
+        text:
+          `this peer joins in ${detail['waitMs']} ms, or as soon as its clock is set right (NTP): the others' checkpoint, or what it promised ` +
+          'before its disk was put back, is so far ahead of the clocks here',
+      };
     case 'began':
       return { level: 'info', text: 'no peer has any data: this one begins' };
     case 'startedApart':
@@ -85,4 +95,9 @@ export function describeNotice(
     default:
       return assertNever(notice.name);
   }
+}
+
+/** Writes that only this peer's disk had, and that it wrote again. */
+function describeKept(kept: string | number | undefined): string {
+  return Number(kept ?? 0) === 0 ? '' : `; ${kept} that only this disk had were written again`;
 }

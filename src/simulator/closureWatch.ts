@@ -41,7 +41,7 @@ export function createClosureWatch(): ClosureWatch {
   /** I7: what a peer takes for void from now on no member has. One that has a row has the dot. */
   function assertNobodyHasVoid(world: World, peer: VirtualPeer, id: PeerId): void {
     for (const written of world.truth.all()) {
-      if (written.entry.id !== id || !isVoidAt(peer, written)) continue;
+      if (written.entry.id !== id || written.isOutside || !isVoidAt(peer, written)) continue;
       const { origin, sequence } = written;
       for (const other of membersUp(world))
         if (other.disk.store.readRow(origin, sequence) !== undefined) throw broken(peer, other, written);
@@ -72,7 +72,7 @@ export function createClosureWatch(): ClosureWatch {
         if (!world.ids.includes(state.self.id)) return;
         for (const { origin, sequence } of touched.rows) {
           const written = world.truth.find(origin, sequence);
-          if (written !== undefined) assertVoidNowhere(world, peer, written);
+          if (written?.isOutside === false) assertVoidNowhere(world, peer, written);
         }
       },
     },

@@ -62,7 +62,7 @@ export class Operator {
     if (twin === undefined) return;
     this.#world.note(id, 'twin ends');
     this.#ports.machines.twins.delete(id);
-    if (twin.isRunning) this.#world.truth.loseDisk(id, twin.state.self.incarnation);
+    for (const incarnation of twin.incarnations) this.#world.truth.loseDisk(id, incarnation);
     twin.crash('process');
   }
 

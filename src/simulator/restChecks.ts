@@ -15,6 +15,7 @@ import { sniff } from './sniffer.ts';
 import type { VirtualPeer } from './virtualPeer.ts';
 import type { Checker, Observer } from './checker.ts';
 import type { ClosureWatch } from './closureWatch.ts';
+import type { Written } from './truth.ts';
 import type { World } from './world.ts';
 
 /** Heartbeat periods of silence asked for. */
@@ -149,7 +150,7 @@ export function createRestChecks(watch: ClosureWatch): Checker {
       const [first] = world.peers;
       if (first === undefined) return;
       const expected = foldSurvivors(world, first, watch);
-      for (const peer of world.peers) assertHolds(peer, expected);
+      for (const peer of world.peers) assertHolds(world, peer, expected);
       assertAcknowledged(world, first, watch);
     },
   };
@@ -168,7 +169,7 @@ function foldSurvivors(world: World, holder: VirtualPeer, watch: ClosureWatch): 
 }
 
 /** The newest survivor of each key, or nothing, or a stand-in, where that is a tombstone that may have gone (R8). */
-function assertHolds(peer: VirtualPeer, expected: ReadonlyMap<Key, Entry>): void {
+function assertHolds(world: World, peer: VirtualPeer, expected: ReadonlyMap<Key, Entry>): void {
   const wrong = (key: Key, held: Entry | undefined, wanted: Entry | undefined): BrokenInvariant =>
     new BrokenInvariant(
       'last writer',
@@ -177,9 +178,11 @@ function assertHolds(peer: VirtualPeer, expected: ReadonlyMap<Key, Entry>): void
   for (const [key, wanted] of expected) {
     const held = peer.disk.store.readEntry(key);
     if (held !== undefined && compareTags(held, wanted) === 0) continue;
-    const isGone = wanted.kind === 'tombstone' && (held === undefined || held.kind === 'synthetic');
-    if (!isGone || wanted.timestamp > Math.max(peer.state.horizon, held?.timestamp ?? 0))
-      throw wrong(key, held, wanted);
+    const isGone = held === undefined || held.kind === 'synthetic';
+    const bound = Math.max(peer.state.horizon, held?.timestamp ?? 0);
+    if (isGone && wanted.kind === 'tombstone' && wanted.timestamp <= bound) continue;
+    // A tombstone that is lost with all who had it may have been told of as an absence before (R5).
+    if (!isGone || !world.truth.hasDroppable(key, wanted, bound, 'lost')) throw wrong(key, held, wanted);
   }
   for (const [key, held] of peer.disk.store.entries({}))
     if (!expected.has(key)) throw wrong(key, held, undefined);
@@ -194,9 +197,24 @@ function assertAcknowledged(world: World, holder: VirtualPeer, watch: ClosureWat
   for (const written of world.truth.all()) {
     const { key, origin, sequence, level, isAcknowledged, isOnLostDisk } = written;
     if (!isAcknowledged || level !== 'durable' || isOnLostDisk || watch.survives(holder, written)) continue;
+    if (written.isOutside && isWrittenAgain(world, written)) continue;
     throw new BrokenInvariant(
       'R1',
       `${key} (${origin}/${sequence}) was acknowledged as durable and is nowhere`,
     );
   }
+}
+
+/** What a disk had that was away while another process took part for its peer is stamped anew when it joins (R9). */
+function isWrittenAgain(world: World, { key, entry }: Written): boolean {
+  for (const later of world.truth.all())
+    if (
+      later.key === key &&
+      later.entry.id === entry.id &&
+      later.entry.timestamp > entry.timestamp &&
+      later.entry.kind === entry.kind &&
+      Buffer.compare(later.entry.value, entry.value) === 0
+    )
+      return true;
+  return false;
 }

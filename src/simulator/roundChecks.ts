@@ -14,7 +14,6 @@ import { originKey } from '../core/types.ts';
 import type { Origin, PeerId, VectorEntry } from '../core/types.ts';
 import { BrokenInvariant } from './brokenInvariant.ts';
 import type { Checker } from './checker.ts';
-import type { Written } from './truth.ts';
 import type { VirtualDisk } from './virtualDisk.ts';
 import type { VirtualPeer } from './virtualPeer.ts';
 import type { World } from './world.ts';
@@ -36,8 +35,6 @@ interface Lapse {
 export function createRoundChecks(): Checker {
   const seenBy = new WeakMap<PeerState, Seen>();
   const lapses = new Map<string, Lapse>();
-  /** Updates that nothing is promised about. */
-  const outside = new WeakSet<Written>();
 
   function seenOf(state: PeerState): Seen {
     const known = seenBy.get(state);
@@ -70,7 +67,7 @@ export function createRoundChecks(): Checker {
       if (entry.id !== self.id || entry.incarnation !== self.incarnation) continue;
       if (isForgetful(peer)) {
         const written = world.truth.find(own.key, entry.sequence);
-        if (written !== undefined) outside.add(written);
+        if (written !== undefined) written.isOutside = true;
         continue;
       }
       for (const other of membersUp(world)) {
@@ -87,7 +84,7 @@ export function createRoundChecks(): Checker {
   function checkHorizon(world: World, { address, state }: VirtualPeer, above: number): void {
     for (const written of world.truth.all()) {
       const { origin, sequence, key, entry } = written;
-      if (entry.timestamp <= above || entry.timestamp > state.horizon || outside.has(written)) continue;
+      if (entry.timestamp <= above || entry.timestamp > state.horizon || written.isOutside) continue;
       const { id, incarnation } = entry;
       if (isFolded(state.closures, id, incarnation) || isVoid(state.closures, id, incarnation, sequence))
         continue;

@@ -75,8 +75,8 @@ export function openRun(
     hashing: options.hashing,
     checkers: [
       createStepChecks(),
+      createRoundChecks(), // before those that ask which updates rounds promise nothing of
       watch.checker,
-      createRoundChecks(),
       createRestChecks(watch),
       ...(options.checkers ?? []),
     ],

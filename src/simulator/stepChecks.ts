@@ -183,13 +183,18 @@ function checkRow(world: World, peer: VirtualPeer, origin: OriginKey, sequence: 
   const entry = peer.disk.store.readEntry(key);
   const isCovered =
     entry === undefined
-      ? world.truth.hasDroppable(key, truth.entry, peer.state.horizon)
+      ? world.truth.hasDroppable(key, truth.entry, peer.state.horizon) || isTooLate(peer, truth)
       : compareTags(entry, truth.entry) >= 0;
   if (!isCovered)
     throw new BrokenInvariant(
       'I2',
       `${peer.address} recorded ${name} of ${key} without an entry that covers it`,
     );
+}
+
+/** R4: what a process stamped below a promise that its disk does not know of is recorded, not applied, until it is stamped anew. */
+function isTooLate({ state }: VirtualPeer, { entry, isOutside }: Written): boolean {
+  return isOutside && entry.timestamp <= state.horizon;
 }
 
 /** I2 of every dot that is had: a checkpoint's come without rows. */

@@ -20,6 +20,8 @@ export interface Written {
   isAcknowledged: boolean;
   /** The disk it was promised on is gone for good. */
   isOnLostDisk: boolean;
+  /** Made by a process that cannot know what its id has promised: a second one, or one on an older disk (R10). Rounds promise nothing of it. */
+  isOutside: boolean;
   readonly atMs: number;
 }
 
@@ -33,8 +35,8 @@ export interface Truth {
   find(origin: OriginKey, sequence: number): Written | undefined;
   /** Throws I1 unless the entry is exactly what its origin wrote. */
   assertTrue(holder: string, key: Key, entry: Entry): void;
-  /** Whether a tombstone of the key, at least as large as the tag and at or below the horizon, was ever written (R8 may have dropped it). */
-  hasDroppable(key: Key, tag: Tag, horizon: number): boolean;
+  /** Whether a tombstone of the key, at least as large as the tag and at or below the horizon, was ever written (R8 may have dropped it); with `lost`, on a disk that is gone. */
+  hasDroppable(key: Key, tag: Tag, horizon: number, whose?: 'lost'): boolean;
   /** Every update of every origin, in order within one origin. */
   all(): IterableIterator<Written>;
   count(): number;
@@ -42,7 +44,7 @@ export interface Truth {
 
 export function createTruth(): Truth {
   const byOrigin = new Map<OriginKey, Written[]>();
-  const tombstones = new Map<Key, Entry[]>();
+  const tombstones = new Map<Key, Written[]>();
   let count = 0;
 
   function find(origin: OriginKey, sequence: number): Written | undefined {
@@ -74,13 +76,14 @@ export function createTruth(): Truth {
         level: 'fast',
         isAcknowledged: false,
         isOnLostDisk: false,
+        isOutside: false,
         atMs,
       };
       written.push(note);
       if (entry.kind === 'tombstone') {
         const ofKey = tombstones.get(key);
-        if (ofKey === undefined) tombstones.set(key, [entry]);
-        else ofKey.push(entry);
+        if (ofKey === undefined) tombstones.set(key, [note]);
+        else ofKey.push(note);
       }
       count += 1;
       return note;
@@ -108,8 +111,11 @@ export function createTruth(): Truth {
       if (!isSame)
         throw new BrokenInvariant('I1', `${holder} holds another ${name} of ${key} than was written`);
     },
-    hasDroppable: (key, tag, horizon) =>
-      (tombstones.get(key) ?? []).some((entry) => entry.timestamp <= horizon && compareTags(entry, tag) >= 0),
+    hasDroppable: (key, tag, horizon, whose) =>
+      (tombstones.get(key) ?? []).some(
+        ({ entry, isOnLostDisk }) =>
+          entry.timestamp <= horizon && compareTags(entry, tag) >= 0 && (whose === undefined || isOnLostDisk),
+      ),
     *all() {
       for (const written of byOrigin.values()) yield* written;
     },

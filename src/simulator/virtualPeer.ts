@@ -10,14 +10,14 @@ import type { Now } from '../core/clock.ts';
 import type { Channel } from '../core/messages.ts';
 import type { CoreSettings } from '../core/settings.ts';
 import type { PeerState } from '../core/state.ts';
-import type { PeerId } from '../core/types.ts';
+import type { Incarnation, PeerId } from '../core/types.ts';
 import { Faults } from '../peer/faults.ts';
 import type { PacketSource, Transport } from '../peer/ports.ts';
 import { Runtime } from '../peer/runtime.ts';
 import type { NoticeEffect } from '../peer/runtime.ts';
 import { createEnvelope } from '../wire/envelope.ts';
 import type { Hashing } from '../wire/hash.ts';
-import { between, openStream } from './random.ts';
+import { between } from './random.ts';
 import type { RandomStream } from './random.ts';
 import { createTouched, noteWrites } from './touched.ts';
 import type { Touched } from './touched.ts';
@@ -33,7 +33,8 @@ const SOCKET_BYTES = 4 * 1024 * 1024;
 const CLUSTER_ID = 'simulation';
 
 export interface VirtualPeerPorts {
-  readonly seed: number;
+  /** The stream of chance of a concern, begun once a run: a second twin goes on where the first stopped, or both would draw one incarnation. */
+  readonly stream: (concern: string) => RandomStream;
   readonly hashing: Hashing;
   readonly nowMs: () => number;
   /** Runs `run` in so many virtual milliseconds. */
@@ -80,6 +81,7 @@ export class VirtualPeer {
   #life = 0;
   #isPaused = false;
   #spokenIncarnation = 0;
+  readonly #incarnations: Incarnation[] = [];
   #waiting: Waiting = { timers: [], packets: [], packetBytes: 0 };
   #soon: (() => void)[] = [];
 
@@ -88,12 +90,11 @@ export class VirtualPeer {
     this.#ports = ports;
     this.id = options.id;
     this.address = options.address;
-    this.#random = openStream(ports.seed, `peer ${options.address}`);
-    this.#loop = openStream(ports.seed, `loop ${options.address}`);
-    this.#stray = openStream(ports.seed, `stray ${options.address}`);
+    this.#random = ports.stream(`peer ${options.address}`);
+    this.#loop = ports.stream(`loop ${options.address}`);
+    this.#stray = ports.stream(`stray ${options.address}`);
     this.#disk =
-      disk ??
-      openVirtualDisk({ after: ports.after, random: openStream(ports.seed, `disk ${options.address}`) });
+      disk ?? openVirtualDisk({ after: ports.after, random: ports.stream(`disk ${options.address}`) });
   }
 
   get disk(): VirtualDisk {
@@ -140,6 +141,11 @@ export class VirtualPeer {
     return this.#spokenIncarnation;
   }
 
+  /** All that it has ever run as. */
+  get incarnations(): readonly Incarnation[] {
+    return this.#incarnations;
+  }
+
   drawsStray(): boolean {
     return this.strayShare > 0 && this.#stray() < this.strayShare;
   }
@@ -183,6 +189,7 @@ export class VirtualPeer {
         },
       );
       this.#runtime = runtime;
+      this.#incarnations.push(runtime.state.self.incarnation);
       const envelope = createEnvelope({
         hashing: this.#ports.hashing,
         clusterId: CLUSTER_ID,

@@ -18,6 +18,8 @@ import type { Checker, Observer } from './checker.ts';
 import { bytesOf, describeValue } from './clientWrite.ts';
 import type { WriteOutcome } from './clientWrite.ts';
 import { createEventQueue } from './eventQueue.ts';
+import { openStream } from './random.ts';
+import type { RandomStream } from './random.ts';
 import { GOOD_LINK } from './schedule.ts';
 import type { Level, LinkQuality, ValueSpec } from './schedule.ts';
 import { Machines } from './machines.ts';
@@ -60,6 +62,7 @@ export class World {
   readonly #options: WorldOptions;
   readonly #queue = createEventQueue();
   readonly #machines = new Machines();
+  readonly #streams = new Map<string, RandomStream>();
   readonly #checkers: readonly Checker[];
   readonly #observers: readonly Observer[];
   /** Second processes, disks, members, and the mending at the end. */
@@ -323,7 +326,7 @@ export class World {
 
   #peerPorts(): VirtualPeerPorts {
     return {
-      seed: this.#options.seed,
+      stream: (concern) => this.#stream(concern),
       hashing: this.#options.hashing,
       nowMs: () => this.#queue.nowMs,
       after: (delayMs, run) => {
@@ -348,6 +351,15 @@ export class World {
         });
       },
     };
+  }
+
+  #stream(concern: string): RandomStream {
+    let stream = this.#streams.get(concern);
+    if (stream === undefined) {
+      stream = openStream(this.#options.seed, concern);
+      this.#streams.set(concern, stream);
+    }
+    return stream;
   }
 
   #end(peer: VirtualPeer, kind: 'process' | 'power' | 'disk'): void {

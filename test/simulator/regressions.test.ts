@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict';
 import { simulate } from '../../src/simulator/index.ts';
 
-const FOUND: readonly (readonly [seed: number, what: string, minutes?: number])[] = [
+const FOUND: readonly (readonly [seed: number, what: string, minutes?: number, servers?: number])[] = [
   [
     150,
     'a gap that only a dead incarnation could fill stopped what lies above it (dead-incarnation-gap.txt)',
@@ -20,12 +20,21 @@ const FOUND: readonly (readonly [seed: number, what: string, minutes?: number])[
   [241, 'the same as 115'],
   [30131, 'a fenced process ended before what it was told was saved, and came back as ignorant as before'],
   [65, 'a round that ended among members of a list that had grown meanwhile', 1],
+  [
+    61037,
+    'what only a disk had that was away while a twin took part (write-that-only-one-disk-has.txt)',
+    1,
+    2,
+  ],
+  [60759, 'the same, four peers and a slow clock', 2, 4],
+  [60764, 'an older disk and a slow clock (older-disk-and-slow-clock.txt)', 1, 4],
+  [70602, 'the same, two peers', 2, 2],
 ];
 
 describe('seeds that failed once', () => {
-  for (const [seed, what, minutes = 2] of FOUND)
+  for (const [seed, what, minutes = 2, servers = 5] of FOUND)
     it(`${seed}: ${what}`, async () => {
-      const { failure } = await simulate({ seed, servers: 5, minutes });
+      const { failure } = await simulate({ seed, servers, minutes });
       assert.equal(failure, undefined);
     }).timeout(30_000);
 });

@@ -6,6 +6,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { generateSchedule } from '../../src/simulator/generate.ts';
+import { soakedAs } from './trial.ts';
 import type { Outcome } from './trialProcess.ts';
 
 export class Failures {
@@ -19,7 +20,7 @@ export class Failures {
   async keep(seed: number, outcome: Outcome): Promise<string> {
     await mkdir(this.folder, { recursive: true });
     const path = join(this.folder, `seed-${seed}.schedule.json`);
-    await writeFile(path, `${JSON.stringify(generateSchedule({ seed }), undefined, 1)}\n`);
+    await writeFile(path, `${JSON.stringify(generateSchedule({ ...soakedAs(seed), seed }), undefined, 1)}\n`);
     const result = join(this.folder, `seed-${seed}.result.json`);
     await writeFile(result, `${JSON.stringify(outcome, undefined, 2)}\n`);
     return path;

@@ -13,6 +13,7 @@ import { BuildCopy } from './buildCopy.ts';
 import { Failures } from './failures.ts';
 import { Progress } from './progress.ts';
 import { soak } from './soak.ts';
+import { describeTrial, soakedAs } from './trial.ts';
 
 const DEFAULT_MINUTES = 10;
 const SHORT_SEEDS = 40;
@@ -99,7 +100,9 @@ try {
     isOver: () => isStopping || performance.now() >= endMs,
     onFailure: (seed, name, detail, path) => {
       const text = detail.replaceAll(/\s+/g, ' ').slice(0, DETAIL_CHARACTERS);
-      print(`FAILED seed ${seed}: ${name}: ${text}\n  ${path}`);
+      print(
+        `FAILED ${describeTrial({ kind: 'seed', seed, options: soakedAs(seed) })}: ${name}: ${text}\n  ${path}`,
+      );
     },
   });
 } finally {

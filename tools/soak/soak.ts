@@ -7,6 +7,7 @@
 import type { Children } from '../bench/children.ts';
 import type { BuildCopy } from './buildCopy.ts';
 import { failureOf } from './failures.ts';
+import { soakedAs } from './trial.ts';
 import type { Failures } from './failures.ts';
 import type { Progress } from './progress.ts';
 import { TrialProcess } from './trialProcess.ts';
@@ -40,7 +41,12 @@ async function runSeeds(options: SoakOptions, name: string): Promise<void> {
       const seed = progress.take();
       if (seed === undefined) return;
       const startedMs = performance.now();
-      const outcome = await child.run({ kind: 'seed', seed, isRepeated: seed % REPEAT_EVERY === 0 });
+      const outcome = await child.run({
+        kind: 'seed',
+        seed,
+        options: soakedAs(seed),
+        isRepeated: seed % REPEAT_EVERY === 0,
+      });
       const failure = failureOf(outcome);
       const { peerMs, steps, written } =
         outcome.kind === 'ran' ? outcome : { peerMs: 0, steps: 0, written: 0 };

@@ -9,6 +9,14 @@ import type { Failure } from '../../src/simulator/run.ts';
 /** How a seed becomes a schedule, besides the seed. */
 export type SeedOptions = Omit<GenerateOptions, 'seed'>;
 
+/** Peers of one seed after the other: what goes wrong in pairs shows in no larger cluster, and the other way round. */
+const SOAKED_SERVERS = [5, 3, 2, 7, 4] as const;
+
+/** The shape in which the soak runs a seed. */
+export function soakedAs(seed: number): SeedOptions {
+  return { servers: SOAKED_SERVERS[seed % SOAKED_SERVERS.length] ?? 5, minutes: seed % 3 === 0 ? 2 : 1 };
+}
+
 export type Trial =
   | {
       readonly kind: 'seed';

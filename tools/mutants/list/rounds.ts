@@ -77,8 +77,8 @@ export const ROUNDS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/core/fence.ts',
-        find: 'if (message.promised > state.promised &&',
-        replace: 'if (message.promised < 0 &&',
+        find: 'if (message.promised > state.promised)',
+        replace: 'if (message.promised < 0)',
       },
     ],
     kill: { scenario: 'test/simulator/scenarios/told-of-its-own-promise.txt' },
@@ -94,5 +94,29 @@ export const ROUNDS: readonly Mutant[] = [
       },
     ],
     kill: { scenario: 'test/simulator/scenarios/two-starts-of-one-backup.txt' },
+  },
+  {
+    number: 'R9b',
+    name: 'what only the joining disk has not stamped anew',
+    edits: [
+      {
+        file: 'src/core/join.ts',
+        find: '  for (const [key, entry] of unknown) stampAnew(state, now, key, entry);\n',
+        replace: '',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/write-that-only-one-disk-has.txt' },
+  },
+  {
+    number: 'R10c',
+    name: 'a promise beyond the own clock ignored, whatever the clocks of the others',
+    edits: [
+      {
+        file: 'src/core/facts.ts',
+        find: 'if (promised > latestConceivable(state, now)) {',
+        replace: 'if (isAheadOfClock(state, now, promised)) {',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/older-disk-and-slow-clock.txt' },
   },
 ];
