@@ -304,14 +304,17 @@ function joinVector(state: PeerState, { have }: CheckpointFacts): void {
 }
 
 /**
- * Everything stamped from now on is above what came, above the horizon, and above what an earlier life of this disk can have promised to a round
- * that ended: the others remember that bound, and the donor's own stands for what they do not. Its clock and its promise count as far as they are
- * credible: no round ended with a promise beyond (section 8), and what it holds beyond is for its key alone to heed.
+ * Everything stamped from now on is above what came, above the horizon, above what an earlier life of this disk can have promised to a round that ended,
+ * for the others remember that, and above what the donor promised: no round that it took part in has a horizon beyond, whether it heard of its end or not.
+ * Its clock counts as far as it is credible: what it holds beyond is for its key alone to heed.
  */
 function raiseBounds(state: PeerState, now: Now, facts: CheckpointFacts): void {
-  const theirs = Math.max(facts.clock, facts.promised, state.joining.owedPromise);
-  const credible = Math.min(theirs, latestCredible(state, now));
-  raiseClock(state, Math.max(state.clock, facts.horizon, credible) as Timestamp);
+  const credible = latestCredible(state, now);
+  const isBelieved = facts.promised <= latestConceivable(state, now);
+  const bound = Math.max(state.joining.owedPromise, facts.horizon, Math.min(facts.clock, credible));
+  raiseClock(state, Math.max(state.clock, bound) as Timestamp);
+  state.promised = Math.max(state.promised, isBelieved ? facts.promised : credible) as Timestamp;
+  state.store.writeState('promised', state.promised);
   if (facts.horizon > state.horizon) state.horizon = facts.horizon;
   state.store.writeState('horizon', state.horizon);
 }

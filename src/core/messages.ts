@@ -202,7 +202,7 @@ export interface PreparedMessage {
 export interface RefuseMessage {
   readonly kind: 'refuse';
   readonly round: RoundName;
-  readonly reason: 'members' | 'incarnations' | 'joining';
+  readonly reason: 'members' | 'incarnations' | 'joining' | 'clock';
   readonly incarnations: readonly Origin[];
 }
 

@@ -24,6 +24,7 @@ import { waitFor, type OpenRound, type RoundAnswer } from './rounds.ts';
 import { sendControl } from './send.ts';
 import { buildHave, noteIncarnation, type PeerState } from './state.ts';
 import { jittered, schedule } from './timers.ts';
+import { isStampAhead } from './write.ts';
 import { originKey, toOrigins, type Incarnation, type Origin, type PeerId, type Timestamp } from './types.ts';
 
 /** Whether a round is due is looked at so often, milliseconds. */
@@ -47,7 +48,7 @@ export function onRoundTimer(state: PeerState, now: Now): void {
     return;
   }
   state.round = undefined;
-  if (state.phase !== 'member' || !isDue(state, now)) {
+  if (state.phase !== 'member' || !isDue(state, now) || isStampAhead(state, now)) {
     rounds.waitingFor.clear();
     return;
   }
@@ -175,6 +176,10 @@ export function onPrepare(
   }
   if (message.membershipHash !== state.membershipHash) {
     refuse('members');
+    return;
+  }
+  if (isStampAhead(state, now)) {
+    refuse('clock'); // section 8: nobody would believe the promise, yet this peer and whoever joins it would be bound by it
     return;
   }
   const named = new Map(message.incarnations.map(({ id, incarnation }) => [id, incarnation]));

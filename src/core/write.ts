@@ -28,11 +28,19 @@ export const UPDATE_RECORD_OVERHEAD_BYTES = 48;
 /** Why this peer takes no write now, if it does not (section 8, R10). */
 export function findWriteRefusal(state: PeerState, now: Now): WriteRefusal | undefined {
   if (state.phase !== 'member') return describePhase(state);
-  const timestamp = nextTimestamp(state.clock, now.wallMs, state.horizon, state.promised);
-  const aheadMs = aheadOfOthersMs(state, now, timestamp);
-  if (!state.hasMedian || aheadMs <= state.settings.maxDriftMs) return undefined;
+  if (!isStampAhead(state, now)) return undefined;
   // Everyone else would refuse the record: saying so beats losing it in silence.
-  return { code: 'CLOCK_AHEAD', message: describeAhead(state, now, aheadMs) };
+  return { code: 'CLOCK_AHEAD', message: describeAhead(state, now, nextAheadMs(state, now)) };
+}
+
+/** Whether what this peer stamps or promises now is too far ahead for all others (section 8). */
+export function isStampAhead(state: PeerState, now: Now): boolean {
+  return state.hasMedian && nextAheadMs(state, now) > state.settings.maxDriftMs;
+}
+
+function nextAheadMs(state: PeerState, now: Now): number {
+  const { clock, horizon, promised } = state;
+  return aheadOfOthersMs(state, now, nextTimestamp(clock, now.wallMs, horizon, promised));
 }
 
 /** By how much a timestamp is ahead of the median of the walls, milliseconds. */

@@ -6,6 +6,7 @@
 import type { Channel } from '../core/messages.ts';
 import type { Written } from './truth.ts';
 import type { Fate } from './virtualNetwork.ts';
+import type { VirtualDisk } from './virtualDisk.ts';
 import type { VirtualPeer } from './virtualPeer.ts';
 import type { World } from './world.ts';
 
@@ -19,6 +20,8 @@ export interface Checker {
   readonly afterStart?: (world: World, peer: VirtualPeer) => void;
   /** A machine was given another disk, empty or older: what was known of the old one is void. */
   readonly afterNewDisk?: (world: World, peer: VirtualPeer) => void;
+  /** What one disk has was copied to another. */
+  readonly afterDiskCopy?: (world: World, from: VirtualDisk, to: VirtualDisk) => void;
   /** A write was told OK. */
   readonly onAcknowledged?: (world: World, peer: VirtualPeer, written: Written) => void;
   /** Everything is healed and every peer says that it has all. */

@@ -9,6 +9,7 @@ import type { OriginKey, PeerId } from '../core/types.ts';
 import { hasSequence } from '../core/haveSet.ts';
 import { BrokenInvariant } from './brokenInvariant.ts';
 import type { Checker } from './checker.ts';
+import type { Holders } from './holders.ts';
 import type { Written } from './truth.ts';
 import type { VirtualPeer } from './virtualPeer.ts';
 import type { World } from './world.ts';
@@ -16,10 +17,10 @@ import type { World } from './world.ts';
 export interface ClosureWatch {
   readonly checker: Checker;
   /** Whether a peer that has come to rest stands for an update: it has it, or has folded it as kept. */
-  survives(holder: VirtualPeer, written: Written): boolean;
+  survives(world: World, holder: VirtualPeer, written: Written): boolean;
 }
 
-export function createClosureWatch(): ClosureWatch {
+export function createClosureWatch(holders: Holders): ClosureWatch {
   /** Kept dots of closed incarnations, as far as anybody listed them, and what peers had of those they folded. */
   const kept = new Map<OriginKey, Ranges>();
 
@@ -76,11 +77,12 @@ export function createClosureWatch(): ClosureWatch {
         }
       },
     },
-    survives(holder, { origin, sequence, entry }) {
+    survives(world, holder, written) {
+      const { origin, sequence, entry } = written;
       const { closures, origins } = holder.state;
       if (isFolded(closures, entry.id, entry.incarnation)) {
         const ranges = kept.get(origin);
-        return ranges !== undefined && containsSequence(ranges, sequence);
+        return ranges !== undefined && containsSequence(ranges, sequence) && holders.isHeld(world, written);
       }
       const have = origins.get(origin)?.have;
       if (have === undefined || !hasSequence(have, sequence)) return false;

@@ -21,6 +21,7 @@ export interface OperatorPorts {
   readonly end: (peer: VirtualPeer, kind: 'process' | 'power') => void;
   readonly createPeer: (id: string, address: string, disk: VirtualDisk) => VirtualPeer;
   readonly replaceDisk: (id: string, disk: VirtualDisk) => void;
+  readonly onDiskCopied: (from: VirtualDisk, to: VirtualDisk) => void;
 }
 
 export class Operator {
@@ -49,9 +50,7 @@ export class Operator {
     if (this.#ports.machines.twins.has(id)) return;
     this.#world.note(id, 'twin starts');
     const address = id + TWIN_SUFFIX;
-    const disk = this.#world
-      .peer(id)
-      .disk.copy(openStream(this.#ports.seed, `disk ${address} ${this.#world.nowMs}`));
+    const disk = this.#copyDisk(id, address);
     const twin = this.#ports.createPeer(id, address, disk);
     this.#ports.machines.twins.set(id, twin);
     twin.start();
@@ -76,10 +75,15 @@ export class Operator {
   /** Copies what is durable away, for `rollBack`. */
   backUp(id: string): void {
     this.#world.note(id, 'disk copied');
-    this.#backups.set(
-      id,
-      this.#world.peer(id).disk.copy(openStream(this.#ports.seed, `disk ${id} ${this.#world.nowMs}`)),
-    );
+    this.#backups.set(id, this.#copyDisk(id, id));
+  }
+
+  /** What the disk of a peer holds now, for the machine at an address. */
+  #copyDisk(id: string, address: string): VirtualDisk {
+    const { disk } = this.#world.peer(id);
+    const copy = disk.copy(openStream(this.#ports.seed, `disk ${address} ${this.#world.nowMs}`));
+    this.#ports.onDiskCopied(disk, copy);
+    return copy;
   }
 
   /** A dead machine is given the disk that was copied away last, if there is one. */
@@ -144,15 +148,13 @@ export class Operator {
       this.#world.truth.loseDisk(id); // with what it took before it was told
     }
     this.#world.run(2 * this.#world.settings.keepaliveMs);
-    const [first] = this.ids;
     const operator = this.#world.peers.find((peer) => peer.isRunning);
     // Where it was said a crash may have taken it back: the operator looks, and says it again.
     for (const id of this.#forgotten) if (operator !== undefined) this.#tellForgotten(operator, id);
-    if (
-      first !== undefined &&
-      this.#world.peers.every((peer) => peer.isRunning && peer.state.phase === 'joining')
-    )
-      this.bootstrap(first);
+    if (this.#world.peers.some((peer) => !peer.isRunning || peer.state.phase === 'member')) return;
+    // All wait for somebody to join from: one that holds data is told to go on with that. (Those without any begin by themselves.)
+    const waiting = this.#world.peers.find((peer) => peer.state.phase === 'joining');
+    if (waiting !== undefined) this.bootstrap(waiting.id);
   }
 
   /** One machine works again; the links stay as they are. */

@@ -32,6 +32,19 @@ export function openStream(seed: number, concern: string): RandomStream {
   return draw;
 }
 
+/** The streams of one run, each begun once: whoever asks for a concern again goes on where it was left. */
+export function createStreams(seed: number): (concern: string) => RandomStream {
+  const streams = new Map<string, RandomStream>();
+  return (concern) => {
+    let stream = streams.get(concern);
+    if (stream === undefined) {
+      stream = openStream(seed, concern);
+      streams.set(concern, stream);
+    }
+    return stream;
+  };
+}
+
 /** Uniform in [low, high). */
 export function between(random: RandomStream, low: number, high: number): number {
   return low + (high - low) * random();

@@ -15,7 +15,6 @@ import { sniff } from './sniffer.ts';
 import type { VirtualPeer } from './virtualPeer.ts';
 import type { Checker, Observer } from './checker.ts';
 import type { ClosureWatch } from './closureWatch.ts';
-import type { Written } from './truth.ts';
 import type { World } from './world.ts';
 
 /** Heartbeat periods of silence asked for. */
@@ -151,7 +150,7 @@ export function createRestChecks(watch: ClosureWatch): Checker {
       if (first === undefined) return;
       const expected = foldSurvivors(world, first, watch);
       for (const peer of world.peers) assertHolds(world, peer, expected);
-      assertAcknowledged(world, first, watch);
+      assertAcknowledged(world, first, watch, expected);
     },
   };
 }
@@ -160,7 +159,7 @@ export function createRestChecks(watch: ClosureWatch): Checker {
 function foldSurvivors(world: World, holder: VirtualPeer, watch: ClosureWatch): ReadonlyMap<Key, Entry> {
   const newest = new Map<Key, Entry>();
   for (const written of world.truth.all()) {
-    if (!watch.survives(holder, written)) continue;
+    if (!watch.survives(world, holder, written)) continue;
     const { key, entry } = written;
     const known = newest.get(key);
     if (known === undefined || compareTags(entry, known) > 0) newest.set(key, entry);
@@ -192,29 +191,25 @@ function describeTag(entry: Entry | undefined): string {
   return entry === undefined ? 'nothing' : `${entry.kind} of ${entry.id} at ${entry.timestamp}`;
 }
 
-/** R1: an update acknowledged as durable survives every crash, and so reaches everyone. */
-function assertAcknowledged(world: World, holder: VirtualPeer, watch: ClosureWatch): void {
+/**
+ * R1: an update acknowledged as durable survives every crash, and so reaches everyone. What a disk had that was away while another process took part for its
+ * peer is void when it is back: what wins by its tag is stamped anew (R9), the rest a newer update stands for.
+ */
+function assertAcknowledged(
+  world: World,
+  holder: VirtualPeer,
+  watch: ClosureWatch,
+  newest: ReadonlyMap<Key, Entry>,
+): void {
   for (const written of world.truth.all()) {
-    const { key, origin, sequence, level, isAcknowledged, isOnLostDisk } = written;
-    if (!isAcknowledged || level !== 'durable' || isOnLostDisk || watch.survives(holder, written)) continue;
-    if (written.isOutside && isWrittenAgain(world, written)) continue;
+    const { key, origin, sequence, entry, level, isAcknowledged, isOnLostDisk, isOutside } = written;
+    if (!isAcknowledged || level !== 'durable' || isOnLostDisk) continue;
+    if (watch.survives(world, holder, written)) continue;
+    const survivor = newest.get(key);
+    if (isOutside && survivor !== undefined && compareTags(survivor, entry) > 0) continue;
     throw new BrokenInvariant(
       'R1',
       `${key} (${origin}/${sequence}) was acknowledged as durable and is nowhere`,
     );
   }
-}
-
-/** What a disk had that was away while another process took part for its peer is stamped anew when it joins (R9). */
-function isWrittenAgain(world: World, { key, entry }: Written): boolean {
-  for (const later of world.truth.all())
-    if (
-      later.key === key &&
-      later.entry.id === entry.id &&
-      later.entry.timestamp > entry.timestamp &&
-      later.entry.kind === entry.kind &&
-      Buffer.compare(later.entry.value, entry.value) === 0
-    )
-      return true;
-  return false;
 }

@@ -14,6 +14,7 @@ import { originKey } from '../core/types.ts';
 import type { Origin, PeerId, VectorEntry } from '../core/types.ts';
 import { BrokenInvariant } from './brokenInvariant.ts';
 import type { Checker } from './checker.ts';
+import type { Holders } from './holders.ts';
 import type { VirtualDisk } from './virtualDisk.ts';
 import type { VirtualPeer } from './virtualPeer.ts';
 import type { World } from './world.ts';
@@ -32,7 +33,7 @@ interface Lapse {
   joinedAt: number | undefined;
 }
 
-export function createRoundChecks(): Checker {
+export function createRoundChecks(holders: Holders): Checker {
   const seenBy = new WeakMap<PeerState, Seen>();
   const lapses = new Map<string, Lapse>();
 
@@ -90,6 +91,7 @@ export function createRoundChecks(): Checker {
         continue;
       const have = state.origins.get(origin)?.have;
       if (have !== undefined && hasSequence(have, sequence)) continue;
+      if (!holders.isHeld(world, written)) continue; // gone with all the disks that had it
       throw new BrokenInvariant(
         'H',
         `${address} adopted the horizon ${state.horizon} and lacks ${origin}/${sequence} of ${key} at ${entry.timestamp}`,

@@ -12,6 +12,7 @@ import { assertNever } from '../core/types.ts';
 import type { Hashing } from '../wire/hash.ts';
 import { BrokenInvariant } from './brokenInvariant.ts';
 import { createClosureWatch } from './closureWatch.ts';
+import { createHolders } from './holders.ts';
 import { comeToRest, createRestChecks, createTalkCounter } from './restChecks.ts';
 import type { TalkCounter } from './restChecks.ts';
 import { GOOD_LINK } from './schedule.ts';
@@ -69,13 +70,15 @@ export function openRun(
   options: RunOptions,
 ): OpenRun {
   const talk = createTalkCounter();
-  const watch = createClosureWatch();
+  const holders = createHolders();
+  const watch = createClosureWatch(holders);
   const world = new World({
     ...about,
     hashing: options.hashing,
     checkers: [
       createStepChecks(),
-      createRoundChecks(), // before those that ask which updates rounds promise nothing of
+      holders.checker,
+      createRoundChecks(holders), // before those that ask which updates rounds promise nothing of
       watch.checker,
       createRestChecks(watch),
       ...(options.checkers ?? []),

@@ -18,7 +18,7 @@ import type { Checker, Observer } from './checker.ts';
 import { bytesOf, describeValue } from './clientWrite.ts';
 import type { WriteOutcome } from './clientWrite.ts';
 import { createEventQueue } from './eventQueue.ts';
-import { openStream } from './random.ts';
+import { createStreams } from './random.ts';
 import type { RandomStream } from './random.ts';
 import { GOOD_LINK } from './schedule.ts';
 import type { Level, LinkQuality, ValueSpec } from './schedule.ts';
@@ -62,7 +62,7 @@ export class World {
   readonly #options: WorldOptions;
   readonly #queue = createEventQueue();
   readonly #machines = new Machines();
-  readonly #streams = new Map<string, RandomStream>();
+  readonly #stream: (concern: string) => RandomStream;
   readonly #checkers: readonly Checker[];
   readonly #observers: readonly Observer[];
   /** Second processes, disks, members, and the mending at the end. */
@@ -71,6 +71,7 @@ export class World {
 
   constructor(options: WorldOptions) {
     this.#options = options;
+    this.#stream = createStreams(options.seed);
     this.#checkers = options.checkers ?? [];
     this.#observers = options.observers ?? [];
     this.trace = createTrace(options.hashing);
@@ -110,6 +111,9 @@ export class World {
         new VirtualPeer(this.#peerOptions(id, address), this.#peerPorts(), disk),
       replaceDisk: (id, disk) => {
         this.#replaceDisk(id, disk);
+      },
+      onDiskCopied: (from, to) => {
+        for (const checker of this.#checkers) checker.afterDiskCopy?.(this, from, to);
       },
     });
     for (const id of options.peers) {
@@ -326,7 +330,7 @@ export class World {
 
   #peerPorts(): VirtualPeerPorts {
     return {
-      stream: (concern) => this.#stream(concern),
+      stream: this.#stream,
       hashing: this.#options.hashing,
       nowMs: () => this.#queue.nowMs,
       after: (delayMs, run) => {
@@ -351,15 +355,6 @@ export class World {
         });
       },
     };
-  }
-
-  #stream(concern: string): RandomStream {
-    let stream = this.#streams.get(concern);
-    if (stream === undefined) {
-      stream = openStream(this.#options.seed, concern);
-      this.#streams.set(concern, stream);
-    }
-    return stream;
   }
 
   #end(peer: VirtualPeer, kind: 'process' | 'power' | 'disk'): void {

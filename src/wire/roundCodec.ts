@@ -30,7 +30,12 @@ import {
   writeVector,
 } from './haveCodec.ts';
 
-const REASONS = ['members', 'incarnations', 'joining'] as const satisfies readonly RefuseMessage['reason'][];
+const REASONS = [
+  'members',
+  'incarnations',
+  'joining',
+  'clock',
+] as const satisfies readonly RefuseMessage['reason'][];
 const MAX_32_BITS = 0xffff_ffff;
 const MOST = Number.MAX_SAFE_INTEGER;
 

@@ -29,6 +29,12 @@ const FOUND: readonly (readonly [seed: number, what: string, minutes?: number, s
   [60759, 'the same, four peers and a slow clock', 2, 4],
   [60764, 'an older disk and a slow clock (older-disk-and-slow-clock.txt)', 1, 4],
   [70602, 'the same, two peers', 2, 2],
+  [
+    82315,
+    'a joiner with a slow clock below a horizon that its donor had not heard of (newcomer-with-a-slow-clock.txt)',
+    1,
+    5,
+  ],
 ];
 
 describe('seeds that failed once', () => {

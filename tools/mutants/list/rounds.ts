@@ -119,4 +119,28 @@ export const ROUNDS: readonly Mutant[] = [
     ],
     kill: { scenario: 'test/simulator/scenarios/older-disk-and-slow-clock.txt' },
   },
+  {
+    number: 'R9c',
+    name: "the donor's promise cut to the joiner's clock",
+    edits: [
+      {
+        file: 'src/core/join.ts',
+        find: 'isBelieved ? facts.promised : credible',
+        replace: 'isBelieved ? Math.min(facts.promised, credible) : credible',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/newcomer-with-a-slow-clock.txt' },
+  },
+  {
+    number: 'S8d',
+    name: 'a promise made that nobody would believe',
+    edits: [
+      {
+        file: 'src/core/onCheckpointRound.ts',
+        find: '  if (isStampAhead(state, now)) {\n    refuse',
+        replace: '  if (isStampAhead(state, now) && now.wallMs < 0) {\n    refuse',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/fast-clock-promises-nothing.txt' },
+  },
 ];

@@ -1,0 +1,67 @@
+/**
+ * Which disks have ever had an update: of a folded incarnation the peers keep a number, and where all who had one of its updates have lost their disks
+ * it is gone, whatever was known of it before.
+ */
+import { isFolded } from '../core/closures.ts';
+import { hasSequence } from '../core/haveSet.ts';
+import type { Checker } from './checker.ts';
+import type { Written } from './truth.ts';
+import type { VirtualDisk } from './virtualDisk.ts';
+import type { VirtualPeer } from './virtualPeer.ts';
+import type { World } from './world.ts';
+
+export interface Holders {
+  readonly checker: Checker;
+  /** Whether the disk of any member has had it. */
+  isHeld(world: World, written: Written): boolean;
+}
+
+export function createHolders(): Holders {
+  const heldOn = new WeakMap<VirtualDisk, Set<Written>>();
+  /** Checkpoints that each process had joined at the last look. */
+  const joined = new WeakMap<object, number>();
+
+  function of(disk: VirtualDisk): Set<Written> {
+    let held = heldOn.get(disk);
+    if (held === undefined) {
+      held = new Set();
+      heldOn.set(disk, held);
+    }
+    return held;
+  }
+
+  function isHeld(world: World, written: Written): boolean {
+    return world.peers.some((peer) => of(peer.disk).has(written));
+  }
+
+  /** A checkpoint claims without rows, and of what is folded it does not even claim. */
+  function addClaimed(world: World, { disk, state }: VirtualPeer): void {
+    const held = of(disk);
+    for (const written of world.truth.all()) {
+      const { origin, sequence, entry } = written;
+      const have = state.origins.get(origin)?.have;
+      const isClaimed = isFolded(state.closures, entry.id, entry.incarnation)
+        ? isHeld(world, written)
+        : have !== undefined && hasSequence(have, sequence);
+      if (isClaimed) held.add(written);
+    }
+  }
+
+  return {
+    isHeld,
+    checker: {
+      afterStep(world, peer) {
+        const { disk, touched, state } = peer;
+        for (const { origin, sequence } of touched.rows) {
+          const written = world.truth.find(origin, sequence);
+          if (written !== undefined) of(disk).add(written);
+        }
+        if (state.counters.checkpointsJoined > (joined.get(state) ?? 0)) addClaimed(world, peer);
+        joined.set(state, state.counters.checkpointsJoined);
+      },
+      afterDiskCopy(_world, from, to) {
+        heldOn.set(to, new Set(of(from)));
+      },
+    },
+  };
+}
