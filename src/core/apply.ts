@@ -91,6 +91,11 @@ export function latestCredible({ medianOffsetMs, settings }: PeerState, now: Now
   return lastWithin(now.wallMs + Math.max(0, medianOffsetMs) + settings.maxDriftMs);
 }
 
+/** The last timestamp that is not ahead for most, as far as can be told from here. */
+export function latestForMost({ medianOffsetMs, settings }: PeerState, now: Now): Timestamp {
+  return lastWithin(now.wallMs + medianOffsetMs + settings.maxDriftMs);
+}
+
 /** The last timestamp that is not ahead of every clock that was heard lately. */
 export function latestConceivable({ peers, settings }: PeerState, now: Now): Timestamp {
   let aheadMs = 0;

@@ -65,6 +65,13 @@ export class SyncBuilder {
     return true;
   }
 
+  /** Of the entry that would answer for a dot; 0 where there is none. */
+  timestampOf({ origin, sequence }: AddedDot): number {
+    const { store } = this.#state;
+    const key = store.readRow(origin, sequence);
+    return key === undefined ? 0 : (store.readEntry(key)?.timestamp ?? 0);
+  }
+
   records(): SyncRecord[] {
     const records: SyncRecord[] = [];
     for (const { key, covers } of this.#byKey.values()) records.push(this.#recordOf(key, covers));

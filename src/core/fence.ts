@@ -26,6 +26,11 @@ export function isFenced(state: PeerState, now: Now, from: PeerId, incarnation: 
   return isBelow;
 }
 
+/** Somebody speaks with an incarnation so old that what it says is not even read: it may be one that cannot know, so it is told. */
+export function onOldIncarnation(state: PeerState, now: Now, from: PeerId, incarnation: Incarnation): void {
+  if (from !== state.self.id) isFenced(state, now, from, incarnation);
+}
+
 export function sendFenced(state: PeerState, now: Now, to: PeerId): void {
   const last = state.lastFencedMs.get(to) ?? -Infinity;
   if (now.monotonicMs - last < FENCED_INTERVAL_MS) return;

@@ -19,6 +19,10 @@ const CATCH_UP_PERIODS = 3;
 /** Multicast is taken to fail after so many silent keepalive periods: well before death, so that unicast takes over in time. */
 const MULTICAST_PERIODS = 4;
 
+/** From so many peers on clocks are compared at KEEPALIVEs no more often than this, milliseconds. */
+const MANY_WALLS = 32;
+const JUDGE_MANY_MS = 50;
+
 /** Monotonic time since which a multicast must have been heard for multicast to count as working. */
 export function multicastHeardSinceMs(state: PeerState, now: Now): number {
   return now.monotonicMs - MULTICAST_PERIODS * state.settings.keepaliveMs;
@@ -110,12 +114,19 @@ export function onLivenessTimer(state: PeerState, now: Now): void {
   judgeClock(state, now);
 }
 
+/** After a KEEPALIVE. Of hundreds of walls one more sample changes little, and to sort them all each time would take a peer's whole time. */
+export function judgeClockAgain(state: PeerState, now: Now): void {
+  if (state.peers.size >= MANY_WALLS && now.monotonicMs - state.lastClockJudgedMs < JUDGE_MANY_MS) return;
+  judgeClock(state, now);
+}
+
 /**
  * Section 8: compares the wall with the lower median of all walls heard lately, this one included (so that of
  * two peers that disagree the one ahead gives way).
  */
 export function judgeClock(state: PeerState, now: Now): void {
   if (isCatchingUp(state, now)) return;
+  state.lastClockJudgedMs = now.monotonicMs;
   const offsets = [0];
   for (const view of state.peers.values())
     if (isHeard(state, view, now) && view.hearsUs && view.wallSamplesMs.length > 0)

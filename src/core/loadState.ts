@@ -98,6 +98,7 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
     lastInputMs: now.monotonicMs,
     lastStallMs: -Infinity,
     lastKeepaliveMs: -Infinity,
+    lastClockJudgedMs: -Infinity,
     medianOffsetMs: 0,
     hasMedian: false,
     clockVerdict: 'right',

@@ -5,7 +5,8 @@
  * sender lacks. An answer is bounded in bytes and dots; `more` makes the other ask again at once. What
  * exceeds a few datagrams goes by stream.
  */
-import { SyncBuilder } from './buildSync.ts';
+import { latestForMost } from './apply.ts';
+import { SyncBuilder, type AddedDot } from './buildSync.ts';
 import type { Now } from './clock.ts';
 import { learnFacts } from './facts.ts';
 import { allRanges, claimsMore, lastSequenceOf, rangesLacked, type HaveClaim } from './haveSet.ts';
@@ -20,7 +21,7 @@ import { haveBytes, sendStream, sendUnicast } from './send.ts';
 import { buildHave, isSettled, noteIncarnation, type PeerState } from './state.ts';
 import { jittered, schedule } from './timers.ts';
 import { hashVector } from './vectorHash.ts';
-import { originKey, type OriginKey, type PeerId, type VectorEntry } from './types.ts';
+import { originKey, type OriginKey, type PeerId, type SequenceRange, type VectorEntry } from './types.ts';
 
 /** Bytes of one id among the members on the wire, at most. */
 const MEMBER_BYTES = 34;
@@ -151,7 +152,7 @@ export function answer(state: PeerState, now: Now, view: PeerView, as: 'sync' | 
   const to = view.id;
   const builder = new SyncBuilder(state);
   markSettled(state, now);
-  const more = !isAnswerUnderWay(view, now) && collectLacked(state, view.claims, builder);
+  const more = !isAnswerUnderWay(view, now) && collectLacked(state, now, view.claims, builder);
   const records = builder.records();
   if (records.length === 0 && as === 'sync') return;
   const report = as === 'hybrid' ? { have: buildHave(state) } : {};
@@ -193,28 +194,79 @@ function send(state: PeerState, to: PeerId, by: 'unicast' | 'stream', message: S
   state.counters.syncsSent += 1;
 }
 
-/** Gathers the dots that `claims` lacks, within the limits of one answer. Returns whether some were left. */
+/** Dots that would be refused are passed over in one answer at most. */
+const MAX_PASSED_OVER = 65_536;
+
+/**
+ * Gathers the dots that `claims` lacks, within the limits of one answer. Returns whether some were left. What the receiver must refuse, for its
+ * time has not come by the clocks of most, comes last: it would be sent again and again in place of all behind it.
+ */
 function collectLacked(
   state: PeerState,
+  now: Now,
   claims: ReadonlyMap<OriginKey, HaveClaim>,
   builder: SyncBuilder,
 ): boolean {
   const { maxAnswerBytes, maxAnswerDots } = state.settings.limits;
+  const latest = latestForMost(state, now);
+  const isAnyEarly = Math.max(state.clock, state.aheadThrough) > latest;
+  const early: AddedDot[] = [];
   let looked = 0;
   let isFull = false;
-  // Every answer begins with another origin: records that the receiver must refuse hold up nobody else's.
-  const origins = [...state.origins.values()];
-  const begin = Math.floor(state.random() * origins.length);
-  for (const origin of [...origins.slice(begin), ...origins.slice(0, begin)]) {
-    for (const [first, to] of rangesLacked(origin.have, claims.get(origin.key))) {
-      const from = Math.max(first, origin.trim + 1); // below, only a checkpoint can serve
-      const last = Math.min(to, origin.settledThrough); // what is younger is likely on its way already
-      for (let sequence = from; sequence <= last; sequence += 1) {
-        if (looked >= maxAnswerDots) return true;
-        looked += 1;
-        if (!builder.add(origin.key, sequence, maxAnswerBytes)) isFull = true;
-      }
-    }
+  const add = ({ origin, sequence }: AddedDot): void => {
+    looked += 1;
+    if (!builder.add(origin, sequence, maxAnswerBytes)) isFull = true;
+  };
+  for (const dot of lackedDots(state, claims)) {
+    if (looked >= maxAnswerDots || early.length >= MAX_PASSED_OVER) return true;
+    if (isAnyEarly && builder.timestampOf(dot) > latest) early.push(dot);
+    else add(dot);
+  }
+  for (const dot of early) {
+    if (looked >= maxAnswerDots) return true;
+    add(dot);
   }
   return isFull;
+}
+
+/** Every answer begins with another origin: what the receiver must refuse of one holds up nobody else's. */
+function* lackedDots(
+  state: PeerState,
+  claims: ReadonlyMap<OriginKey, HaveClaim>,
+): IterableIterator<AddedDot> {
+  const origins = [...state.origins.values()];
+  const begin = Math.floor(state.random() * origins.length);
+  for (const { key, have, trim, settledThrough } of [...origins.slice(begin), ...origins.slice(0, begin)]) {
+    const lacked: SequenceRange[] = [];
+    for (const [first, to] of rangesLacked(have, claims.get(key))) {
+      const from = Math.max(first, trim + 1); // below, only a checkpoint can serve
+      const last = Math.min(to, settledThrough); // what is younger is likely on its way already
+      if (from <= last) lacked.push([from, last]);
+    }
+    for (const [from, to] of unclaimedAtRandom(state, lacked, claims.get(key)))
+      for (let sequence = from; sequence <= to; sequence += 1) yield { origin: key, sequence };
+  }
+}
+
+/**
+ * A claim with as many intervals as one may have says nothing of what lies above them: it may all be had already. Answers begin anywhere up there, or
+ * what is had would be sent for ever in place of what is lacking.
+ */
+function unclaimedAtRandom(
+  { settings, random }: PeerState,
+  lacked: readonly SequenceRange[],
+  claim: HaveClaim | undefined,
+): readonly SequenceRange[] {
+  const claimedThrough = claim?.gaps.at(-1)?.[1];
+  if (claim === undefined || claimedThrough === undefined) return lacked;
+  if (claim.gaps.length < settings.limits.maxVectorGaps) return lacked;
+  const known = lacked.filter(([from]) => from <= claimedThrough);
+  const unclaimed = lacked.slice(known.length);
+  const at = Math.floor(random() * unclaimed.length);
+  const middle = unclaimed[at];
+  if (middle === undefined) return lacked;
+  const [from, to] = middle;
+  const pivot = from + Math.floor(random() * (to - from + 1));
+  const below: SequenceRange[] = pivot > from ? [[from, pivot - 1]] : [];
+  return [...known, [pivot, to], ...unclaimed.slice(at + 1), ...unclaimed.slice(0, at), ...below];
 }

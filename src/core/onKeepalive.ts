@@ -8,7 +8,14 @@ import { timestampOf, type Now } from './clock.ts';
 import { becomeMember } from './facts.ts';
 import { noteAnnounced } from './gaps.ts';
 import { markSettled, sendHeartbeat } from './onHeartbeat.ts';
-import { isCatchingUp, isHeard, judgeClock, judgePeer, multicastHeardSinceMs, notice } from './liveness.ts';
+import {
+  isCatchingUp,
+  isHeard,
+  judgeClockAgain,
+  judgePeer,
+  multicastHeardSinceMs,
+  notice,
+} from './liveness.ts';
 import type { Hearing, KeepaliveMessage, Listed } from './messages.ts';
 import { addWallSample, type PeerView } from './peerView.ts';
 import { isAheadOfClock } from './apply.ts';
@@ -124,7 +131,7 @@ export function onKeepalive(state: PeerState, now: Now, view: PeerView, message:
   if (message.phase === 'member' && message.promised < (state.promises.get(view.id) ?? 0))
     sendFenced(state, now, view.id);
   if (!view.hearsUs || !didHearUs) greet(state, now);
-  judgeClock(state, now);
+  judgeClockAgain(state, now);
   // R3: a clock that runs slow follows the others', so that its next stamp is not buried under theirs.
   if (!isAheadOfClock(state, now, message.timestamp) && message.timestamp > state.clock)
     state.clock = message.timestamp;

@@ -101,6 +101,8 @@ export interface PeerState {
   lastStallMs: number;
   /** Monotonic milliseconds of the last KEEPALIVE. */
   lastKeepaliveMs: number;
+  /** Monotonic milliseconds. */
+  lastClockJudgedMs: number;
   /** Milliseconds by which the median of the live walls is ahead of this one. */
   medianOffsetMs: number;
   /** Whether any other peer's wall was heard lately: without one there is nothing to judge ours by. */

@@ -7,6 +7,7 @@
  * waiting acknowledgement is given, and the owner is told.
  */
 import { onMessage, onReminder, onStart, onTimer, onTurnEnd, takeChanges } from '../core/core.ts';
+import { onOldIncarnation } from '../core/fence.ts';
 import type { Effect } from '../core/effects.ts';
 import { ToposphereError } from '../core/errors.ts';
 import { bootstrap } from '../core/join.ts';
@@ -173,6 +174,9 @@ export class Runtime {
     if (!opened.ok) {
       const isOwnMulticast = opened.reason === 'ownEcho' && channel === 'multicast'; // a group's members hear themselves
       if (!isOwnMulticast) this.#drop(opened.reason, source);
+      if (opened.reason !== 'oldIncarnation') return;
+      onOldIncarnation(this.state, this.#ports.now(), opened.sender, opened.incarnation);
+      this.#openTurn();
       return;
     }
     const decoded = decodeMessage(opened.payload);

@@ -12,7 +12,7 @@ import type { World } from './world.ts';
 
 export interface Holders {
   readonly checker: Checker;
-  /** Whether the disk of any member has had it. */
+  /** Whether the disk of any machine has had it. */
   isHeld(world: World, written: Written): boolean;
 }
 
@@ -31,7 +31,8 @@ export function createHolders(): Holders {
   }
 
   function isHeld(world: World, written: Written): boolean {
-    return world.peers.some((peer) => of(peer.disk).has(written));
+    for (const { disk } of world.machines) if (of(disk).has(written)) return true;
+    return false;
   }
 
   /** A checkpoint claims without rows, and of what is folded it does not even claim. */

@@ -137,6 +137,11 @@ export class World {
     return this.ids.map((id) => this.peer(id));
   }
 
+  /** Every machine, twins and the forgotten too. */
+  get machines(): Iterable<VirtualPeer> {
+    return this.#machines.all();
+  }
+
   /** Throws BAD_ARGUMENT for an id that takes no part. */
   peer(id: string): VirtualPeer {
     const peer = this.#machines.peers.get(id);

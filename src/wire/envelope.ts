@@ -68,7 +68,14 @@ export type OpenResult =
       /** May share memory with the packet. */
       readonly payload: Uint8Array;
     }
-  | { readonly ok: false; readonly reason: OpenFault };
+  | { readonly ok: false; readonly reason: Exclude<OpenFault, 'oldIncarnation'> }
+  /** Genuine, but perhaps not for the first time. The sender may be one that cannot know: its disk is empty and its clock slow. */
+  | {
+      readonly ok: false;
+      readonly reason: 'oldIncarnation';
+      readonly sender: PeerId;
+      readonly incarnation: Incarnation;
+    };
 
 export interface Envelope {
   /** The packet for `payload`, in a buffer of its own. */
@@ -142,12 +149,16 @@ export function createEnvelope(options: EnvelopeOptions): Envelope {
     const known = senders.find(header.sender);
     if (known !== undefined && isSeen(known, channel, header.packetNumber))
       return { ok: false, reason: 'replayed' };
-    const sender = known ?? admitSender(header);
-    if (typeof sender === 'string') return { ok: false, reason: sender };
+    const sender = known ?? createSender(header);
+    if (sender === undefined) return { ok: false, reason: 'badHeader' };
     const payload =
       sealingKey === undefined ? checkClear(packet, header) : unseal(packet, header, channel, sender);
     if (typeof payload === 'string') return { ok: false, reason: payload };
     // From here on the packet is genuine: only now may it leave traces.
+    if (known === undefined && senders.isLetGo(sender)) {
+      const { id, incarnation } = sender;
+      return { ok: false, reason: 'oldIncarnation', sender: id, incarnation };
+    }
     if (known === undefined) senders.remember(header.sender, sender);
     if (channel === 'stream') sender.lastStreamPacket = header.packetNumber;
     else acceptPacket(sender.datagrams, header.packetNumber);
@@ -160,13 +171,12 @@ export function createEnvelope(options: EnvelopeOptions): Envelope {
     };
   }
 
-  function admitSender(header: Header): Sender | OpenFault {
+  function createSender(header: Header): Sender | undefined {
     const parsed = parseSender(header.sender);
-    if (parsed === undefined) return 'badHeader';
-    return senders.create(parsed.id, parsed.incarnation) ?? 'oldIncarnation';
+    return parsed === undefined ? undefined : senders.create(parsed.id, parsed.incarnation);
   }
 
-  function checkClear(packet: Buffer, header: Header): Uint8Array | OpenFault {
+  function checkClear(packet: Buffer, header: Header): Uint8Array | 'badChecksum' {
     const payloadEnd = packet.length - CHECKSUM_BYTES;
     if (hashing.h64(packet.subarray(0, payloadEnd)) !== packet.readBigUInt64BE(payloadEnd))
       return 'badChecksum';
@@ -178,7 +188,7 @@ export function createEnvelope(options: EnvelopeOptions): Envelope {
     header: Header,
     channel: EnvelopeChannel,
     sender: Sender,
-  ): Uint8Array | OpenFault {
+  ): Uint8Array | 'unknownKey' | 'badSeal' {
     const secret = keys.get(header.keyId);
     if (secret === undefined) return 'unknownKey';
     const subkey = sender.subkeys.get(header.keyId) ?? deriveSubkey(secret, clusterHash, header.sender);

@@ -25,8 +25,10 @@ export interface Sender {
 
 export interface Senders {
   find(text: string): Sender | undefined;
-  /** A record for a sender not yet remembered; undefined when its incarnation was let go. */
-  create(id: PeerId, incarnation: Incarnation): Sender | undefined;
+  /** A record for a sender not yet remembered. */
+  create(id: PeerId, incarnation: Incarnation): Sender;
+  /** Whether an incarnation is not remembered because it was let go: what it sends may have been seen before. */
+  isLetGo(sender: Sender): boolean;
   /** Remembers a record that `create` made, under the header's text. */
   remember(text: string, sender: Sender): void;
 }
@@ -44,10 +46,14 @@ export function createSenders(): Senders {
 
   return {
     find: (text) => byText.get(text),
-    create(id, incarnation) {
-      if (incarnation <= (byId.get(id)?.refusedUpTo ?? 0)) return undefined;
-      return { id, incarnation, datagrams: createReplayWindow(), lastStreamPacket: 0, subkeys: new Map() };
-    },
+    create: (id, incarnation) => ({
+      id,
+      incarnation,
+      datagrams: createReplayWindow(),
+      lastStreamPacket: 0,
+      subkeys: new Map(),
+    }),
+    isLetGo: ({ id, incarnation }) => incarnation <= (byId.get(id)?.refusedUpTo ?? 0),
     remember(text, sender) {
       const known = byId.get(sender.id) ?? { texts: new Map<number, string>(), refusedUpTo: 0 };
       byId.delete(sender.id);

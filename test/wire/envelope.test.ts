@@ -150,6 +150,23 @@ describe('envelope', () => {
         assert.equal(open(2), 'replayed');
       });
 
+      it('names the sender of a genuine packet below those, of a forged one nobody', () => {
+        const beta = envelope('beta', keys);
+        const seal = (number: number): Buffer =>
+          envelope('alpha', keys, incarnation(number)).seal(payload, 'datagram');
+        for (let number = 1; number <= MAX_INCARNATIONS_PER_SENDER + 1; number++)
+          beta.open(seal(number), 'datagram');
+        const old = seal(1);
+        assert.deepEqual(beta.open(old, 'datagram'), {
+          ok: false,
+          reason: 'oldIncarnation',
+          sender: 'alpha',
+          incarnation: 1,
+        });
+        old[old.length - 1] = (old.at(-1) ?? 0) ^ 1;
+        assert.equal(verdict(beta.open(old, 'datagram')), keys.length > 0 ? 'badSeal' : 'badChecksum');
+      });
+
       it('refuses a datagram on a stream and a frame among datagrams', () => {
         const alpha = envelope('alpha', keys);
         const beta = envelope('beta', keys);

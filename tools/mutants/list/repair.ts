@@ -92,12 +92,17 @@ export const REPAIR: readonly Mutant[] = [
   },
   {
     number: 'R5f',
-    name: 'answers that always begin with the same origin',
+    name: 'answers that always begin with what must be refused',
     edits: [
       {
         file: 'src/core/onHeartbeat.ts',
         find: 'const begin = Math.floor(state.random() * origins.length);',
         replace: 'const begin = Math.floor(state.random());',
+      },
+      {
+        file: 'src/core/onHeartbeat.ts',
+        find: 'if (isAnyEarly && builder.timestampOf(dot) > latest) early.push(dot);',
+        replace: 'if (isAnyEarly && builder.timestampOf(dot) < 0) early.push(dot);',
       },
     ],
     kill: { scenario: 'test/simulator/scenarios/refused-records-first.txt' },

@@ -143,4 +143,16 @@ export const ROUNDS: readonly Mutant[] = [
     ],
     kill: { scenario: 'test/simulator/scenarios/fast-clock-promises-nothing.txt' },
   },
+  {
+    number: 'R7b',
+    name: 'who speaks with an incarnation that was let go is told nothing',
+    edits: [
+      {
+        file: 'src/core/fence.ts',
+        find: 'if (from !== state.self.id) isFenced(state, now, from, incarnation);',
+        replace: 'if (from === state.self.id) isFenced(state, now, from, incarnation);',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/many-starts-then-empty-and-slow.txt' },
+  },
 ];
