@@ -193,7 +193,7 @@ function joinEntries(
   for (const [key, entry] of state.store.entries({})) {
     if (theirs.has(key)) continue;
     const isGone = entry.timestamp <= horizon;
-    if (isUnknown(state, closures, entry, !isGone)) {
+    if (isUnknown(state, closures, entry, !isGone) || (isGone && isTooLate(state, entry, isTheirs))) {
       unknown.push([key, entry]);
       continue;
     }
@@ -249,6 +249,11 @@ function applyAhead(state: PeerState, key: Key, entry: Entry): void {
   if (entry.timestamp <= state.aheadThrough) return;
   state.aheadThrough = entry.timestamp;
   state.store.writeState('aheadThrough', state.aheadThrough);
+}
+
+/** R4, here: what this peer stamped below a horizon that its disk had forgotten, and nobody has taken. Another's is for its origin to stamp anew. */
+function isTooLate({ self }: PeerState, { kind, ...dot }: Entry, isTheirs: (dot: Dot) => boolean): boolean {
+  return kind !== 'synthetic' && dot.id === self.id && !isTheirs(dot);
 }
 
 /** Whether a report claims a dot; of what it has folded, all. */

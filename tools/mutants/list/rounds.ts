@@ -144,6 +144,23 @@ export const ROUNDS: readonly Mutant[] = [
     kill: { scenario: 'test/simulator/scenarios/fast-clock-promises-nothing.txt' },
   },
   {
+    number: 'R9d',
+    name: 'what an older disk wrote below a horizon dropped at the join',
+    edits: [
+      {
+        file: 'src/core/join.ts',
+        find: ' || (isGone && isTooLate(state, entry, isTheirs))',
+        replace: '',
+      },
+      {
+        file: 'src/core/join.ts',
+        find: "if (entry.kind === 'value' && isGone !== isTheirs(entry)) state.counters.joinDisagreements += 1;",
+        replace: '',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/late-writes-of-an-older-disk.txt' },
+  },
+  {
     number: 'R7b',
     name: 'who speaks with an incarnation that was let go is told nothing',
     edits: [
