@@ -9,7 +9,7 @@ import { isFolded } from '../core/closures.ts';
 import { rowsOf } from '../core/dropping.ts';
 import { hasCollectable } from '../core/onCheckpointRound.ts';
 import { hashVector } from '../core/vectorHash.ts';
-import { compareTags, originKey } from '../core/types.ts';
+import { compareTags } from '../core/types.ts';
 import type { Entry, Key } from '../core/types.ts';
 import { BrokenInvariant } from './brokenInvariant.ts';
 import { sniff } from './sniffer.ts';
@@ -157,49 +157,65 @@ export function createRestChecks(watch: ClosureWatch): Checker {
   };
 }
 
+/** What a key may hold at the end: the newest update that survived for sure, undefined for none, and newer ones that may have. */
+type Candidates = readonly (Entry | undefined)[];
+
 /**
  * The last writer of every key among the updates that survived. Of what a second process or an older disk wrote nobody can tell once its incarnation is
  * folded: where two histories met, it may have survived in one of them alone.
  */
-function foldSurvivors(world: World, holder: VirtualPeer, watch: ClosureWatch): ReadonlyMap<Key, Entry> {
+function foldSurvivors(world: World, holder: VirtualPeer, watch: ClosureWatch): ReadonlyMap<Key, Candidates> {
   const newest = new Map<Key, Entry>();
+  const uncertain: Written[] = [];
   for (const written of world.truth.all()) {
-    if (isUncertain(holder, written) || !watch.survives(world, holder, written)) continue;
-    const { key, entry } = written;
+    const { key, entry, isOutside } = written;
     const known = newest.get(key);
-    if (known === undefined || compareTags(entry, known) > 0) newest.set(key, entry);
+    if (isOutside && isFolded(holder.state.closures, entry.id, entry.incarnation)) uncertain.push(written);
+    else if (watch.survives(world, holder, written) && (known === undefined || compareTags(entry, known) > 0))
+      newest.set(key, entry);
   }
-  return newest;
+  const candidates = new Map<Key, (Entry | undefined)[]>(
+    Array.from(newest, ([key, entry]) => [key, [entry]]),
+  );
+  for (const { key, entry } of uncertain) {
+    const sure = newest.get(key);
+    if (sure !== undefined && compareTags(entry, sure) < 0) continue;
+    const ofKey = candidates.get(key);
+    if (ofKey === undefined) candidates.set(key, [undefined, entry]);
+    else ofKey.push(entry);
+  }
+  return candidates;
 }
 
-function isUncertain({ state }: VirtualPeer, { isOutside, entry }: Written): boolean {
-  return isOutside && isFolded(state.closures, entry.id, entry.incarnation);
-}
-
-/** The newest survivor of each key, or nothing, or a stand-in, where that is a tombstone that may have gone (R8). */
-function assertHolds(world: World, peer: VirtualPeer, expected: ReadonlyMap<Key, Entry>): void {
-  const assertNewest = (key: Key, held: Entry | undefined, wanted: Entry | undefined): void => {
-    if (held !== undefined && (wanted === undefined || compareTags(held, wanted) > 0)) {
-      const written = world.truth.find(originKey(held.id, held.incarnation), held.sequence);
-      if (written !== undefined && isUncertain(peer, written)) return;
-    }
+function assertHolds(world: World, peer: VirtualPeer, expected: ReadonlyMap<Key, Candidates>): void {
+  const assertOneOf = (key: Key, held: Entry | undefined, candidates: Candidates): void => {
+    if (candidates.some((wanted) => isAs(world, peer, key, held, wanted))) return;
     throw new BrokenInvariant(
       'last writer',
-      `${peer.id} holds ${key} ${describeTag(held)}; the last surviving update is ${describeTag(wanted)}`,
+      `${peer.id} holds ${key} ${describeTag(held)}; the last surviving update is ${describeTag(candidates[0])}`,
     );
   };
-  for (const [key, wanted] of expected) {
-    const held = peer.disk.store.readEntry(key);
-    if (held !== undefined && compareTags(held, wanted) === 0) continue;
-    const isGone = held === undefined || held.kind === 'synthetic';
-    const bound = Math.max(peer.state.horizon, held?.timestamp ?? 0);
-    if (isGone && wanted.kind === 'tombstone' && wanted.timestamp <= bound) continue;
-    // A tombstone that is lost with all who had it may have been told of as an absence before (R5).
-    if (isGone && world.truth.hasDroppable(key, wanted, bound, 'lost')) continue;
-    assertNewest(key, held, wanted);
-  }
+  for (const [key, candidates] of expected) assertOneOf(key, peer.disk.store.readEntry(key), candidates);
   for (const [key, held] of peer.disk.store.entries({}))
-    if (!expected.has(key)) assertNewest(key, held, undefined);
+    if (!expected.has(key)) assertOneOf(key, held, [undefined]);
+}
+
+/** Whether what is held is what is wanted, or nothing, or a stand-in, where that is a tombstone that may have gone (R8). */
+function isAs(
+  world: World,
+  { state }: VirtualPeer,
+  key: Key,
+  held: Entry | undefined,
+  wanted: Entry | undefined,
+): boolean {
+  if (held === undefined && wanted === undefined) return true;
+  if (wanted === undefined) return false;
+  if (held !== undefined && compareTags(held, wanted) === 0) return true;
+  if (held !== undefined && held.kind !== 'synthetic') return false;
+  const bound = Math.max(state.horizon, held?.timestamp ?? 0);
+  if (wanted.kind === 'tombstone' && wanted.timestamp <= bound) return true;
+  // A tombstone that is lost with all who had it may have been told of as an absence before (R5).
+  return world.truth.hasDroppable(key, wanted, bound, 'lost');
 }
 
 function describeTag(entry: Entry | undefined): string {
