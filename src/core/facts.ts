@@ -7,7 +7,7 @@
  */
 import { isAheadOfClock, latestConceivable } from './apply.ts';
 import { closureOf, isFolded, keptOf, mergeClosure } from './closures.ts';
-import { addRanges, allRanges } from './haveSet.ts';
+import { addRanges, allRanges, lastSequenceOf } from './haveSet.ts';
 import { beginLineage, settleLineage } from './lineage.ts';
 import { notice } from './liveness.ts';
 import type { ClosureReport, HaveReport, PendingHorizon, PromiseReport } from './messages.ts';
@@ -27,9 +27,27 @@ const MAX_PENDING_HORIZONS = 4;
  * and that is settled by the join alone.
  */
 export function learnFacts(state: PeerState, now: Now, have: HaveReport): boolean {
-  if (!learnPromises(state, now, have.promises) || state.phase !== 'member') return false;
+  if (!learnPromises(state, now, have.promises)) return false;
+  if (isClosedWithoutUs(state, have.closures))
+    enterJoining(state, 'rounds of the others have closed what it took of a forgotten peer');
+  if (state.phase !== 'member') return false;
   learnClosures(state, now, have.closures);
   return true;
+}
+
+/**
+ * Whether rounds have closed a forgotten id before this peer knew that it is forgotten, and so without its having said what it has of it: it came to the
+ * others by way of the forgotten. As a member of that round it would have known: a round needs one list of members among all.
+ */
+export function isClosedWithoutUs(state: PeerState, closures: readonly ClosureReport[]): boolean {
+  if (state.newlyForgotten.size === 0) return false;
+  return closures.some(
+    ({ id, closedBelow }) =>
+      state.newlyForgotten.has(id) &&
+      state.forgotten.has(id) &&
+      closedBelow > (state.closures.get(id)?.closedBelow ?? 0) &&
+      [...state.origins.values()].some((origin) => origin.id === id && lastSequenceOf(origin.have) > 0),
+  );
 }
 
 /** False when a promise of this peer's own is told that it does not remember: nothing else that came with it is concluded from. */

@@ -69,6 +69,7 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
     pending: (store.readState('pending') as PendingHorizon[] | undefined) ?? [],
     admitted,
     forgotten,
+    newlyForgotten: new Set(),
     peers: new Map(others.map((member) => [member, createPeerView(member)])),
     serversHash: options.settings.serversHash,
     membershipHash: hashMembers(admitted, forgotten),

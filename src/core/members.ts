@@ -51,6 +51,7 @@ function addView(state: PeerState, id: PeerId): void {
 
 function onForgotten(state: PeerState, id: PeerId): void {
   raiseFence(state, id, ABOVE_ALL);
+  state.newlyForgotten.add(id);
   state.peers.delete(id);
   state.contacts = state.contacts.filter((contact) => contact !== id);
   notice(state, 'forgotten', { peer: id });

@@ -65,6 +65,8 @@ export interface PeerState {
   /** Ids ever admitted, this one included, and ids forgotten: both only grow (section 8). */
   readonly admitted: Set<PeerId>;
   readonly forgotten: Set<PeerId>;
+  /** Learned to be forgotten since this peer last answered for a round. In memory alone. */
+  readonly newlyForgotten: Set<PeerId>;
   /** The other members, in order of id. */
   readonly peers: Map<PeerId, PeerView>;
   /** Hash of what servers.txt says: it may be read again. */

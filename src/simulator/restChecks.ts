@@ -151,7 +151,10 @@ export function createRestChecks(watch: ClosureWatch): Checker {
       const [first] = world.peers;
       if (first === undefined) return;
       const expected = foldSurvivors(world, first, watch);
-      for (const peer of world.peers) assertHolds(world, peer, expected);
+      for (const peer of world.peers) {
+        assertHolds(world, peer, expected);
+        assertSameValues(first, peer);
+      }
       assertAcknowledged(world, first, watch);
     },
   };
@@ -198,6 +201,22 @@ function assertHolds(world: World, peer: VirtualPeer, expected: ReadonlyMap<Key,
   for (const [key, candidates] of expected) assertOneOf(key, peer.disk.store.readEntry(key), candidates);
   for (const [key, held] of peer.disk.store.entries({}))
     if (!expected.has(key)) assertOneOf(key, held, [undefined]);
+}
+
+/** Equal digests: the same values under the same tags. Which tombstones are left may differ. */
+function assertSameValues(first: VirtualPeer, other: VirtualPeer): void {
+  for (const [one, another] of [
+    [first, other],
+    [other, first],
+  ] as const)
+    for (const [key, entry] of one.disk.store.entries({})) {
+      const there = another.disk.store.readEntry(key);
+      if (entry.kind !== 'value' || (there !== undefined && compareTags(there, entry) === 0)) continue;
+      throw new BrokenInvariant(
+        'digests',
+        `${one.id} holds ${key} ${describeTag(entry)}, and ${another.id} ${describeTag(there)}`,
+      );
+    }
 }
 
 /** Whether what is held is what is wanted, or nothing, or a stand-in, where that is a tombstone that may have gone (R8). */

@@ -46,8 +46,9 @@ export function createRoundChecks(holders: Holders): Checker {
   }
 
   /** Whether what it promised before is not known to it. */
-  function isForgetful(peer: VirtualPeer): boolean {
-    if (isTwin(peer)) return true;
+  function isForgetful(world: World, peer: VirtualPeer): boolean {
+    // A machine that was forgotten while it was off starts without knowing it.
+    if (isTwin(peer) || !world.ids.includes(peer.id)) return true;
     const lapse = lapses.get(peer.id);
     return lapse?.kind === 'older' && lapse.joinedAt === undefined;
   }
@@ -66,7 +67,7 @@ export function createRoundChecks(holders: Holders): Checker {
     const { self, own } = peer.state;
     for (const { key, entry } of peer.touched.entries) {
       if (entry.id !== self.id || entry.incarnation !== self.incarnation) continue;
-      if (isForgetful(peer)) {
+      if (isForgetful(world, peer)) {
         const written = world.truth.find(own.key, entry.sequence);
         if (written !== undefined) written.isOutside = true;
         continue;

@@ -30,6 +30,7 @@ const FOUND: readonly (readonly [seed: number, what: string, minutes?: number, s
   [60764, 'an older disk and a slow clock (older-disk-and-slow-clock.txt)', 1, 4],
   [70602, 'the same, two peers', 2, 2],
   [95817, 'an older disk that wrote below a horizon (late-writes-of-an-older-disk.txt)', 2, 2],
+  [110978, 'what came by way of a forgotten peer (newcomer-by-way-of-the-forgotten.txt)', 1, 7],
   [91395, 'a claim cut short, answered with what was had already', 2],
   [93042, 'an empty disk and a slow clock, unheard of (many-starts-then-empty-and-slow.txt)', 2, 2],
   [

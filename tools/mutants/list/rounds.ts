@@ -161,6 +161,18 @@ export const ROUNDS: readonly Mutant[] = [
     kill: { scenario: 'test/simulator/scenarios/late-writes-of-an-older-disk.txt' },
   },
   {
+    number: 'S8e',
+    name: 'what came by way of a forgotten peer kept without a join',
+    edits: [
+      {
+        file: 'src/core/facts.ts',
+        find: '  if (state.newlyForgotten.size === 0) return false;',
+        replace: '  if (state.newlyForgotten.size >= 0) return false;',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/newcomer-by-way-of-the-forgotten.txt' },
+  },
+  {
     number: 'R7b',
     name: 'who speaks with an incarnation that was let go is told nothing',
     edits: [
