@@ -1,5 +1,5 @@
 /**
- * `npm run scale`: how news spreads by HEARTBEAT alone among many simulated peers, and what they send at rest.
+ * `npm run scale [-- --peers 10,100] [--contacts 0,1] [--short]`: how news spreads by HEARTBEAT alone among many simulated peers, and what they send at rest.
  *
  * Owns the experiment: one update reaches one peer and its origin dies, so that neither KEEPALIVE nor NAK can tell of it; then HEARTBEAT
  * periods are counted until everyone has it, on the ring alone and with the shuffled contact. Prints one table for
@@ -42,7 +42,11 @@ const REST_MS = 5_000;
 const PERIODS_AT_MOST = 2_000;
 
 const { values } = parseArgs({
-  options: { peers: { type: 'string', default: '10,100,1000' }, short: { type: 'boolean', default: false } },
+  options: {
+    peers: { type: 'string', default: '10,100,1000' },
+    contacts: { type: 'string', default: '0,1' },
+    short: { type: 'boolean', default: false },
+  },
 });
 const hashing = await loadHashing();
 
@@ -118,7 +122,7 @@ process.stdout.write(
   '| peers | contacts | HEARTBEAT periods until the last has it | bytes sent a second and peer at rest: HEARTBEAT | KEEPALIVE |\n| --- | --- | --- | --- | --- |\n',
 );
 for (const count of (values.short ? '10,30' : values.peers).split(',').map(Number)) {
-  for (const contacts of [0, 1]) {
+  for (const contacts of values.contacts.split(',').map(Number)) {
     const { peers, how, periods, heartbeatBytes, keepaliveBytes } = measure(count, contacts);
     process.stdout.write(
       `| ${peers} | ${how} | ${periods.toFixed(1)} | ${Math.round(heartbeatBytes)} | ${Math.round(keepaliveBytes)} |\n`,
