@@ -162,8 +162,8 @@ export const REPAIR: readonly Mutant[] = [
     edits: [
       {
         file: 'src/core/write.ts',
-        find: 'if (!state.hasMedian || aheadMs <= state.settings.maxDriftMs) return undefined;',
-        replace: 'if (!state.hasMedian || aheadMs <= Infinity) return undefined;',
+        find: 'if (!isStampAhead(state, now)) return undefined;',
+        replace: 'if (!isStampAhead(state, now) || now.wallMs > 0) return undefined;',
       },
     ],
     kill: { scenario: 'test/simulator/scenarios/fast-clock.txt' },
