@@ -8,10 +8,8 @@ import { parseArgs } from 'node:util';
 import type * as hashModule from '../src/wire/hash.ts';
 import type * as worldModule from '../src/simulator/world.ts';
 import type { VirtualPeer } from '../src/simulator/virtualPeer.ts';
+import { loadBuilt } from './bench/shipped.ts';
 
-async function loadBuilt(name: string): Promise<unknown> {
-  return import(new URL(`../dist/${name}`, import.meta.url).href);
-}
 const { loadHashing } = (await loadBuilt('wire/hash.js')) as typeof hashModule;
 const { World } = (await loadBuilt('simulator/world.js')) as typeof worldModule;
 

@@ -14,10 +14,8 @@ import type * as generateModule from '../src/simulator/generate.ts';
 import type * as snifferModule from '../src/simulator/sniffer.ts';
 import type { MessageKind } from '../src/core/messages.ts';
 import type { Observer } from '../src/simulator/checker.ts';
+import { loadBuilt } from './bench/shipped.ts';
 
-async function loadBuilt(name: string): Promise<unknown> {
-  return import(new URL(`../dist/${name}`, import.meta.url).href);
-}
 const { loadHashing } = (await loadBuilt('wire/hash.js')) as typeof hashModule;
 const { World } = (await loadBuilt('simulator/world.js')) as typeof worldModule;
 const { peerNames } = (await loadBuilt('simulator/generate.js')) as typeof generateModule;

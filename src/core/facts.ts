@@ -44,7 +44,6 @@ export function isClosedWithoutUs(state: PeerState, closures: readonly ClosureRe
   return closures.some(
     ({ id, closedBelow }) =>
       state.newlyForgotten.has(id) &&
-      state.forgotten.has(id) &&
       closedBelow > (state.closures.get(id)?.closedBelow ?? 0) &&
       [...state.origins.values()].some((origin) => origin.id === id && lastSequenceOf(origin.have) > 0),
   );
