@@ -7,8 +7,8 @@
 import { raiseAlarm } from './alarms.ts';
 import { timestampOf, TICKS_PER_MS, type Now } from './clock.ts';
 import { addSequence, dotsAboveVector, opensInterval } from './haveSet.ts';
-import { touchOrigin, type OriginState } from './originState.ts';
-import type { PeerState } from './state.ts';
+import type { OriginState } from './originState.ts';
+import { touchOrigin, type PeerState } from './state.ts';
 import { countTombstone, queueTombstone } from './tombstones.ts';
 import { compareTags, type Entry, type Key, type PeerId, type Timestamp } from './types.ts';
 
@@ -60,7 +60,7 @@ export function hasRoomFor(state: PeerState, origin: OriginState, sequence: numb
 export function recordDot(state: PeerState, origin: OriginState, sequence: number, key: Key): boolean {
   if (!addSequence(origin.have, sequence)) return false;
   state.store.writeRow(origin.key, sequence, key);
-  touchOrigin(origin);
+  touchOrigin(state, origin);
   return true;
 }
 

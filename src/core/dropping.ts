@@ -5,8 +5,8 @@
  * slices by a timer, so that no turn is long. I15: a trim is never above what this peer itself has without a gap.
  */
 import type { Now } from './clock.ts';
-import { touchOrigin, type OriginState } from './originState.ts';
-import type { PeerState } from './state.ts';
+import type { OriginState } from './originState.ts';
+import { touchOrigin, type PeerState } from './state.ts';
 import { countTombstone, queueTombstone } from './tombstones.ts';
 import { scheduleBy } from './timers.ts';
 import type { Entry, Key } from './types.ts';
@@ -111,7 +111,7 @@ export function dropRows(state: PeerState, origin: OriginState, through: number)
   if (trim <= origin.trim) return;
   origin.trim = trim;
   state.store.dropRows(origin.key, trim);
-  touchOrigin(origin);
+  touchOrigin(state, origin);
 }
 
 /** Rows held of an origin, as far as they are without a gap. */
@@ -119,11 +119,21 @@ export function rowsOf(origin: OriginState): number {
   return origin.have.contiguous - origin.trim;
 }
 
+/** Whether any origin has rows, or belongs to a dead incarnation that is not folded. Walks them all. */
+export function hasCollectableOrigin(state: PeerState): boolean {
+  for (const origin of state.origins.values()) {
+    const isDead =
+      origin.incarnation < (state.incarnations.get(origin.id) ?? 0) || state.forgotten.has(origin.id);
+    if (isDead || rowsOf(origin) > 0) return true;
+  }
+  return false;
+}
+
 /** With a member down rounds wait; tables stay bounded all the same (R6, trim vector). */
 export function trimTables(state: PeerState): void {
   const limit = state.settings.limits.maxTableRows;
-  for (const origin of state.origins.values()) {
-    if (!origin.isDirty || rowsOf(origin) <= limit) continue;
+  for (const origin of state.unsaved) {
+    if (rowsOf(origin) <= limit) continue;
     // Half of it at once, so that it is not cut at every update.
     dropRows(state, origin, origin.have.contiguous - Math.floor(limit / 2));
     state.counters.tablesTrimmed += 1;

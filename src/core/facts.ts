@@ -11,9 +11,9 @@ import { addRanges, allRanges, lastSequenceOf } from './haveSet.ts';
 import { beginLineage, settleLineage } from './lineage.ts';
 import { notice } from './liveness.ts';
 import type { ClosureReport, HaveReport, PendingHorizon, PromiseReport } from './messages.ts';
-import { touchOrigin, type OriginState } from './originState.ts';
+import type { OriginState } from './originState.ts';
 import { holesOf, includesAll, intersect } from './ranges.ts';
-import { isCredibleIncarnation, noteIncarnation, type PeerState } from './state.ts';
+import { isCredibleIncarnation, noteIncarnation, touchOrigin, type PeerState } from './state.ts';
 import { scheduleSweep } from './dropping.ts';
 import type { Now } from './clock.ts';
 import { forgetHashOf } from './vectorHash.ts';
@@ -152,7 +152,7 @@ function fillVoid(state: PeerState, origin: OriginState): void {
   const kept = keptOf(state.closures, origin.id, origin.incarnation);
   if (kept === undefined) return;
   addRanges(origin.have, holesOf(kept));
-  touchOrigin(origin);
+  touchOrigin(state, origin);
 }
 
 /** Everybody has all of it: one number stands for the origin, its rows and its part of the vector. */
@@ -160,6 +160,7 @@ function fold(state: PeerState, origin: OriginState): void {
   state.store.dropRows(origin.key, Number.MAX_SAFE_INTEGER);
   state.store.removeState(`vector/${origin.key}`);
   state.origins.delete(origin.key);
+  state.unsaved.delete(origin);
   state.repairs.delete(origin.key);
   forgetHashOf(state, origin);
 }

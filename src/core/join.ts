@@ -29,10 +29,9 @@ import type {
   CheckpointRows,
   HaveReport,
 } from './messages.ts';
-import { touchOrigin } from './originState.ts';
 import { containsSequence } from './ranges.ts';
 import { addPart, expectFrom, isAskedOf, stopExpecting } from './spool.ts';
-import { isSettled, noteIncarnation, originOf, type PeerState } from './state.ts';
+import { isSettled, noteIncarnation, originOf, touchOrigin, type PeerState } from './state.ts';
 import { stampAnew } from './write.ts';
 import {
   compareTags,
@@ -299,7 +298,7 @@ function joinVector(state: PeerState, { have }: CheckpointFacts): void {
     const origin = originOf(state, id, incarnation);
     const isNews = contiguous > origin.have.contiguous;
     addRanges(origin.have, allRanges({ contiguous, gaps }));
-    touchOrigin(origin);
+    touchOrigin(state, origin);
     if (isNews) dropRows(state, origin, contiguous);
   }
   // Among the rows of closed incarnations may be some of void dots: nobody is to be served from those.

@@ -52,6 +52,7 @@ function addView(state: PeerState, id: PeerId): void {
 function onForgotten(state: PeerState, id: PeerId): void {
   raiseFence(state, id, ABOVE_ALL);
   state.newlyForgotten.add(id);
+  state.isTidy = false;
   state.peers.delete(id);
   state.contacts = state.contacts.filter((contact) => contact !== id);
   notice(state, 'forgotten', { peer: id });

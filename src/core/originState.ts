@@ -24,11 +24,8 @@ export interface OriginState extends Origin {
   timed: { readonly sequence: number; readonly askedAtMs: number } | undefined;
   /** How long answers to NAKs take of late, milliseconds. */
   repairDelayMs: number;
-  /** True when `have` or `trim` changed in this turn. */
-  isDirty: boolean;
-  /** Its part of the have-set's hash, and whether `have` changed since that was taken. */
+  /** Its part of the have-set's hash when that was last taken. */
   hash: number;
-  isHashStale: boolean;
   /** Last sequence had a while ago, and since when: what came later may still be on its way to others. */
   settledThrough: number;
   markedThrough: number;
@@ -49,17 +46,9 @@ export function createOriginState(origin: Origin, have: HaveSet = createHaveSet(
     silentTries: 0,
     timed: undefined,
     repairDelayMs: 0,
-    isDirty: false,
     hash: 0,
-    isHashStale: true,
     settledThrough: lastSequenceOf(have),
     markedThrough: lastSequenceOf(have),
     markedAtMs: -Infinity,
   };
-}
-
-/** Marks that the have-set changed: to be saved with the turn, and hashed anew. */
-export function touchOrigin(origin: OriginState): void {
-  origin.isDirty = true;
-  origin.isHashStale = true;
 }

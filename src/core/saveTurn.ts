@@ -6,16 +6,13 @@
 import type { PeerState } from './state.ts';
 
 export function saveTurn(state: PeerState): void {
-  const { store } = state;
-  let isChanged = false;
-  for (const origin of state.origins.values()) {
-    if (!origin.isDirty) continue;
-    origin.isDirty = false;
-    isChanged = true;
-    const { id, incarnation, have, trim } = origin;
-    store.writeState(`vector/${origin.key}`, [id, incarnation, have.contiguous, [...have.gaps], trim]);
+  const { store, unsaved } = state;
+  for (const { key, id, incarnation, have, trim } of unsaved)
+    store.writeState(`vector/${key}`, [id, incarnation, have.contiguous, [...have.gaps], trim]);
+  if (unsaved.size > 0) {
+    store.writeState('clock', state.clock);
+    unsaved.clear();
   }
-  if (isChanged) store.writeState('clock', state.clock);
   if (!state.areCountsDirty) return;
   state.areCountsDirty = false;
   store.writeState('counts', [state.visibleKeys, state.tombstones.count, state.tombstones.bytes]);

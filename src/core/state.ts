@@ -50,6 +50,11 @@ export interface PeerState {
   /** Own origin: the last sequence issued. */
   readonly own: OriginState;
   readonly origins: Map<OriginKey, OriginState>;
+  /** Origins whose have-set or trim changed: in this turn, and since the hash was last taken. A turn costs what it changed, however many there are. */
+  readonly unsaved: Set<OriginState>;
+  readonly unhashed: Set<OriginState>;
+  /** No origin has anything to collect: found so, and nothing that could end it has happened since. At rest nobody looks through all. */
+  isTidy: boolean;
   /** Highest incarnation known of each peer. */
   readonly incarnations: Map<PeerId, Incarnation>;
   /** Lowest incarnation still believed (R7). */
@@ -127,8 +132,16 @@ export function originOf(state: PeerState, id: PeerId, incarnation: Incarnation)
   if (known !== undefined) return known;
   const origin = createOriginState({ id, incarnation });
   state.origins.set(origin.key, origin);
+  state.isTidy = false;
   noteIncarnation(state, id, incarnation);
   return origin;
+}
+
+/** Marks that the have-set or the trim changed: to be saved with the turn, and hashed anew. */
+export function touchOrigin(state: PeerState, origin: OriginState): void {
+  state.unsaved.add(origin);
+  state.unhashed.add(origin);
+  state.isTidy = false;
 }
 
 /** Whether dots of this incarnation are all had or void: there is nothing to record any more. */
@@ -141,6 +154,7 @@ export function noteIncarnation(state: PeerState, id: PeerId, incarnation: Incar
   if (incarnation <= (state.incarnations.get(id) ?? 0)) return;
   if (incarnation !== state.self.incarnation && !isCredibleIncarnation(state, incarnation)) return;
   state.incarnations.set(id, incarnation);
+  state.isTidy = false;
   state.store.writeState(`incarnation/${id}`, incarnation);
 }
 

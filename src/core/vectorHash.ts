@@ -15,13 +15,12 @@ const HASH_MODULUS = 2 ** 53;
 
 /** Hash of have-set and closures (safe integer): equal for equal ones, in whatever order they came about. */
 export function hashVector(state: PeerState): number {
-  for (const origin of state.origins.values()) {
-    if (!origin.isHashStale) continue;
+  for (const origin of state.unhashed) {
     const { key, have } = origin;
     const isEmpty = lastSequenceOf(have) === 0;
     replacePart(state, origin, isEmpty ? 0 : hash53(`${key}:${have.contiguous}:${have.gaps.join(',')}`));
-    origin.isHashStale = false;
   }
+  state.unhashed.clear();
   for (const id of state.staleClosures) {
     const closure = state.closures.get(id);
     const part = { hash: state.closureHashes.get(id) ?? 0 };
@@ -35,6 +34,7 @@ export function hashVector(state: PeerState): number {
 /** An origin is no longer part of the have-set. */
 export function forgetHashOf(state: PeerState, origin: OriginState): void {
   replacePart(state, origin, 0);
+  state.unhashed.delete(origin);
 }
 
 function replacePart(state: PeerState, part: { hash: number }, hash: number): void {

@@ -232,9 +232,14 @@ export const NUMBERED: readonly Mutant[] = [
   for (const { id, incarnation, contiguous } of message.have?.vector ?? []) {
     const origin = originOf(state, id, incarnation);
     for (let sequence = 1; sequence <= contiguous; sequence += 1)
-      if (addSequence(origin.have, sequence)) origin.isDirty = origin.isHashStale = true;
+      if (addSequence(origin.have, sequence)) touchOrigin(state, origin);
   }
 `,
+      },
+      {
+        file: 'src/core/onSync.ts',
+        find: "import { isSettled, originOf, type PeerState } from './state.ts';",
+        replace: "import { isSettled, originOf, touchOrigin, type PeerState } from './state.ts';",
       },
     ],
     kill: { seeds: 100, options: SMALL },
