@@ -130,7 +130,7 @@ function dispatch(
       onCheckpoint(state, now, from, message);
       return;
     case 'fenced':
-      onFenced(state, now, message);
+      onFenced(state, now, view, incarnation, message);
       return;
     case 'alarm':
       onAlarm(state, now, view.id, message);

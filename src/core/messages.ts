@@ -202,7 +202,7 @@ export interface PreparedMessage {
 export interface RefuseMessage {
   readonly kind: 'refuse';
   readonly round: RoundName;
-  readonly reason: 'members' | 'incarnations' | 'joining' | 'clock';
+  readonly reason: 'members' | 'incarnations' | 'joining' | 'clock' | 'unvouched';
   readonly incarnations: readonly Origin[];
 }
 
@@ -264,7 +264,7 @@ export interface CheckpointMessage {
   readonly isTooLarge?: true;
 }
 
-/** R7, R10: what is known of the receiver that it does not seem to know. */
+/** R7, R10: what is known of the receiver that it does not seem to know, or asks for. */
 export interface FencedMessage {
   readonly kind: 'fenced';
   /** Highest incarnation known of it. */
@@ -272,6 +272,10 @@ export interface FencedMessage {
   /** Bound it promised, as remembered. */
   readonly promised: Timestamp;
   readonly isForgotten: boolean;
+  /** The sender takes part, so this is all that it has to know of the receiver. */
+  readonly isVoucher: boolean;
+  /** The sender asks for the same of itself, before it promises anything. */
+  readonly isQuestion: boolean;
 }
 
 /** R4: an update at or below the horizon came for a key that is gone; whoever owns it stamps it anew, above that horizon. */

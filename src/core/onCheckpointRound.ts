@@ -6,7 +6,7 @@
  * harmless, and a dead coordinator leaves nothing in doubt. I10: C is at most what every member durably has.
  */
 import { timestampOf, type Now } from './clock.ts';
-import { dropRows, rowsOf } from './dropping.ts';
+import { dropRows, hasCollectableOrigin } from './dropping.ts';
 import {
   addPendingHorizon,
   isBoundAhead,
@@ -85,21 +85,21 @@ function isDue(state: PeerState, now: Now): boolean {
 /** Rows, tombstones, or dead incarnations that are not folded. */
 export function hasCollectable(state: PeerState): boolean {
   if (state.tombstones.count > 0) return true;
-  for (const origin of state.origins.values()) {
-    const isDead =
-      origin.incarnation < (state.incarnations.get(origin.id) ?? 0) || state.forgotten.has(origin.id);
-    if (isDead || rowsOf(origin) > 0) return true;
-  }
-  return false;
+  state.isTidy ||= !hasCollectableOrigin(state);
+  return !state.isTidy;
 }
 
-/** Members that are not there, whose incarnation is not known, or that are to join first: a round needs all. */
+/**
+ * Members that are not there, whose incarnation is not known, that have not told what they remember of this peer, or that are to join first: a round
+ * needs all.
+ */
 function findAbsent(state: PeerState): PeerId[] {
   const absent: PeerId[] = [];
   for (const view of state.peers.values()) {
     const isThere = view.isLive && view.phase === 'member' && view.membershipHash === state.membershipHash;
     const isOneHistory = view.lineage.present === state.lineage.present;
-    if (!isThere || !isOneHistory || !state.incarnations.has(view.id)) absent.push(view.id);
+    const isKnown = view.hasVouched && state.incarnations.has(view.id);
+    if (!isThere || !isOneHistory || !isKnown) absent.push(view.id);
   }
   return absent;
 }
@@ -192,6 +192,10 @@ export function onPrepare(
   for (const { id, incarnation } of message.incarnations) noteIncarnation(state, id, incarnation);
   if (isOutdated || named.get(state.self.id) !== state.self.incarnation) {
     refuse('incarnations');
+    return;
+  }
+  if (!Array.from(state.peers.values()).every(({ hasVouched }) => hasVouched)) {
+    refuse('unvouched'); // R10: somebody may remember more than the disk does, and would not see it behind a new promise
     return;
   }
   fenceAndPromise(state, now, message.incarnations);

@@ -243,7 +243,7 @@ function describeTag(entry: Entry | undefined): string {
 
 /**
  * R1: an update acknowledged as durable survives every crash, and so reaches everyone. What a disk had that was away while another process took part for its
- * peer is void when it is back: what wins by its tag is stamped anew (R9), the rest a newer update stands for.
+ * peer is void when it is back: what wins by its tag is stamped anew (R9), the rest a newer update stands for, or did until R8 let it go.
  */
 function assertAcknowledged(world: World, holder: VirtualPeer, watch: ClosureWatch): void {
   for (const written of world.truth.all()) {
@@ -251,7 +251,11 @@ function assertAcknowledged(world: World, holder: VirtualPeer, watch: ClosureWat
     if (!isAcknowledged || level !== 'durable' || isOnLostDisk) continue;
     if (watch.survives(world, holder, written)) continue;
     const held = holder.disk.store.readEntry(key);
-    if (isOutside && held !== undefined && compareTags(held, entry) >= 0) continue;
+    const isSuperseded =
+      held === undefined
+        ? world.truth.hasDroppable(key, entry, holder.state.horizon)
+        : compareTags(held, entry) >= 0;
+    if (isOutside && isSuperseded) continue;
     throw new BrokenInvariant(
       'R1',
       `${key} (${origin}/${sequence}) was acknowledged as durable and is nowhere`,

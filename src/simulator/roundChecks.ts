@@ -3,9 +3,10 @@
  *
  * The horizon: whoever adopts one has every update stamped at or below it, or knows it to be void (H); and nobody stamps at or below one that
  * a member has adopted (I6, among all). I10: C is at most what every member has on its disk. A disk that was rolled back has forgotten its promise, and
- * its peer cannot know (R10): what it stamps is left out until it has joined, and so is a second process.
+ * its peer cannot know (R10): what it stamps is left out until it has joined, and so is a second process. It promises nothing while somebody remembers more.
  */
 import { isFolded, isVoid } from '../core/closures.ts';
+import { hasCollectableOrigin } from '../core/dropping.ts';
 import { allRanges, createHaveSet, hasSequence } from '../core/haveSet.ts';
 import type { CommitMessage } from '../core/messages.ts';
 import { includesAll, intersect, rangesFrom } from '../core/ranges.ts';
@@ -24,6 +25,7 @@ interface Seen {
   joined: number;
   finished: number;
   horizon: number;
+  promised: number;
 }
 
 /** A disk that lacks what an earlier one of its peer promised, until a join makes up for it. */
@@ -40,7 +42,8 @@ export function createRoundChecks(holders: Holders): Checker {
   function seenOf(state: PeerState): Seen {
     const known = seenBy.get(state);
     if (known !== undefined) return known;
-    const seen = { joined: 0, finished: 0, horizon: state.horizon };
+    const { horizon, promised } = state;
+    const seen = { joined: 0, finished: 0, horizon, promised };
     seenBy.set(state, seen);
     return seen;
   }
@@ -79,6 +82,19 @@ export function createRoundChecks(holders: Holders): Checker {
           `${peer.address} stamped ${key} ${entry.timestamp}, not above the horizon of ${other.address}`,
         );
       }
+    }
+  }
+
+  /** R10: a new promise hides what others remember of one before, and with it that this disk is older. */
+  function checkPromise(world: World, { id, address, state }: VirtualPeer, before: number): void {
+    for (const other of membersUp(world)) {
+      const remembered = other.state.promises.get(id) ?? 0;
+      const isOutlived = (other.state.incarnations.get(id) ?? 0) > state.self.incarnation;
+      if (remembered <= before || isOutlived) continue;
+      throw new BrokenInvariant(
+        'R10',
+        `${address} promised ${state.promised} after ${before}, and ${other.address} remembers ${remembered} of it`,
+      );
     }
   }
 
@@ -138,8 +154,16 @@ export function createRoundChecks(holders: Holders): Checker {
         lapses.set(peer.id, { kind: 'older', joinedAt: undefined }); // it may promise in the name of both
       else if (lapse !== undefined && state.counters.checkpointsJoined > seen.joined)
         lapse.joinedAt = state.promised;
+      if (state.promised > seen.promised && state.counters.checkpointsJoined === seen.joined)
+        checkPromise(world, peer, seen.promised);
+      seen.promised = state.promised;
       seen.joined = state.counters.checkpointsJoined;
       if (touched.entries.length > 0) checkStamps(world, peer);
+      if (state.isTidy && hasCollectableOrigin(state))
+        throw new BrokenInvariant(
+          'tidy',
+          `${peer.address} has something to collect and begins no round for it`,
+        );
       if (state.horizon > seen.horizon) checkHorizon(world, peer, seen.horizon);
       seen.horizon = state.horizon;
       if (state.rounds.finished > seen.finished) checkCommon(world, peer);

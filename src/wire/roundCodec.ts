@@ -35,6 +35,7 @@ const REASONS = [
   'incarnations',
   'joining',
   'clock',
+  'unvouched',
 ] as const satisfies readonly RefuseMessage['reason'][];
 const MAX_32_BITS = 0xffff_ffff;
 const MOST = Number.MAX_SAFE_INTEGER;
@@ -103,17 +104,20 @@ export function readCommit(reader: FieldReader): CommitMessage {
 
 export function writeFenced(
   writer: FieldWriter,
-  { incarnation, promised, isForgotten }: FencedMessage,
+  { incarnation, promised, isForgotten, isVoucher, isQuestion }: FencedMessage,
 ): void {
   writeInteger(writer, incarnation);
   writeInteger(writer, promised);
-  writer.integers.push(isForgotten ? 1 : 0);
+  writer.integers.push(isForgotten ? 1 : 0, isVoucher ? 1 : 0, isQuestion ? 1 : 0);
 }
 
 export function readFenced(reader: FieldReader): FencedMessage {
   const incarnation = readInteger(reader, 0, MOST) as Incarnation;
   const promised = readInteger(reader, 0, MOST) as Timestamp;
-  return { kind: 'fenced', incarnation, promised, isForgotten: readInteger(reader, 0, 1) === 1 };
+  const isForgotten = readInteger(reader, 0, 1) === 1;
+  const isVoucher = readInteger(reader, 0, 1) === 1;
+  const isQuestion = readInteger(reader, 0, 1) === 1;
+  return { kind: 'fenced', incarnation, promised, isForgotten, isVoucher, isQuestion };
 }
 
 export function writeAlarm(writer: FieldWriter, { incarnation, sequence, key, horizon }: AlarmMessage): void {

@@ -78,6 +78,8 @@ describe('R7, fences', () => {
       incarnation: higher,
       promised: 0 as Timestamp,
       isForgotten: false,
+      isVoucher: true,
+      isQuestion: false,
     });
     cluster.run(50);
     assert.equal(cluster.at('alpha').isUp, false);

@@ -301,6 +301,8 @@ export const messages: Readonly<Record<Message['kind'], fc.Arbitrary<Message>>> 
     incarnation: safe(0).map((drawn) => drawn as Incarnation),
     promised: timestamp,
     isForgotten: fc.boolean(),
+    isVoucher: fc.boolean(),
+    isQuestion: fc.boolean(),
   }),
   alarm: record({
     kind: fc.constant('alarm'),

@@ -2,7 +2,7 @@
  * Mutants of R6 (rounds), R7 (fences), R9 and R10 (joining) and of membership (section 8) that have no number: what a round finds out,
  * who is told of it, and who must join.
  */
-import type { Mutant } from '../mutant.ts';
+import { SMALL, type Mutant } from '../mutant.ts';
 
 export const ROUNDS: readonly Mutant[] = [
   {
@@ -183,5 +183,63 @@ export const ROUNDS: readonly Mutant[] = [
       },
     ],
     kill: { scenario: 'test/simulator/scenarios/many-starts-then-empty-and-slow.txt' },
+  },
+  {
+    number: 'R6e',
+    name: 'new rows begin no round after one that left nothing to collect',
+    edits: [
+      {
+        file: 'src/core/state.ts',
+        find: '  state.unhashed.add(origin);\n  state.isTidy = false;\n',
+        replace: '  state.unhashed.add(origin);\n',
+      },
+    ],
+    kill: { seeds: 40, options: SMALL },
+  },
+  {
+    number: 'R6f',
+    name: 'a new incarnation begins no round after one that left nothing to collect',
+    edits: [
+      {
+        file: 'src/core/state.ts',
+        find: '  state.incarnations.set(id, incarnation);\n  state.isTidy = false;\n',
+        replace: '  state.incarnations.set(id, incarnation);\n',
+      },
+      {
+        file: 'src/core/state.ts',
+        find: '  state.origins.set(origin.key, origin);\n  state.isTidy = false;\n',
+        replace: '  state.origins.set(origin.key, origin);\n',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/tidy-then-started-anew.txt' },
+  },
+  {
+    number: 'R6g',
+    name: 'a forgotten member begins no round after one that left nothing to collect',
+    edits: [
+      {
+        file: 'src/core/members.ts',
+        find: '  state.newlyForgotten.add(id);\n  state.isTidy = false;\n',
+        replace: '  state.newlyForgotten.add(id);\n',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/tidy-then-forgotten.txt' },
+  },
+  {
+    number: 'R10d',
+    name: 'a promise before all have told what they remember of the peer',
+    edits: [
+      {
+        file: 'src/core/onCheckpointRound.ts',
+        find: '  if (!Array.from(state.peers.values()).every(({ hasVouched }) => hasVouched)) {',
+        replace: '  if (Array.from(state.peers.values()).some(({ promised }) => promised < 0)) {',
+      },
+      {
+        file: 'src/core/onCheckpointRound.ts',
+        find: 'const isKnown = view.hasVouched && state',
+        replace: 'const isKnown = state',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/rolled-back-and-not-told.txt' },
   },
 ];
