@@ -100,12 +100,16 @@ export class Operator {
     if (this.listed.includes(id)) return;
     this.#world.note(id, 'admitted');
     this.listed.push(id);
-    for (const peer of this.#ports.machines.all())
-      if (peer.isRunning && !peer.isPaused)
-        this.#ports.step(peer, () => {
-          peer.runtime.admit([id as PeerId]);
-        });
+    for (const peer of this.#ports.machines.all()) this.#reload(peer, [id]);
     this.#world.peer(id).start();
+  }
+
+  #reload(peer: VirtualPeer, ids: readonly string[]): void {
+    if (!peer.isRunning || peer.isPaused) return;
+    if (ids.every((id) => peer.state.admitted.has(id as PeerId))) return;
+    this.#ports.step(peer, () => {
+      peer.runtime.admit(ids as readonly PeerId[]);
+    });
   }
 
   /** An operator at one peer forgets a member for good. */
@@ -147,6 +151,8 @@ export class Operator {
       this.#ports.end(this.#world.peer(id), 'power'); // somebody switches it off at last
       this.#world.truth.loseDisk(id); // with what it took before it was told
     }
+    // Who was off or stood still when a line came has not read it, and whom it was forgotten by may be all who have.
+    for (const peer of this.#world.peers) this.#reload(peer, this.ids);
     this.#world.run(2 * this.#world.settings.keepaliveMs);
     const operator = this.#world.peers.find((peer) => peer.isRunning);
     // Where it was said a crash may have taken it back: the operator looks, and says it again.
