@@ -118,10 +118,10 @@ function dispatch(
       onPrepared(state, now, from, message);
       return;
     case 'refuse':
-      onRefuse(state, now, view.id, message);
+      onRefuse(state, now, from, message);
       return;
     case 'commit':
-      onCommit(state, now, message);
+      onCommit(state, now, view.id, message);
       return;
     case 'join':
       onJoin(state, view, incarnation);
@@ -130,7 +130,7 @@ function dispatch(
       onCheckpoint(state, now, from, message);
       return;
     case 'fenced':
-      onFenced(state, now, view, incarnation, message);
+      onFenced(state, now, view.id, message);
       return;
     case 'alarm':
       onAlarm(state, now, view.id, message);

@@ -26,8 +26,8 @@ const MAX_PENDING_HORIZONS = 4;
  * Takes in what `have` tells beside the vector. False when this peer must join first (R10): what it has then may be void without its knowing,
  * and that is settled by the join alone.
  */
-export function learnFacts(state: PeerState, now: Now, have: HaveReport): boolean {
-  if (!learnPromises(state, now, have.promises)) return false;
+export function learnFacts(state: PeerState, now: Now, from: PeerId, have: HaveReport): boolean {
+  if (!learnPromises(state, now, from, have.promises)) return false;
   if (isClosedWithoutUs(state, have.closures))
     enterJoining(state, 'rounds of the others have closed what it took of a forgotten peer');
   if (state.phase !== 'member') return false;
@@ -50,11 +50,16 @@ export function isClosedWithoutUs(state: PeerState, closures: readonly ClosureRe
 }
 
 /** False when a promise of this peer's own is told that it does not remember: nothing else that came with it is concluded from. */
-export function learnPromises(state: PeerState, now: Now, promises: readonly PromiseReport[]): boolean {
+export function learnPromises(
+  state: PeerState,
+  now: Now,
+  from: PeerId,
+  promises: readonly PromiseReport[],
+): boolean {
   for (const { id, promised } of promises) {
     if (id !== state.self.id) learnPromise(state, now, id, promised);
     else if (promised > state.promised) {
-      onPromiseForgotten(state, now, promised);
+      onPromiseForgotten(state, now, from, promised);
       return false;
     }
   }
@@ -65,17 +70,19 @@ export function learnPromises(state: PeerState, now: Now, promises: readonly Pro
  * Others remember that this peer promised more than it knows of: its disk was rolled back (R10), or the teller is defective. Where no clock around is
  * anywhere near that far it is the teller. Where one is, this one's may be slow: it takes no writes, and joins when its clock has come so far.
  */
-export function onPromiseForgotten(state: PeerState, now: Now, promised: Timestamp): void {
+export function onPromiseForgotten(state: PeerState, now: Now, from: PeerId, promised: Timestamp): void {
   if (promised > latestConceivable(state, now)) {
     state.counters.promisesAhead += 1;
     return;
   }
-  owe(state, promised);
+  owe(state, promised, from);
   enterJoining(state, 'its disk is older than what the others remember of it');
 }
 
-/** Once it has joined it is bound by it. */
-export function owe({ joining }: PeerState, promised: Timestamp): void {
+/** Once it has joined it is bound by it; and who remembers it has what else is to be had of that round. */
+export function owe({ joining }: PeerState, promised: Timestamp, teller: PeerId): void {
+  if (promised > joining.owedPromise) joining.tellers.clear();
+  if (promised >= joining.owedPromise) joining.tellers.add(teller);
   joining.owedPromise = Math.max(joining.owedPromise, promised) as Timestamp;
 }
 
@@ -99,6 +106,7 @@ export function learnPromise(state: PeerState, now: Now, id: PeerId, promised: T
 export function enterJoining(state: PeerState, why: string): void {
   if (state.phase !== 'member') return;
   state.phase = 'joining';
+  state.isVouchedFor = false;
   state.store.writeState('phase', 'joining');
   state.round = undefined;
   notice(state, 'mustJoin', { why });

@@ -3,7 +3,6 @@
  *
  * After a wipe, with its clock set back or its disk rolled back, a peer speaks with an incarnation or a promise that the others know to be
  * outdated. FENCED tells it what they know, at a bounded rate; what it does then is its own affair (R10). The forgotten are told likewise.
- * A promise hides every smaller one, so a process asks all members what they remember before it makes its first (seed 108).
  */
 import { enterJoining, endIncarnation, onPromiseForgotten } from './facts.ts';
 import { becomeForgotten } from './members.ts';
@@ -11,7 +10,6 @@ import type { FencedMessage } from './messages.ts';
 import { sendUnicast } from './send.ts';
 import { isCredibleIncarnation, noteIncarnation, type PeerState } from './state.ts';
 import type { Now } from './clock.ts';
-import type { PeerView } from './peerView.ts';
 import type { Incarnation, PeerId, Timestamp } from './types.ts';
 
 /** FENCED goes to one peer no more often than this, milliseconds. */
@@ -33,44 +31,26 @@ export function onOldIncarnation(state: PeerState, now: Now, from: PeerId, incar
   if (from !== state.self.id) isFenced(state, now, from, incarnation);
 }
 
-/** Says what is known of a peer, at a bounded rate, and asks it for the same until it has answered this process. */
 export function sendFenced(state: PeerState, now: Now, to: PeerId): void {
   const last = state.lastFencedMs.get(to) ?? -Infinity;
   if (now.monotonicMs - last < FENCED_INTERVAL_MS) return;
   state.lastFencedMs.set(to, now.monotonicMs);
-  tell(state, to, state.peers.get(to)?.hasVouched === false);
-}
-
-function tell(state: PeerState, to: PeerId, isQuestion: boolean): void {
   const isForgotten = state.forgotten.has(to);
   sendUnicast(state, to, {
     kind: 'fenced',
     incarnation: isForgotten ? (0 as Incarnation) : (state.incarnations.get(to) ?? (0 as Incarnation)),
     promised: state.promises.get(to) ?? (0 as Timestamp),
     isForgotten,
-    isVoucher: state.phase === 'member',
-    isQuestion,
   });
 }
 
 /** What others know of this peer that it does not. */
-export function onFenced(
-  state: PeerState,
-  now: Now,
-  view: PeerView,
-  incarnation: Incarnation,
-  message: FencedMessage,
-): void {
+export function onFenced(state: PeerState, now: Now, from: PeerId, message: FencedMessage): void {
   if (message.isForgotten) {
     becomeForgotten(state);
     return;
   }
-  if (message.isQuestion && state.phase === 'member') {
-    noteIncarnation(state, view.id, incarnation); // the answer is for this process
-    tell(state, view.id, false);
-  }
-  if (message.promised > state.promised) onPromiseForgotten(state, now, message.promised);
-  else if (message.incarnation === state.self.incarnation && message.isVoucher) view.hasVouched = true;
+  if (message.promised > state.promised) onPromiseForgotten(state, now, from, message.promised);
   if (message.incarnation <= state.self.incarnation) return;
   if (!isCredibleIncarnation(state, message.incarnation)) return;
   noteIncarnation(state, state.self.id, message.incarnation);

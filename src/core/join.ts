@@ -94,7 +94,17 @@ function isAwaited({ joining, peers }: PeerState, now: Now): boolean {
 function findDonors(state: PeerState): PeerId[] {
   const members = liveIds(state).filter((id) => state.peers.get(id)?.phase === 'member');
   const wanted = members.filter((id) => state.peers.get(id)?.lineage.present === state.joining.lineage);
-  return wanted.length > 0 ? wanted : members;
+  if (wanted.length > 0) return wanted;
+  const tellers = findTellers(state);
+  return tellers.length > 0 ? tellers : members;
+}
+
+/** Who remembers the promise that is owed, and is there. */
+function findTellers({ joining, peers }: PeerState): PeerId[] {
+  return [...joining.tellers].filter((id) => {
+    const view = peers.get(id);
+    return view?.isLive === true && view.phase === 'member';
+  });
 }
 
 /** A part of a checkpoint, from a process that is not fenced (R7): as all parts are of one process, the last one speaks for the first. */
@@ -119,17 +129,20 @@ export function onCheckpoint(state: PeerState, now: Now, from: Origin, message: 
   if (facts === undefined) return;
   const { parts } = joining;
   stopExpecting(joining, now.monotonicMs + JOINED_PAUSE_MS);
-  joinCheckpoint(state, now, parts, facts);
+  joinCheckpoint(state, now, from.id, parts, facts);
 }
 
 function joinCheckpoint(
   state: PeerState,
   now: Now,
+  from: PeerId,
   parts: readonly CheckpointMessage[],
   facts: CheckpointFacts,
 ): void {
   const promised = facts.have.promises.find(({ id }) => id === state.self.id)?.promised ?? 0;
-  if (promised <= latestConceivable(state, now)) owe(state, promised as Timestamp);
+  if (promised <= latestConceivable(state, now)) owe(state, promised as Timestamp, from);
+  // The donor does not know of the round that somebody else remembers: its checkpoint would hide that (I7).
+  if (findTellers(state).length > 0 && !state.joining.tellers.has(from)) return;
   const bound = Math.max(facts.horizon, state.joining.owedPromise) as Timestamp;
   if (isBoundAhead(state, now, bound)) {
     // Asked for again. Clocks were set back; or, if it is a horizon, the donor is defective.

@@ -57,6 +57,7 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
     clock: Math.max(readNumber(store, 'clock'), promised, horizon) as Timestamp,
     aheadThrough: readNumber(store, 'aheadThrough') as Timestamp,
     promised,
+    isVouchedFor: false,
     horizon,
     own,
     origins,

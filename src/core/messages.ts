@@ -188,6 +188,8 @@ export interface PrepareMessage {
   readonly membershipHash: number;
   /** Of every member. */
   readonly incarnations: readonly Origin[];
+  /** The largest promise of the receiver that any member remembers; there once all have told (R10). */
+  readonly remembered?: Timestamp;
 }
 
 /** R6: fenced, promised and durable. */
@@ -202,8 +204,11 @@ export interface PreparedMessage {
 export interface RefuseMessage {
   readonly kind: 'refuse';
   readonly round: RoundName;
+  /** `unvouched`: until it knows what all remember of it; the round goes on. */
   readonly reason: 'members' | 'incarnations' | 'joining' | 'clock' | 'unvouched';
   readonly incarnations: readonly Origin[];
+  /** What it remembers of all, when it is unvouched. */
+  readonly promises: readonly PromiseReport[];
 }
 
 /** R6: the facts of a finished round. */
@@ -264,7 +269,7 @@ export interface CheckpointMessage {
   readonly isTooLarge?: true;
 }
 
-/** R7, R10: what is known of the receiver that it does not seem to know, or asks for. */
+/** R7, R10: what is known of the receiver that it does not seem to know. */
 export interface FencedMessage {
   readonly kind: 'fenced';
   /** Highest incarnation known of it. */
@@ -272,10 +277,6 @@ export interface FencedMessage {
   /** Bound it promised, as remembered. */
   readonly promised: Timestamp;
   readonly isForgotten: boolean;
-  /** The sender takes part, so this is all that it has to know of the receiver. */
-  readonly isVoucher: boolean;
-  /** The sender asks for the same of itself, before it promises anything. */
-  readonly isQuestion: boolean;
 }
 
 /** R4: an update at or below the horizon came for a key that is gone; whoever owns it stamps it anew, above that horizon. */

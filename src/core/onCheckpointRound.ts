@@ -19,12 +19,19 @@ import {
 import { concludeRound } from './concludeRound.ts';
 import { settleLineage } from './lineage.ts';
 import { notice } from './liveness.ts';
-import type { CommitMessage, PreparedMessage, PrepareMessage, RefuseMessage } from './messages.ts';
+import type {
+  CommitMessage,
+  PreparedMessage,
+  PrepareMessage,
+  PromiseReport,
+  RefuseMessage,
+} from './messages.ts';
 import type { PeerView } from './peerView.ts';
 import { waitFor, type OpenRound, type RoundAnswer } from './rounds.ts';
 import { sendControl } from './send.ts';
-import { buildHave, noteIncarnation, type PeerState } from './state.ts';
+import { buildHave, buildPromises, noteIncarnation, type PeerState } from './state.ts';
 import { jittered, schedule } from './timers.ts';
+import { isVouchedFor, noteRemembered, rememberedOf } from './vouching.ts';
 import { isStampAhead } from './write.ts';
 import { originKey, toOrigins, type Incarnation, type Origin, type PeerId, type Timestamp } from './types.ts';
 
@@ -89,17 +96,13 @@ export function hasCollectable(state: PeerState): boolean {
   return !state.isTidy;
 }
 
-/**
- * Members that are not there, whose incarnation is not known, that have not told what they remember of this peer, or that are to join first: a round
- * needs all.
- */
+/** Members that are not there, whose incarnation is not known, or that are to join first: a round needs all. */
 function findAbsent(state: PeerState): PeerId[] {
   const absent: PeerId[] = [];
   for (const view of state.peers.values()) {
     const isThere = view.isLive && view.phase === 'member' && view.membershipHash === state.membershipHash;
     const isOneHistory = view.lineage.present === state.lineage.present;
-    const isKnown = view.hasVouched && state.incarnations.has(view.id);
-    if (!isThere || !isOneHistory || !isKnown) absent.push(view.id);
+    if (!isThere || !isOneHistory || !state.incarnations.has(view.id)) absent.push(view.id);
   }
   return absent;
 }
@@ -117,15 +120,38 @@ function beginRound(state: PeerState, now: Now): void {
     membershipHash: state.membershipHash,
     incarnations,
     answers: new Map(),
+    told: new Set(),
+    remembered: new Map(),
+    unvouched: new Set(),
     startedMs: now.monotonicMs,
     startedWallMs: now.wallMs,
     askAgainAtMs: 0,
   };
   state.round = round;
   state.counters.roundsBegun += 1;
-  // The coordinator is a member like any other: it answers itself, once that is durable.
-  fenceAndPromise(state, now, toOrigins(incarnations));
   ask(state, now, round);
+  if (state.isVouchedFor) answerOwn(state, now, round);
+  tellIfAllKnown(state, now, round, self.id, buildPromises(state));
+}
+
+/** What a member remembers of all. When it was the last to tell, those that wait for it are told, the coordinator among them. */
+function tellIfAllKnown(
+  state: PeerState,
+  now: Now,
+  round: OpenRound,
+  from: PeerId,
+  promises: readonly PromiseReport[],
+): void {
+  if (!noteRemembered(round, from, promises)) return;
+  if (round.unvouched.size > 0) ask(state, now, round);
+  if (state.isVouchedFor) return;
+  if (isVouchedFor(state, rememberedOf(round, state.self.id))) answerOwn(state, now, round);
+  else state.round = undefined; // it will be told, and join
+}
+
+/** The coordinator is a member like any other: it answers itself, once that is durable. */
+function answerOwn(state: PeerState, now: Now, round: OpenRound): void {
+  fenceAndPromise(state, now, toOrigins(round.incarnations));
   const { promised } = state;
   const have = buildHave(state, 'whole');
   state.effects.push({
@@ -144,8 +170,11 @@ function ask(state: PeerState, now: Now, round: OpenRound): void {
     membershipHash: round.membershipHash,
     incarnations: toOrigins(round.incarnations),
   };
-  for (const id of state.peers.keys())
-    if (!round.answers.has(id)) sendControl(state, id, message, 'committed');
+  for (const id of state.peers.keys()) {
+    if (round.answers.has(id)) continue;
+    const remembered = rememberedOf(round, id);
+    sendControl(state, id, remembered === undefined ? message : { ...message, remembered }, 'committed');
+  }
 }
 
 /** R6.2, first half: what a member does before it answers. All of it is durable before the answer leaves. */
@@ -169,8 +198,9 @@ export function onPrepare(
   const round = { ...from, number: message.number };
   const refuse = (reason: RefuseMessage['reason']): void => {
     const incarnations = toOrigins(state.incarnations);
-    sendControl(state, view.id, { kind: 'refuse', round, reason, incarnations }, 'committed');
-    state.counters.roundsRefused += 1;
+    const promises = reason === 'unvouched' ? buildPromises(state) : [];
+    sendControl(state, view.id, { kind: 'refuse', round, reason, incarnations, promises }, 'committed');
+    if (reason !== 'unvouched') state.counters.roundsRefused += 1;
   };
   if (state.phase !== 'member') {
     refuse('joining');
@@ -194,8 +224,8 @@ export function onPrepare(
     refuse('incarnations');
     return;
   }
-  if (!Array.from(state.peers.values()).every(({ hasVouched }) => hasVouched)) {
-    refuse('unvouched'); // R10: somebody may remember more than the disk does, and would not see it behind a new promise
+  if (!isVouchedFor(state, message.remembered)) {
+    refuse('unvouched');
     return;
   }
   fenceAndPromise(state, now, message.incarnations);
@@ -227,9 +257,11 @@ export function takeAnswer(
   if (round.membershipHash !== state.membershipHash) return; // R6.1: one list among all, to the end; the timer gives it up
   if (round.incarnations.get(from.id) !== from.incarnation) return;
   if (isBoundAhead(state, now, promised)) return; // section 8: asked again, until time has passed
-  if (from.id !== state.self.id && !learnFacts(state, now, have)) return;
+  if (from.id !== state.self.id && !learnFacts(state, now, from.id, have)) return;
   round.answers.set(from.id, { promised, have });
   state.rounds.waitingFor.delete(from.id);
+  tellIfAllKnown(state, now, round, from.id, have.promises);
+  if (state.round !== round) return;
   for (const id of round.incarnations.keys()) if (!round.answers.has(id)) return;
   state.round = undefined;
   state.rounds.lastMs = now.monotonicMs;
@@ -238,16 +270,22 @@ export function takeAnswer(
   state.rounds.refusals = 0;
   const commit = concludeRound(state, round);
   for (const id of state.peers.keys()) sendControl(state, id, commit, 'committed');
-  takeCommit(state, now, commit);
+  takeCommit(state, now, state.self.id, commit);
 }
 
-/** The round is over; the next one names what is known by then, after a pause that grows. */
-export function onRefuse(state: PeerState, now: Now, from: PeerId, message: RefuseMessage): void {
+/** The round is over; the next one names what is known by then, after a pause that grows. Only who is unvouched does not end it. */
+export function onRefuse(state: PeerState, now: Now, from: Origin, message: RefuseMessage): void {
   for (const { id, incarnation } of message.incarnations) noteIncarnation(state, id, incarnation);
   const { round, rounds, settings } = state;
   if (round?.number !== message.round.number || message.round.incarnation !== state.self.incarnation) return;
+  if (message.reason === 'unvouched') {
+    if (round.incarnations.get(from.id) !== from.incarnation) return;
+    round.unvouched.add(from.id);
+    tellIfAllKnown(state, now, round, from.id, message.promises);
+    return;
+  }
   state.round = undefined;
-  waitFor(rounds, round.startedWallMs, [from]);
+  waitFor(rounds, round.startedWallMs, [from.id]);
   const longestMs = Math.min(settings.gcIntervalMs, REFUSED_PAUSE_MAX_MS);
   const pauseMs = Math.min(REFUSED_PAUSE_MS * 2 ** rounds.refusals, longestMs);
   rounds.refusals += 1;
@@ -257,13 +295,18 @@ export function onRefuse(state: PeerState, now: Now, from: PeerId, message: Refu
   notice(state, 'roundRefused', { reason: message.reason });
 }
 
-export function onCommit(state: PeerState, now: Now, message: CommitMessage): void {
-  takeCommit(state, now, message);
+export function onCommit(state: PeerState, now: Now, from: PeerId, message: CommitMessage): void {
+  takeCommit(state, now, from, message);
 }
 
 /** R6.4: the facts of a finished round, in whatever order rounds are heard of. */
-function takeCommit(state: PeerState, now: Now, { horizon, known, closures, promises }: CommitMessage): void {
-  if (!learnPromises(state, now, promises) || state.phase !== 'member') return;
+function takeCommit(
+  state: PeerState,
+  now: Now,
+  from: PeerId,
+  { horizon, known, closures, promises }: CommitMessage,
+): void {
+  if (!learnPromises(state, now, from, promises) || state.phase !== 'member') return;
   if (isClosedWithoutUs(state, closures)) return; // told again by HEARTBEAT
   learnClosures(state, now, closures);
   for (const { id, incarnation, trim } of known) {

@@ -128,8 +128,8 @@ export function onKeepalive(state: PeerState, now: Now, view: PeerView, message:
   view.promised = message.promised;
   meetLineage(state, view, message);
   // R10: it promised more than it remembers, so its disk was rolled back, and it cannot know.
-  const isOutdated = message.promised < (state.promises.get(view.id) ?? 0);
-  if (message.phase === 'member' && (isOutdated || !view.hasVouched)) sendFenced(state, now, view.id);
+  if (message.phase === 'member' && message.promised < (state.promises.get(view.id) ?? 0))
+    sendFenced(state, now, view.id);
   if (!view.hearsUs || !didHearUs) greet(state, now);
   judgeClockAgain(state, now);
   // R3: a clock that runs slow follows the others', so that its next stamp is not buried under theirs.

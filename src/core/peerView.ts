@@ -39,8 +39,6 @@ export interface PeerView {
   /** Whether it takes part, and what it last promised; by its last KEEPALIVE. */
   phase: Phase;
   promised: Timestamp;
-  /** It has told this process what it remembers of it, and that is no more than this process knows itself (R10). */
-  hasVouched: boolean;
   /** Its history, and whether that is another one than ours, by its last KEEPALIVE; whether the operator was told. */
   lineage: Lineage;
   isSeparate: boolean;
@@ -107,7 +105,6 @@ export function createPeerView(id: PeerId): PeerView {
     hasReported: false,
     phase: 'fresh',
     promised: 0 as Timestamp,
-    hasVouched: false,
     lineage: { present: 0, former: 0, isSettled: false },
     isSeparate: false,
     isSeparateTold: false,

@@ -23,6 +23,8 @@ export interface Joining {
   readonly refusedMs: Map<PeerId, number>;
   /** Highest bound that others remember this peer to have promised. */
   owedPromise: Timestamp;
+  /** Who remembers it. */
+  readonly tellers: Set<PeerId>;
 }
 
 export function createJoining(): Joining {
@@ -35,6 +37,7 @@ export function createJoining(): Joining {
     lineage: 0,
     refusedMs: new Map(),
     owedPromise: 0 as Timestamp,
+    tellers: new Set(),
   };
 }
 

@@ -45,6 +45,8 @@ export interface PeerState {
   aheadThrough: Timestamp;
   /** Bound promised in a round: nothing is stamped at or below (R6). */
   promised: Timestamp;
+  /** No member remembers a larger promise of this peer than this process does (R10): it may promise. */
+  isVouchedFor: boolean;
   /** Every update at or below is known to all members (R6). */
   horizon: Timestamp;
   /** Own origin: the last sequence issued. */
@@ -53,7 +55,7 @@ export interface PeerState {
   /** Origins whose have-set or trim changed: in this turn, and since the hash was last taken. A turn costs what it changed, however many there are. */
   readonly unsaved: Set<OriginState>;
   readonly unhashed: Set<OriginState>;
-  /** No origin has anything to collect: found so, and nothing that could end it has happened since. At rest nobody looks through all. */
+  /** No origin has anything to collect: found so, and nothing that could end it has happened since. */
   isTidy: boolean;
   /** Highest incarnation known of each peer. */
   readonly incarnations: Map<PeerId, Incarnation>;
@@ -197,7 +199,7 @@ export function buildHave(state: PeerState, howMuch: 'bounded' | 'whole' = 'boun
  * The bounds that members promised, this one's own with them (seed 642): who learns from here what a round folded must also learn what shows a disk
  * that was rolled back behind that round.
  */
-function buildPromises(state: PeerState): PromiseReport[] {
+export function buildPromises(state: PeerState): PromiseReport[] {
   const promises = Array.from(state.promises, ([id, promised]) => ({ id, promised }));
   const own = { id: state.self.id, promised: state.promised };
   return [...promises.filter(({ id }) => id !== own.id), own];

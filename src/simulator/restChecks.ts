@@ -241,24 +241,22 @@ function describeTag(entry: Entry | undefined): string {
   return entry === undefined ? 'nothing' : `${entry.kind} of ${entry.id} at ${entry.timestamp}`;
 }
 
-/** Whether a tombstone stood for it until R8 let that go, or nobody can tell: its incarnation was folded without it, and a horizon lies above. */
-function mayBeGone(world: World, { state }: VirtualPeer, { key, entry }: Written): boolean {
-  const isUntold = isFolded(state.closures, entry.id, entry.incarnation) && entry.timestamp <= state.horizon;
-  return isUntold || world.truth.hasDroppable(key, entry, state.horizon);
-}
-
 /**
  * R1: an update acknowledged as durable survives every crash, and so reaches everyone. What a disk had that was away while another process took part for its
  * peer is void when it is back: what wins by its tag is stamped anew (R9), unless that is so old that it cannot be told from what was deleted.
  */
 function assertAcknowledged(world: World, holder: VirtualPeer, watch: ClosureWatch): void {
   for (const written of world.truth.all()) {
-    const { key, origin, sequence, entry, level, isAcknowledged, isOnLostDisk, isOutside } = written;
-    if (!isAcknowledged || level !== 'durable' || isOnLostDisk) continue;
+    const { key, origin, sequence, entry, level, isAcknowledged, isOnLostDisk, isOutside, isUntold } =
+      written;
+    if (!isAcknowledged || level !== 'durable' || isOnLostDisk || isUntold) continue;
     if (watch.survives(world, holder, written)) continue;
     const held = holder.disk.store.readEntry(key);
-    if (isOutside && (held === undefined ? mayBeGone(world, holder, written) : compareTags(held, entry) >= 0))
-      continue;
+    const isSuperseded =
+      held === undefined
+        ? world.truth.hasDroppable(key, entry, holder.state.horizon)
+        : compareTags(held, entry) >= 0;
+    if (isOutside && isSuperseded) continue;
     throw new BrokenInvariant(
       'R1',
       `${key} (${origin}/${sequence}) was acknowledged as durable and is nowhere`,

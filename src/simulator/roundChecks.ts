@@ -85,6 +85,16 @@ export function createRoundChecks(holders: Holders): Checker {
     }
   }
 
+  /** What went with a join at or below the horizon, of an incarnation of this peer that had been folded while its disk was away (isUnknown in join.ts). */
+  function markUntold(world: World, { id, state, touched }: VirtualPeer): void {
+    for (const { entry } of touched.removed) {
+      if (entry.id !== id || entry.timestamp > state.horizon) continue;
+      if (!isFolded(state.closures, id, entry.incarnation)) continue;
+      const written = world.truth.find(originKey(id, entry.incarnation), entry.sequence);
+      if (written?.isOutside === true) written.isUntold = true;
+    }
+  }
+
   /** R10: a new promise hides what others remember of one before, and with it that this disk is older. */
   function checkPromise(world: World, { id, address, state }: VirtualPeer, before: number): void {
     for (const other of membersUp(world)) {
@@ -152,8 +162,10 @@ export function createRoundChecks(holders: Holders): Checker {
       const lapse = lapses.get(peer.id);
       if (isTwin(peer))
         lapses.set(peer.id, { kind: 'older', joinedAt: undefined }); // it may promise in the name of both
-      else if (lapse !== undefined && state.counters.checkpointsJoined > seen.joined)
+      else if (lapse !== undefined && state.counters.checkpointsJoined > seen.joined) {
         lapse.joinedAt = state.promised;
+        markUntold(world, peer);
+      }
       if (state.promised > seen.promised && state.counters.checkpointsJoined === seen.joined)
         checkPromise(world, peer, seen.promised);
       seen.promised = state.promised;

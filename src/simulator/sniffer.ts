@@ -50,7 +50,7 @@ export function describeMessage(message: Message): string {
     case 'checkpoint':
       return `CHECKPOINT part ${message.part}: ${message.entries.length} entries${message.facts === undefined ? '' : ', facts'}${message.isTooLarge === true ? ', refused' : ''}`;
     case 'fenced':
-      return `FENCED ${message.isForgotten ? 'forgotten' : `below ${message.incarnation}, promised ${message.promised}`}${message.isQuestion ? ', and asks' : ''}`;
+      return `FENCED ${message.isForgotten ? 'forgotten' : `below ${message.incarnation}`}`;
     case 'alarm':
       return `ALARM ${message.key}${message.horizon === 0 ? ': nothing to be stamped' : ''}`;
   }

@@ -30,10 +30,12 @@ export interface Touched {
   states: string[];
   entries: TouchedEntry[];
   rows: TouchedRow[];
+  /** Entries that are gone. */
+  removed: { readonly key: Key; readonly entry: Entry }[];
 }
 
 export function createTouched(): Touched {
-  return { folded: [], states: [], entries: [], rows: [] };
+  return { folded: [], states: [], entries: [], rows: [], removed: [] };
 }
 
 /** The same store, whose writes are noted in `touched`. */
@@ -56,6 +58,11 @@ export function noteWrites(store: Store, touched: Touched): Store {
     writeEntry(key, entry) {
       touched.entries.push({ key, before: store.readEntry(key), entry });
       store.writeEntry(key, entry);
+    },
+    removeEntry(key) {
+      const entry = store.readEntry(key);
+      if (entry !== undefined) touched.removed.push({ key, entry });
+      store.removeEntry(key);
     },
     writeRow(origin, sequence, key) {
       touched.rows.push({ origin, sequence, key });

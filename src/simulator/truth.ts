@@ -22,6 +22,8 @@ export interface Written {
   isOnLostDisk: boolean;
   /** Made by a process that cannot know what its id has promised: a second one, or one on an older disk (R10). Rounds promise nothing of it. */
   isOutside: boolean;
+  /** Outside too, and too old when its disk joined to be told from what was deleted: of an incarnation that had been folded without it. */
+  isUntold: boolean;
   readonly atMs: number;
 }
 
@@ -77,6 +79,7 @@ export function createTruth(): Truth {
         isAcknowledged: false,
         isOnLostDisk: false,
         isOutside: false,
+        isUntold: false,
         atMs,
       };
       written.push(note);

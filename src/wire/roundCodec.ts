@@ -54,12 +54,16 @@ export function writePrepare(writer: FieldWriter, message: PrepareMessage): void
   writeInteger(writer, message.number);
   writeInteger(writer, message.membershipHash);
   writeOrigins(writer, message.incarnations);
+  writer.integers.push(message.remembered === undefined ? 0 : 1);
+  if (message.remembered !== undefined) writeInteger(writer, message.remembered);
 }
 
 export function readPrepare(reader: FieldReader): PrepareMessage {
   const number = readInteger(reader, 1, MOST);
   const membershipHash = readInteger(reader, 0, MAX_32_BITS);
-  return { kind: 'prepare', number, membershipHash, incarnations: readOrigins(reader) };
+  const prepare = { kind: 'prepare', number, membershipHash, incarnations: readOrigins(reader) } as const;
+  if (readInteger(reader, 0, 1) === 0) return prepare;
+  return { ...prepare, remembered: readInteger(reader, 0, MOST) as Timestamp };
 }
 
 export function writePrepared(writer: FieldWriter, { round, promised, have }: PreparedMessage): void {
@@ -74,16 +78,21 @@ export function readPrepared(reader: FieldReader): PreparedMessage {
   return { kind: 'prepared', round, promised, have: readHave(reader) };
 }
 
-export function writeRefuse(writer: FieldWriter, { round, reason, incarnations }: RefuseMessage): void {
+export function writeRefuse(
+  writer: FieldWriter,
+  { round, reason, incarnations, promises }: RefuseMessage,
+): void {
   writeRound(writer, round);
   writer.integers.push(REASONS.indexOf(reason));
   writeOrigins(writer, incarnations);
+  writePromises(writer, promises);
 }
 
 export function readRefuse(reader: FieldReader): RefuseMessage {
   const round = readRound(reader);
   const reason = REASONS[readInteger(reader, 0, REASONS.length - 1)] ?? 'members';
-  return { kind: 'refuse', round, reason, incarnations: readOrigins(reader) };
+  const incarnations = readOrigins(reader);
+  return { kind: 'refuse', round, reason, incarnations, promises: readPromises(reader) };
 }
 
 export function writeCommit(writer: FieldWriter, message: CommitMessage): void {
@@ -104,20 +113,17 @@ export function readCommit(reader: FieldReader): CommitMessage {
 
 export function writeFenced(
   writer: FieldWriter,
-  { incarnation, promised, isForgotten, isVoucher, isQuestion }: FencedMessage,
+  { incarnation, promised, isForgotten }: FencedMessage,
 ): void {
   writeInteger(writer, incarnation);
   writeInteger(writer, promised);
-  writer.integers.push(isForgotten ? 1 : 0, isVoucher ? 1 : 0, isQuestion ? 1 : 0);
+  writer.integers.push(isForgotten ? 1 : 0);
 }
 
 export function readFenced(reader: FieldReader): FencedMessage {
   const incarnation = readInteger(reader, 0, MOST) as Incarnation;
   const promised = readInteger(reader, 0, MOST) as Timestamp;
-  const isForgotten = readInteger(reader, 0, 1) === 1;
-  const isVoucher = readInteger(reader, 0, 1) === 1;
-  const isQuestion = readInteger(reader, 0, 1) === 1;
-  return { kind: 'fenced', incarnation, promised, isForgotten, isVoucher, isQuestion };
+  return { kind: 'fenced', incarnation, promised, isForgotten: readInteger(reader, 0, 1) === 1 };
 }
 
 export function writeAlarm(writer: FieldWriter, { incarnation, sequence, key, horizon }: AlarmMessage): void {

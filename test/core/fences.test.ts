@@ -54,6 +54,7 @@ describe('R7, fences', () => {
           round: { ...self, number: 1 },
           reason: 'incarnations',
           incarnations: [higher],
+          promises: [],
         },
         prepare: { kind: 'prepare', number: 1, membershipHash, incarnations: [higher] },
         heartbeat: {
@@ -78,8 +79,6 @@ describe('R7, fences', () => {
       incarnation: higher,
       promised: 0 as Timestamp,
       isForgotten: false,
-      isVoucher: true,
-      isQuestion: false,
     });
     cluster.run(50);
     assert.equal(cluster.at('alpha').isUp, false);

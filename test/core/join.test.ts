@@ -77,13 +77,7 @@ describe('facts of rounds', () => {
     const own = [{ id: 'beta' as PeerId, promised: most }];
     made.deliver('alpha', 'beta', { ...commit, horizon: 1 as Timestamp, promises: own });
     assert.equal(state.horizon, 0);
-    const fenced = {
-      kind: 'fenced',
-      incarnation: 0 as Incarnation,
-      isForgotten: false,
-      isVoucher: true,
-      isQuestion: false,
-    } as const;
+    const fenced = { kind: 'fenced', incarnation: 0 as Incarnation, isForgotten: false } as const;
     made.deliver('alpha', 'beta', { ...fenced, promised: most });
     assert.equal(state.phase, 'member');
     assert.equal(state.counters.promisesAhead, 5);
@@ -94,17 +88,11 @@ describe('facts of rounds', () => {
     const made = cluster(['alpha', 'beta']);
     const { state } = made.at('beta');
     const most = Number.MAX_SAFE_INTEGER as Incarnation;
-    const fenced = {
-      kind: 'fenced',
-      promised: 0 as Timestamp,
-      isForgotten: false,
-      isVoucher: true,
-      isQuestion: false,
-    } as const;
+    const fenced = { kind: 'fenced', promised: 0 as Timestamp, isForgotten: false } as const;
     made.deliver('alpha', 'beta', { ...fenced, incarnation: most });
     const round = { ...state.self, number: 1 };
     const incarnations = [{ id: 'alpha' as PeerId, incarnation: most }];
-    made.deliver('alpha', 'beta', { kind: 'refuse', round, reason: 'members', incarnations });
+    made.deliver('alpha', 'beta', { kind: 'refuse', round, reason: 'members', incarnations, promises: [] });
     const closure = { id: 'alpha' as PeerId, closedBelow: most, foldedBelow: most, kept: [] };
     const have = { ...NOTHING, closures: [closure] };
     made.deliver('alpha', 'beta', { kind: 'heartbeat', vectorHash: 5, have });

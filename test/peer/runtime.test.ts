@@ -284,14 +284,7 @@ describe('runtime', () => {
     };
     const fence = (): void => {
       const incarnation = (world.runtime.state.self.incarnation + 1) as Incarnation;
-      world.receive({
-        kind: 'fenced',
-        incarnation,
-        promised: 0 as Timestamp,
-        isForgotten: false,
-        isVoucher: true,
-        isQuestion: false,
-      });
+      world.receive({ kind: 'fenced', incarnation, promised: 0 as Timestamp, isForgotten: false });
     };
     beforeEach(() => {
       outcomes.length = 0;

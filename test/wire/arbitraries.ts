@@ -278,13 +278,23 @@ export const messages: Readonly<Record<Message['kind'], fc.Arbitrary<Message>>> 
   ),
   sync,
   nak: fc.tuple(origin, ranges).map(([from, missing]) => ({ kind: 'nak', origin: from, ranges: missing })),
-  prepare: record({ kind: fc.constant('prepare'), number: safe(1), membershipHash: hash, incarnations }),
+  prepare: fc.oneof(
+    record({ kind: fc.constant('prepare'), number: safe(1), membershipHash: hash, incarnations }),
+    record({
+      kind: fc.constant('prepare'),
+      number: safe(1),
+      membershipHash: hash,
+      incarnations,
+      remembered: timestamp,
+    }),
+  ),
   prepared: record({ kind: fc.constant('prepared'), round, promised: atLeastOne, have }),
   refuse: record({
     kind: fc.constant('refuse'),
     round,
-    reason: fc.constantFrom('members', 'incarnations', 'joining'),
+    reason: fc.constantFrom('members', 'incarnations', 'joining', 'clock', 'unvouched'),
     incarnations,
+    promises,
   }),
   commit: record({
     kind: fc.constant('commit'),
@@ -301,8 +311,6 @@ export const messages: Readonly<Record<Message['kind'], fc.Arbitrary<Message>>> 
     incarnation: safe(0).map((drawn) => drawn as Incarnation),
     promised: timestamp,
     isForgotten: fc.boolean(),
-    isVoucher: fc.boolean(),
-    isQuestion: fc.boolean(),
   }),
   alarm: record({
     kind: fc.constant('alarm'),

@@ -231,15 +231,27 @@ export const ROUNDS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/core/onCheckpointRound.ts',
-        find: '  if (!Array.from(state.peers.values()).every(({ hasVouched }) => hasVouched)) {',
-        replace: '  if (Array.from(state.peers.values()).some(({ promised }) => promised < 0)) {',
-      },
-      {
-        file: 'src/core/onCheckpointRound.ts',
-        find: 'const isKnown = view.hasVouched && state',
-        replace: 'const isKnown = state',
+        find: '  if (!isVouchedFor(state, message.remembered)) {',
+        replace: '  if (!isVouchedFor(state, message.remembered) && message.number < 0) {',
       },
     ],
     kill: { scenario: 'test/simulator/scenarios/rolled-back-and-not-told.txt' },
+  },
+  {
+    number: 'R10e',
+    name: 'a checkpoint joined from one who does not remember what others do',
+    edits: [
+      {
+        file: 'src/core/join.ts',
+        find: '  return tellers.length > 0 ? tellers : members;',
+        replace: '  return tellers.length > members.length ? tellers : members;',
+      },
+      {
+        file: 'src/core/join.ts',
+        find: '  if (findTellers(state).length > 0 && !state.joining.tellers.has(from)) return;',
+        replace: '  if (findTellers(state).length < 0 && !state.joining.tellers.has(from)) return;',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/joins-from-who-remembers.txt' },
   },
 ];
