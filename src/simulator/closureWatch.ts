@@ -27,9 +27,16 @@ export function createClosureWatch(holders: Holders): ClosureWatch {
   /** Checkpoints that each process had joined at the last look. */
   const joined = new WeakMap<object, number>();
 
-  function narrow(origin: OriginKey, ranges: Ranges): void {
+  /** What was said before counts as long as any other disk knows of it: with all that did it is gone, and what they took for void may be had (seed 302922). */
+  function narrow(world: World, peer: VirtualPeer, origin: OriginKey, ranges: Ranges): void {
+    const [id = '', incarnation] = origin.split('/');
+    const isKnown = [...world.machines].some(({ disk }) => {
+      if (disk === peer.disk) return false;
+      const [closedBelow = 0] = (disk.store.readState(`closure/${id}`) ?? []) as [number?];
+      return closedBelow > Number(incarnation);
+    });
     const known = kept.get(origin);
-    kept.set(origin, known === undefined ? ranges : intersect(known, ranges));
+    kept.set(origin, known === undefined || !isKnown ? ranges : intersect(known, ranges));
   }
 
   /** Whether a peer takes an update for void: closed and not kept, or folded and kept by nobody. */
@@ -61,12 +68,13 @@ export function createClosureWatch(holders: Holders): ClosureWatch {
         // Who folds because a checkpoint said so need not have had it all before.
         const hasJoined = state.counters.checkpointsJoined > (joined.get(state) ?? 0);
         joined.set(state, state.counters.checkpointsJoined);
-        if (!hasJoined) for (const { origin, ranges } of touched.folded) narrow(origin, rangesFrom(ranges));
+        if (!hasJoined)
+          for (const { origin, ranges } of touched.folded) narrow(world, peer, origin, rangesFrom(ranges));
         for (const name of touched.states) {
           if (!name.startsWith('closure/')) continue;
           const id = name.slice('closure/'.length) as PeerId;
           for (const [incarnation, ranges] of state.closures.get(id)?.kept ?? [])
-            narrow(`${id}/${incarnation}` as OriginKey, ranges);
+            narrow(world, peer, `${id}/${incarnation}` as OriginKey, ranges);
           assertNobodyHasVoid(world, peer, id);
         }
         // A machine that was forgotten while it was off starts without knowing it.

@@ -35,7 +35,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   visibility: { run: runVisibility, share: 20 },
 };
 /** A run that hangs is broken: it is ended after so many times the time it was given. */
-const HANG_FACTOR = 2;
+const HANG_FACTOR = 5;
 
 /** Share of the machine that others may use before the figures are called disturbed. */
 const DISTURBED_SHARE = 0.05;
