@@ -91,20 +91,14 @@ function isAwaited({ joining, peers }: PeerState, now: Now): boolean {
   return view?.isLive === true && view.incarnation === askedOf.incarnation;
 }
 
+/** Live members: of the history that is wanted, if any is; and of those whoever remembers the promise that is owed, if any does. */
 function findDonors(state: PeerState): PeerId[] {
-  const members = liveIds(state).filter((id) => state.peers.get(id)?.phase === 'member');
-  const wanted = members.filter((id) => state.peers.get(id)?.lineage.present === state.joining.lineage);
-  if (wanted.length > 0) return wanted;
-  const tellers = findTellers(state);
-  return tellers.length > 0 ? tellers : members;
-}
-
-/** Who remembers the promise that is owed, and is there. */
-function findTellers({ joining, peers }: PeerState): PeerId[] {
-  return [...joining.tellers].filter((id) => {
-    const view = peers.get(id);
-    return view?.isLive === true && view.phase === 'member';
-  });
+  const { peers, joining } = state;
+  const members = liveIds(state).filter((id) => peers.get(id)?.phase === 'member');
+  const wanted = members.filter((id) => peers.get(id)?.lineage.present === joining.lineage);
+  const pool = wanted.length > 0 ? wanted : members;
+  const tellers = pool.filter((id) => joining.tellers.has(id));
+  return tellers.length > 0 ? tellers : pool;
 }
 
 /** A part of a checkpoint, from a process that is not fenced (R7): as all parts are of one process, the last one speaks for the first. */
@@ -142,7 +136,8 @@ function joinCheckpoint(
   const promised = facts.have.promises.find(({ id }) => id === state.self.id)?.promised ?? 0;
   if (promised <= latestConceivable(state, now)) owe(state, promised as Timestamp, from);
   // The donor does not know of the round that somebody else remembers: its checkpoint would hide that (I7).
-  if (findTellers(state).length > 0 && !state.joining.tellers.has(from)) return;
+  const { tellers } = state.joining;
+  if (!tellers.has(from) && findDonors(state).some((id) => tellers.has(id))) return;
   const bound = Math.max(facts.horizon, state.joining.owedPromise) as Timestamp;
   if (isBoundAhead(state, now, bound)) {
     // Asked for again. Clocks were set back; or, if it is a horizon, the donor is defective.
@@ -171,6 +166,7 @@ function joinCheckpoint(
   if (state.phase !== 'member') notice(state, 'joined', { entries: entries.length, kept: unknown.length });
   setLineage(state, facts.lineage);
   state.joining.lineage = 0;
+  tellers.clear();
   becomeMember(state);
   for (const [key, entry] of unknown) stampAnew(state, now, key, entry);
 }

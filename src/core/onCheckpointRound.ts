@@ -31,7 +31,7 @@ import { waitFor, type OpenRound, type RoundAnswer } from './rounds.ts';
 import { sendControl } from './send.ts';
 import { buildHave, buildPromises, noteIncarnation, type PeerState } from './state.ts';
 import { jittered, schedule } from './timers.ts';
-import { isVouchedFor, noteRemembered, rememberedOf } from './vouching.ts';
+import { learnRemembered, noteRemembered, rememberedOf } from './vouching.ts';
 import { isStampAhead } from './write.ts';
 import { originKey, toOrigins, type Incarnation, type Origin, type PeerId, type Timestamp } from './types.ts';
 
@@ -90,7 +90,7 @@ function isDue(state: PeerState, now: Now): boolean {
 }
 
 /** Rows, tombstones, or dead incarnations that are not folded. */
-export function hasCollectable(state: PeerState): boolean {
+function hasCollectable(state: PeerState): boolean {
   if (state.tombstones.count > 0) return true;
   state.isTidy ||= !hasCollectableOrigin(state);
   return !state.isTidy;
@@ -122,7 +122,6 @@ function beginRound(state: PeerState, now: Now): void {
     answers: new Map(),
     told: new Set(),
     remembered: new Map(),
-    unvouched: new Set(),
     startedMs: now.monotonicMs,
     startedWallMs: now.wallMs,
     askAgainAtMs: 0,
@@ -134,7 +133,7 @@ function beginRound(state: PeerState, now: Now): void {
   tellIfAllKnown(state, now, round, self.id, buildPromises(state));
 }
 
-/** What a member remembers of all. When it was the last to tell, those that wait for it are told, the coordinator among them. */
+/** What a member remembers of all. When it was the last to tell, those that have not answered are told, the coordinator among them. */
 function tellIfAllKnown(
   state: PeerState,
   now: Now,
@@ -143,9 +142,9 @@ function tellIfAllKnown(
   promises: readonly PromiseReport[],
 ): void {
   if (!noteRemembered(round, from, promises)) return;
-  if (round.unvouched.size > 0) ask(state, now, round);
+  ask(state, now, round);
   if (state.isVouchedFor) return;
-  if (isVouchedFor(state, rememberedOf(round, state.self.id))) answerOwn(state, now, round);
+  if (learnRemembered(state, rememberedOf(round, state.self.id))) answerOwn(state, now, round);
   else state.round = undefined; // it will be told, and join
 }
 
@@ -224,7 +223,7 @@ export function onPrepare(
     refuse('incarnations');
     return;
   }
-  if (!isVouchedFor(state, message.remembered)) {
+  if (!learnRemembered(state, message.remembered)) {
     refuse('unvouched');
     return;
   }
@@ -280,7 +279,6 @@ export function onRefuse(state: PeerState, now: Now, from: Origin, message: Refu
   if (round?.number !== message.round.number || message.round.incarnation !== state.self.incarnation) return;
   if (message.reason === 'unvouched') {
     if (round.incarnations.get(from.id) !== from.incarnation) return;
-    round.unvouched.add(from.id);
     tellIfAllKnown(state, now, round, from.id, message.promises);
     return;
   }

@@ -22,8 +22,6 @@ export interface OpenRound {
   /** Who has told what it remembers of all members' promises, and the largest told of each (vouching.ts). */
   readonly told: Set<PeerId>;
   readonly remembered: Map<PeerId, Timestamp>;
-  /** Who waits to be told. */
-  readonly unvouched: Set<PeerId>;
   readonly startedMs: number;
   /** Wall time of the start, for people. */
   readonly startedWallMs: number;

@@ -31,7 +31,7 @@ function haveAllTold({ incarnations, told }: OpenRound): boolean {
 }
 
 /** Takes in what all remember of this peer (undefined: not known yet). Answers whether it may promise. */
-export function isVouchedFor(state: PeerState, remembered: Timestamp | undefined): boolean {
+export function learnRemembered(state: PeerState, remembered: Timestamp | undefined): boolean {
   if (remembered !== undefined && remembered <= state.promised) state.isVouchedFor = true;
   return state.isVouchedFor;
 }

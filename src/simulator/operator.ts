@@ -151,16 +151,19 @@ export class Operator {
       this.#ports.end(this.#world.peer(id), 'power'); // somebody switches it off at last
       this.#world.truth.loseDisk(id); // with what it took before it was told
     }
-    // Who was off or stood still when a line came has not read it, and whom it was forgotten by may be all who have.
-    for (const peer of this.#world.peers) this.#reload(peer, this.ids);
     this.#world.run(2 * this.#world.settings.keepaliveMs);
     const operator = this.#world.peers.find((peer) => peer.isRunning);
-    // Where it was said a crash may have taken it back: the operator looks, and says it again.
-    for (const id of this.#forgotten) if (operator !== undefined) this.#tellForgotten(operator, id);
+    if (operator !== undefined) this.#sayAgain(operator);
     if (this.#world.peers.some((peer) => !peer.isRunning || peer.state.phase === 'member')) return;
     // All wait for somebody to join from: one that holds data is told to go on with that. (Those without any begin by themselves.)
     const waiting = this.#world.peers.find((peer) => peer.state.phase === 'joining');
     if (waiting !== undefined) this.bootstrap(waiting.id);
+  }
+
+  /** Who had read a new line may be forgotten by now, and a crash may have taken back a forgetting: the operator looks at one peer, and says both again. */
+  #sayAgain(peer: VirtualPeer): void {
+    this.#reload(peer, this.ids);
+    for (const id of this.#forgotten) this.#tellForgotten(peer, id);
   }
 
   /** One machine works again; the links stay as they are. */

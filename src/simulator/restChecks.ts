@@ -6,8 +6,7 @@
  */
 import { findBrokenInvariants } from '../core/invariants.ts';
 import { isFolded } from '../core/closures.ts';
-import { rowsOf } from '../core/dropping.ts';
-import { hasCollectable } from '../core/onCheckpointRound.ts';
+import { hasCollectableOrigin, rowsOf } from '../core/dropping.ts';
 import { hashVector } from '../core/vectorHash.ts';
 import { compareTags } from '../core/types.ts';
 import type { Entry, Key } from '../core/types.ts';
@@ -70,7 +69,8 @@ export function isCollected(peer: VirtualPeer): boolean {
     state.pending.length === 0 &&
     state.alarms.size === 0 &&
     state.round === undefined &&
-    !hasCollectable(state)
+    state.tombstones.count === 0 &&
+    !hasCollectableOrigin(state)
   );
 }
 

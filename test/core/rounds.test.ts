@@ -1,7 +1,7 @@
 /** Checkpoint rounds, the join gate and dropping, one rule at a time. */
 import assert from 'node:assert/strict';
 import { learnMembers } from '../../src/core/members.ts';
-import type { PreparedMessage } from '../../src/core/messages.ts';
+import type { PreparedMessage, PrepareMessage } from '../../src/core/messages.ts';
 import { defaultLimits, defaultSettings } from '../../src/core/settings.ts';
 import type { Incarnation, PeerId, Timestamp } from '../../src/core/types.ts';
 import { findBrokenInvariants } from '../../src/core/invariants.ts';
@@ -11,6 +11,13 @@ import { Cluster } from './cluster.ts';
 function assertSound(cluster: Cluster): void {
   for (const member of cluster.members)
     if (member.isUp) assert.deepEqual(findBrokenInvariants(member.state), [], member.id);
+}
+
+/** A PREPARE that a member has no reason to refuse. */
+function prepareFor(cluster: Cluster, id: string): PrepareMessage {
+  const { membershipHash } = cluster.at(id).state;
+  const incarnations = cluster.members.map(({ state }) => state.self);
+  return { kind: 'prepare', number: 7, membershipHash, incarnations, remembered: 0 as Timestamp };
 }
 
 describe('checkpoint rounds', () => {
@@ -73,17 +80,9 @@ describe('checkpoint rounds', () => {
   it('answer PREPARE only when fence, promise and have are durable', () => {
     const cluster = three({ ...defaultSettings, gcIntervalMs: 1e9 });
     const beta = cluster.at('beta');
-    const incarnations = cluster.members.map(({ state }) => state.self);
-    const { membershipHash } = beta.state;
     beta.disk.completeCommits = () => 0; // its disk stands still
     beta.disk.completeFlushes = () => 0;
-    cluster.deliver('alpha', 'beta', {
-      kind: 'prepare',
-      number: 7,
-      membershipHash,
-      incarnations,
-      remembered: 0 as Timestamp,
-    });
+    cluster.deliver('alpha', 'beta', prepareFor(cluster, 'beta'));
     cluster.run(500);
     assert.equal(sent(cluster, 'prepared', 'beta').length, 0);
     assert.ok(beta.state.promised > 0);
@@ -92,15 +91,7 @@ describe('checkpoint rounds', () => {
   it('fence, and promise a bound that nothing is stamped at or below', () => {
     const cluster = three({ ...defaultSettings, gcIntervalMs: 1e9 });
     const beta = cluster.at('beta');
-    const incarnations = cluster.members.map(({ state }) => state.self);
-    const { membershipHash } = beta.state;
-    cluster.deliver('alpha', 'beta', {
-      kind: 'prepare',
-      number: 7,
-      membershipHash,
-      incarnations,
-      remembered: 0 as Timestamp,
-    });
+    cluster.deliver('alpha', 'beta', prepareFor(cluster, 'beta'));
     cluster.run(20);
     const [answer] = sent(cluster, 'prepared', 'beta');
     const { promised } = answer?.message as PreparedMessage;
@@ -110,7 +101,10 @@ describe('checkpoint rounds', () => {
     assert.ok((beta.disk.store.readEntry('k' as never)?.timestamp ?? 0) > promised);
     cluster.restart('beta', 'power');
     assert.equal(cluster.at('beta').state.promised, promised, 'a promise survives a power cut');
-    assert.equal(cluster.at('beta').state.fences.get('alpha' as PeerId), incarnations[0]?.incarnation);
+    assert.equal(
+      cluster.at('beta').state.fences.get('alpha' as PeerId),
+      cluster.at('alpha').state.self.incarnation,
+    );
   });
 
   for (const [why, change] of [
@@ -120,10 +114,7 @@ describe('checkpoint rounds', () => {
     it(`are refused when the ${why} differ, and nothing is promised`, () => {
       const cluster = three({ ...defaultSettings, gcIntervalMs: 1e9 });
       const beta = cluster.at('beta');
-      const incarnations = cluster.members.map(({ state }) => state.self);
-      const { membershipHash } = beta.state;
-      const prepare = { kind: 'prepare', number: 7, membershipHash, incarnations, ...change } as const;
-      cluster.deliver('alpha', 'beta', prepare);
+      cluster.deliver('alpha', 'beta', { ...prepareFor(cluster, 'beta'), ...change });
       cluster.run(20);
       const [refusal] = sent(cluster, 'refuse', 'beta');
       assert.ok(refusal?.message.kind === 'refuse');

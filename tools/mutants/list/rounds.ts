@@ -231,8 +231,8 @@ export const ROUNDS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/core/onCheckpointRound.ts',
-        find: '  if (!isVouchedFor(state, message.remembered)) {',
-        replace: '  if (!isVouchedFor(state, message.remembered) && message.number < 0) {',
+        find: '  if (!learnRemembered(state, message.remembered)) {',
+        replace: '  if (!learnRemembered(state, message.remembered) && message.number < 0) {',
       },
     ],
     kill: { scenario: 'test/simulator/scenarios/rolled-back-and-not-told.txt' },
@@ -243,13 +243,13 @@ export const ROUNDS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/core/join.ts',
-        find: '  return tellers.length > 0 ? tellers : members;',
-        replace: '  return tellers.length > members.length ? tellers : members;',
+        find: '  return tellers.length > 0 ? tellers : pool;',
+        replace: '  return tellers.length > pool.length ? tellers : pool;',
       },
       {
         file: 'src/core/join.ts',
-        find: '  if (findTellers(state).length > 0 && !state.joining.tellers.has(from)) return;',
-        replace: '  if (findTellers(state).length < 0 && !state.joining.tellers.has(from)) return;',
+        find: '  if (!tellers.has(from) && findDonors(state).some((id) => tellers.has(id))) return;',
+        replace: '  if (!tellers.has(from) && findDonors(state).length < 0) return;',
       },
     ],
     kill: { scenario: 'test/simulator/scenarios/joins-from-who-remembers.txt' },
