@@ -47,6 +47,10 @@ export function nextTimestamp(
  */
 export const LARGEST_INCARNATION = (Number.MAX_SAFE_INTEGER - 2 ** 48) as Incarnation;
 
+export function isDrawable(incarnation: Incarnation): boolean {
+  return incarnation <= LARGEST_INCARNATION;
+}
+
 /** Ticks that a new incarnation may leap above one that is known already, where the clock does not part them. */
 const INCARNATION_LEAP = 2 ** 28;
 

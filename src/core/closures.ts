@@ -2,7 +2,7 @@
  * What finished rounds said of dead incarnations (R6): which are closed, which of their dots are kept, which are folded.
  *
  * A dot of a closed incarnation that is not kept is *void*: nobody has it, and nobody will. A closed incarnation whose kept dots
- * everybody has is *folded*: one number per id stands for it and all below. Facts only grow (I4): closedBelow and foldedBelow rise,
+ * everybody has is *folded*: a number and a hash per id stand for it and all below. Facts only grow (I4): closedBelow and foldedBelow rise,
  * kept shrinks, so merging what two peers know is taking the larger and the intersection, in any order.
  */
 import type { ClosureReport } from './messages.ts';
@@ -12,6 +12,8 @@ import type { Incarnation, PeerId } from './types.ts';
 export interface Closure {
   closedBelow: Incarnation;
   foldedBelow: Incarnation;
+  /** Of all that was kept of what is folded (safe integer). */
+  foldedHash: number;
   /** Of closed incarnations that are not folded. */
   readonly kept: Map<Incarnation, Ranges>;
 }
@@ -21,7 +23,7 @@ export type Closures = Map<PeerId, Closure>;
 const NONE: Ranges = [];
 
 export function createClosure(): Closure {
-  return { closedBelow: 0 as Incarnation, foldedBelow: 0 as Incarnation, kept: new Map() };
+  return { closedBelow: 0 as Incarnation, foldedBelow: 0 as Incarnation, foldedHash: 0, kept: new Map() };
 }
 
 export function closureOf(closures: Closures, id: PeerId): Closure {
@@ -58,10 +60,9 @@ export function closuresFrom(reports: readonly ClosureReport[]): Closures {
 }
 
 export function buildClosureReports(closures: Closures): ClosureReport[] {
-  return Array.from(closures, ([id, { closedBelow, foldedBelow, kept }]) => ({
+  return Array.from(closures, ([id, { kept, ...bounds }]) => ({
     id,
-    closedBelow,
-    foldedBelow,
+    ...bounds,
     kept: Array.from(kept, ([incarnation, ranges]) => ({ incarnation, ranges: rangesTo(ranges) })),
   }));
 }
@@ -87,13 +88,22 @@ export function mergeClosure(mine: Closure, theirs: ClosureReport): boolean {
     mine.closedBelow = theirs.closedBelow;
     isNews = true;
   }
-  if (theirs.foldedBelow > mine.foldedBelow) {
+  if (isFoldedFurther(theirs, mine)) {
     mine.foldedBelow = theirs.foldedBelow;
+    mine.foldedHash = theirs.foldedHash;
     isNews = true;
   }
   for (const incarnation of mine.kept.keys())
     if (incarnation < mine.foldedBelow) mine.kept.delete(incarnation);
   return isNews;
+}
+
+type Folded = Pick<ClosureReport, 'foldedBelow' | 'foldedHash'>;
+
+/** Whether one is to stand in place of the other. As far as both have folded the same of one history their hashes are equal. */
+export function isFoldedFurther(one: Folded, other: Folded): boolean {
+  if (one.foldedBelow !== other.foldedBelow) return one.foldedBelow > other.foldedBelow;
+  return one.foldedHash > other.foldedHash;
 }
 
 function setKept(closure: Closure, incarnation: Incarnation, ranges: Ranges): void {
@@ -102,7 +112,7 @@ function setKept(closure: Closure, incarnation: Incarnation, ranges: Ranges): vo
 }
 
 /** One line, equal for equal closures: part of the hash that peers compare. */
-export function describeClosure(id: PeerId, { closedBelow, foldedBelow, kept }: Closure): string {
+export function describeClosure(id: PeerId, { closedBelow, foldedBelow, foldedHash, kept }: Closure): string {
   const parts = Array.from(kept, ([incarnation, ranges]) => `${incarnation}:${ranges.join(',')}`).sort();
-  return `${id}|${closedBelow}|${foldedBelow}|${parts.join(' ')}`;
+  return `${id}|${closedBelow}|${foldedBelow}|${foldedHash}|${parts.join(' ')}`;
 }

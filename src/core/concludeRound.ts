@@ -11,6 +11,7 @@ import type { ClosureReport, CommitMessage, HaveReport } from './messages.ts';
 import { intersect, lastOf, rangesTo, unite, type Ranges } from './ranges.ts';
 import type { OpenRound } from './rounds.ts';
 import type { PeerState } from './state.ts';
+import { addHashes, hashFolded } from './vectorHash.ts';
 import {
   originKey,
   type Incarnation,
@@ -129,10 +130,16 @@ function closeAndFold(
     .sort((a, b) => a.incarnation - b.incarnation);
   const unfolded = closed.find(({ key, ranges }) => (commons.get(key) ?? 0) < lastOf(ranges));
   const foldedBelow = Math.max(before.foldedBelow, unfolded?.incarnation ?? closedBelow) as Incarnation;
-  const kept = closed
-    .filter(({ incarnation }) => incarnation >= foldedBelow)
-    .map(({ incarnation, ranges }) => ({ incarnation, ranges: rangesTo(ranges) }));
-  return { id, closedBelow, foldedBelow, kept };
+  const { foldedHash } = before;
+  const kept = closed.filter(({ incarnation }) => incarnation >= foldedBelow);
+  const folded = closed.filter(({ incarnation }) => incarnation < foldedBelow);
+  return {
+    id,
+    closedBelow,
+    foldedBelow,
+    foldedHash: folded.reduce((sum, { key, ranges }) => addHashes(sum, hashFolded(key, ranges)), foldedHash),
+    kept: kept.map(({ incarnation, ranges }) => ({ incarnation, ranges: rangesTo(ranges) })),
+  };
 }
 
 function toEntry(id: PeerId, incarnation: Incarnation, ranges: Ranges, trim: number): VectorEntry {

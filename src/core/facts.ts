@@ -6,8 +6,16 @@
  * only grows. I7: no dot that is durable somewhere is void, for every member's durable have is in Q.
  */
 import { isAheadOfClock, latestConceivable } from './apply.ts';
-import { closureOf, isFolded, keptOf, mergeClosure } from './closures.ts';
-import { addRanges, allRanges, lastSequenceOf } from './haveSet.ts';
+import {
+  closureOf,
+  closuresFrom,
+  createClosure,
+  isFolded,
+  isFoldedFurther,
+  keptOf,
+  mergeClosure,
+} from './closures.ts';
+import { addRanges, allRanges } from './haveSet.ts';
 import { beginLineage, settleLineage } from './lineage.ts';
 import { notice } from './liveness.ts';
 import type { ClosureReport, HaveReport, PendingHorizon, PromiseReport } from './messages.ts';
@@ -15,8 +23,8 @@ import type { OriginState } from './originState.ts';
 import { holesOf, includesAll, intersect } from './ranges.ts';
 import { isCredibleIncarnation, noteIncarnation, touchOrigin, type PeerState } from './state.ts';
 import { scheduleSweep } from './dropping.ts';
-import type { Now } from './clock.ts';
-import { forgetHashOf } from './vectorHash.ts';
+import { isDrawable, type Now } from './clock.ts';
+import { addHashes, forgetHashOf, hashFolded } from './vectorHash.ts';
 import { originKey, type Incarnation, type PeerId, type Timestamp } from './types.ts';
 
 /** Horizons that wait at once: a later one says all that an earlier one said. */
@@ -28,25 +36,37 @@ const MAX_PENDING_HORIZONS = 4;
  */
 export function learnFacts(state: PeerState, now: Now, from: PeerId, have: HaveReport): boolean {
   if (!learnPromises(state, now, from, have.promises)) return false;
-  if (isClosedWithoutUs(state, have.closures))
-    enterJoining(state, 'rounds of the others have closed what it took of a forgotten peer');
+  if (isAtOdds(state, have.closures))
+    enterJoining(state, 'rounds of the others settled what it lacks, or what it alone has');
   if (state.phase !== 'member') return false;
   learnClosures(state, now, have.closures);
   return true;
 }
 
 /**
- * Whether rounds have closed a forgotten id before this peer knew that it is forgotten, and so without its having said what it has of it: it came to the
- * others by way of the forgotten. As a member of that round it would have known: a round needs one list of members among all.
+ * Whether rounds hold for void what this peer has, or for had by all what it has not. Of no round that it took part in is that true (I7, R6): what it
+ * has came by way of a forgotten peer, or from a donor whose disk was older than those rounds, or its own is.
  */
-export function isClosedWithoutUs(state: PeerState, closures: readonly ClosureReport[]): boolean {
-  if (state.newlyForgotten.size === 0) return false;
-  return closures.some(
-    ({ id, closedBelow }) =>
-      state.newlyForgotten.has(id) &&
-      closedBelow > (state.closures.get(id)?.closedBelow ?? 0) &&
-      [...state.origins.values()].some((origin) => origin.id === id && lastSequenceOf(origin.have) > 0),
+export function isAtOdds(state: PeerState, reports: readonly ClosureReport[]): boolean {
+  const believed = reports.filter(
+    ({ id, closedBelow }) => state.forgotten.has(id) || isDrawable(closedBelow),
   );
+  const theirs = closuresFrom(believed);
+  const folded = new Map<PeerId, number>();
+  for (const { key, id, incarnation, have } of state.origins.values()) {
+    if (incarnation >= (theirs.get(id)?.closedBelow ?? 0) || key === state.own.key) continue;
+    const mine = keptOf(state.closures, id, incarnation);
+    const had = mine === undefined ? allRanges(have) : intersect(allRanges(have), mine);
+    if (isFolded(theirs, id, incarnation))
+      folded.set(id, addHashes(folded.get(id) ?? 0, hashFolded(key, had)));
+    else if (!includesAll(keptOf(theirs, id, incarnation) ?? [], had)) return true;
+  }
+  for (const [id, closure] of theirs) {
+    const mine = state.closures.get(id) ?? createClosure();
+    if (!isFoldedFurther(closure, mine)) continue;
+    if (addHashes(mine.foldedHash, folded.get(id) ?? 0) !== closure.foldedHash) return true;
+  }
+  return false;
 }
 
 /** False when a promise of this peer's own is told that it does not remember: nothing else that came with it is concluded from. */
@@ -147,6 +167,7 @@ function onClosureChanged(state: PeerState, id: PeerId): void {
     closure.closedBelow,
     closure.foldedBelow,
     Array.from(closure.kept, ([incarnation, ranges]) => [incarnation, [...ranges]]),
+    closure.foldedHash,
   ]);
 }
 

@@ -201,7 +201,7 @@ function joinEntries(
   for (const [key, entry] of state.store.entries({})) {
     if (theirs.has(key)) continue;
     const isGone = entry.timestamp <= horizon;
-    if (isUnknown(state, closures, entry, !isGone) || (isGone && isTooLate(state, entry, isTheirs))) {
+    if (isUnknown(closures, entry, !isGone) || (isGone && isTooLate(state, entry, isTheirs))) {
       unknown.push([key, entry]);
       continue;
     }
@@ -217,7 +217,7 @@ function joinEntries(
     const present = state.store.readEntry(key);
     if (present === undefined && isDropped(state, entryKind, rest)) continue;
     if (present !== undefined && compareTags(present, rest) > 0) {
-      if (isUnknown(state, closures, present, true)) unknown.push([key, present]);
+      if (isUnknown(closures, present, true)) unknown.push([key, present]);
       continue;
     }
     const entry = { ...rest, kind: entryKind };
@@ -228,18 +228,16 @@ function joinEntries(
 }
 
 /**
- * Whether nobody has an update of this disk. Of an incarnation that was folded while the disk was away the donor has, or has had, all that was kept: so it
- * is unknown if nothing there covers it. (At or below the horizon a tombstone may have covered it: not to be told apart, and gone it stays.)
+ * Whether nobody else has an update of this disk. Of an incarnation that the donor has folded it has, or has had, all that was kept: so it is unknown if
+ * nothing there covers it. (At or below the horizon a tombstone may have covered it: not to be told apart, and gone it stays.)
  */
 function isUnknown(
-  { closures: mine }: PeerState,
   theirs: Closures,
   { kind, id, incarnation, sequence }: Entry,
   isUncovered: boolean,
 ): boolean {
   if (kind === 'synthetic') return false;
-  if (isVoid(theirs, id, incarnation, sequence)) return true;
-  return isUncovered && isFolded(theirs, id, incarnation) && !isFolded(mine, id, incarnation);
+  return isVoid(theirs, id, incarnation, sequence) || (isUncovered && isFolded(theirs, id, incarnation));
 }
 
 /**

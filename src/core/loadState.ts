@@ -73,7 +73,6 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
     pending: (store.readState('pending') as PendingHorizon[] | undefined) ?? [],
     admitted,
     forgotten,
-    newlyForgotten: new Set(),
     peers: new Map(others.map((member) => [member, createPeerView(member)])),
     serversHash: options.settings.serversHash,
     membershipHash: hashMembers(admitted, forgotten),
@@ -155,11 +154,13 @@ function loadOrigins(store: Store): Map<OriginKey, OriginState> {
   return origins;
 }
 
+type StoredClosure = [Incarnation, Incarnation, [Incarnation, number[]][], number];
+
 function loadClosures(store: Store): Closures {
   const closures: Closures = new Map();
   for (const [name, value] of store.states('closure/')) {
-    const [closedBelow, foldedBelow, kept] = value as [Incarnation, Incarnation, [Incarnation, number[]][]];
-    const closure = { ...createClosure(), closedBelow, foldedBelow };
+    const [closedBelow, foldedBelow, kept, foldedHash] = value as StoredClosure;
+    const closure = { ...createClosure(), closedBelow, foldedBelow, foldedHash };
     for (const [incarnation, ranges] of kept) closure.kept.set(incarnation, ranges);
     closures.set(name.slice('closure/'.length) as PeerId, closure);
   }

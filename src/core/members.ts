@@ -51,7 +51,6 @@ function addView(state: PeerState, id: PeerId): void {
 
 function onForgotten(state: PeerState, id: PeerId): void {
   raiseFence(state, id, ABOVE_ALL);
-  state.newlyForgotten.add(id);
   state.isTidy = false;
   state.peers.delete(id);
   state.contacts = state.contacts.filter((contact) => contact !== id);

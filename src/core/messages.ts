@@ -88,6 +88,8 @@ export interface ClosureReport {
   readonly closedBelow: Incarnation;
   /** Incarnations below are folded: every kept dot of theirs is had by all members. */
   readonly foldedBelow: Incarnation;
+  /** Hash of all that was kept of those (safe integer): who has had something else must join. */
+  readonly foldedHash: number;
   /** Kept dots of each closed incarnation that is not folded; of one not listed none is kept. */
   readonly kept: readonly { readonly incarnation: Incarnation; readonly ranges: readonly SequenceRange[] }[];
 }

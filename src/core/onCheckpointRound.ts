@@ -10,7 +10,7 @@ import { dropRows, hasCollectableOrigin } from './dropping.ts';
 import {
   addPendingHorizon,
   isBoundAhead,
-  isClosedWithoutUs,
+  isAtOdds,
   learnClosures,
   learnFacts,
   learnPromises,
@@ -179,7 +179,6 @@ function ask(state: PeerState, now: Now, round: OpenRound): void {
 /** R6.2, first half: what a member does before it answers. All of it is durable before the answer leaves. */
 function fenceAndPromise(state: PeerState, now: Now, incarnations: readonly Origin[]): void {
   for (const { id, incarnation } of incarnations) raiseFence(state, id, incarnation);
-  state.newlyForgotten.clear();
   // Above the last one in any case: a disk from between two rounds shows itself by an older promise (R10).
   state.promised = Math.max(state.promised + 1, state.clock, timestampOf(now.wallMs)) as Timestamp;
   state.clock = state.promised;
@@ -305,7 +304,7 @@ function takeCommit(
   { horizon, known, closures, promises }: CommitMessage,
 ): void {
   if (!learnPromises(state, now, from, promises) || state.phase !== 'member') return;
-  if (isClosedWithoutUs(state, closures)) return; // told again by HEARTBEAT
+  if (isAtOdds(state, closures)) return; // told again by HEARTBEAT
   learnClosures(state, now, closures);
   for (const { id, incarnation, trim } of known) {
     const origin = state.origins.get(originKey(id, incarnation));

@@ -4,7 +4,7 @@
  * Owns its shape and the few ways to look something up in it. How it is loaded is loadState.ts's, how a turn is written back
  * saveTurn.ts's. Decides nothing about messages.
  */
-import { LARGEST_INCARNATION } from './clock.ts';
+import { isDrawable } from './clock.ts';
 import type { Alarm, AlarmName } from './alarms.ts';
 import { isFolded, buildClosureReports, type Closures } from './closures.ts';
 import type { CoreCounters } from './counters.ts';
@@ -72,8 +72,6 @@ export interface PeerState {
   /** Ids ever admitted, this one included, and ids forgotten: both only grow (section 8). */
   readonly admitted: Set<PeerId>;
   readonly forgotten: Set<PeerId>;
-  /** Learned to be forgotten since this peer last answered for a round. In memory alone. */
-  readonly newlyForgotten: Set<PeerId>;
   /** The other members, in order of id. */
   readonly peers: Map<PeerId, PeerView>;
   /** Hash of what servers.txt says: it may be read again. */
@@ -160,9 +158,9 @@ export function noteIncarnation(state: PeerState, id: PeerId, incarnation: Incar
   state.store.writeState(`incarnation/${id}`, incarnation);
 }
 
-/** Whether anybody can have drawn it; counts it if not. */
+/** Whether it is to be believed; counts it if not. */
 export function isCredibleIncarnation(state: PeerState, incarnation: Incarnation): boolean {
-  if (incarnation <= LARGEST_INCARNATION) return true;
+  if (isDrawable(incarnation)) return true;
   state.counters.incarnationsRefused += 1;
   return false;
 }

@@ -8,7 +8,8 @@ import { describeClosure } from './closures.ts';
 import { lastSequenceOf } from './haveSet.ts';
 import type { OriginState } from './originState.ts';
 import type { PeerState } from './state.ts';
-import type { PeerId } from './types.ts';
+import type { Ranges } from './ranges.ts';
+import type { OriginKey, PeerId } from './types.ts';
 
 /** Sums are kept below this: a safe integer, 53 bits, so that two have-sets never share one by chance. */
 const HASH_MODULUS = 2 ** 53;
@@ -38,15 +39,18 @@ export function forgetHashOf(state: PeerState, origin: OriginState): void {
 }
 
 function replacePart(state: PeerState, part: { hash: number }, hash: number): void {
-  const change = hash - part.hash;
-  const { vectorHash } = state;
-  // Modulo, without ever leaving the safe integers.
-  if (change < 0)
-    state.vectorHash = vectorHash >= -change ? vectorHash + change : vectorHash + change + HASH_MODULUS;
-  else
-    state.vectorHash =
-      vectorHash < HASH_MODULUS - change ? vectorHash + change : vectorHash - (HASH_MODULUS - change);
+  state.vectorHash = addHashes(addHashes(state.vectorHash, HASH_MODULUS - part.hash), hash);
   part.hash = hash;
+}
+
+/** Their sum, modulo, without ever leaving the safe integers. */
+export function addHashes(a: number, b: number): number {
+  return a < HASH_MODULUS - b ? a + b : a - (HASH_MODULUS - b);
+}
+
+/** What a folded origin adds to the hash of all that is folded of its id (safe integer): by it a peer sees whether it has had the same. */
+export function hashFolded(origin: OriginKey, kept: Ranges): number {
+  return kept.length === 0 ? 0 : hash53(`${origin}:${kept.join(',')}`);
 }
 
 /** Hash of those admitted and those forgotten (unsigned 32 bits), whatever their order. */

@@ -59,10 +59,11 @@ export function readHave(reader: FieldReader): HaveReport {
 
 export function writeClosures(writer: FieldWriter, closures: readonly ClosureReport[]): void {
   writer.integers.push(closures.length);
-  for (const { id, closedBelow, foldedBelow, kept } of closures) {
+  for (const { id, closedBelow, foldedBelow, foldedHash, kept } of closures) {
     writeId(writer, id);
     writeInteger(writer, closedBelow);
     writeInteger(writer, foldedBelow);
+    writeInteger(writer, foldedHash);
     writer.integers.push(kept.length);
     for (const { incarnation, ranges } of kept) {
       writeInteger(writer, incarnation);
@@ -74,12 +75,14 @@ export function writeClosures(writer: FieldWriter, closures: readonly ClosureRep
 export function readClosures(reader: FieldReader): ClosureReport[] {
   const closures: ClosureReport[] = [];
   const seen = new Set<PeerId>();
-  const count = readCount(reader, MAX_IDS_PER_LIST, 4);
+  const count = readCount(reader, MAX_IDS_PER_LIST, 5);
   for (let index = 0; index < count && reader.fault === undefined; index++) {
     const id = readUniqueId(reader, seen);
     const closedBelow = readInteger(reader, 0, MOST) as Incarnation;
     const foldedBelow = readInteger(reader, 0, closedBelow) as Incarnation;
-    closures.push({ id, closedBelow, foldedBelow, kept: readKept(reader, foldedBelow, closedBelow) });
+    const foldedHash = readInteger(reader, 0, MOST);
+    const kept = readKept(reader, foldedBelow, closedBelow);
+    closures.push({ id, closedBelow, foldedBelow, foldedHash, kept });
   }
   return closures;
 }

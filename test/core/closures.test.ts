@@ -53,6 +53,7 @@ const histories = fc
         id: ID,
         closedBelow: closedBelow as Incarnation,
         foldedBelow: foldedBelow as Incarnation,
+        foldedHash: 7 * foldedBelow,
         kept: listed.map(([incarnation, ranges]) => ({
           incarnation: incarnation as Incarnation,
           ranges: rangesTo(ranges),
@@ -91,6 +92,7 @@ describe('closures', () => {
       id: ID,
       closedBelow: incarnation(9),
       foldedBelow: incarnation(3),
+      foldedHash: 0,
       kept: [{ incarnation: incarnation(5), ranges: [[1, 4]] }],
     });
     assert.equal(isVoid(closures, ID, incarnation(5), 4), false);

@@ -1,9 +1,10 @@
 /** What is taken from others at once: whole checkpoints, facts of rounds, and how far either is believed. */
 import assert from 'node:assert/strict';
 import { buildCheckpoint } from '../../src/core/buildCheckpoint.ts';
+import { isAtOdds } from '../../src/core/facts.ts';
 import { findBrokenInvariants } from '../../src/core/invariants.ts';
 import { learnMembers } from '../../src/core/members.ts';
-import type { HaveReport } from '../../src/core/messages.ts';
+import type { ClosureReport, HaveReport } from '../../src/core/messages.ts';
 import { noteClaims } from '../../src/core/onHeartbeat.ts';
 import {
   defaultLimits,
@@ -12,6 +13,7 @@ import {
   type CoreSettings,
 } from '../../src/core/settings.ts';
 import type { Incarnation, Key, PeerId, SequenceRange, Timestamp } from '../../src/core/types.ts';
+import { hashFolded } from '../../src/core/vectorHash.ts';
 import { MAX_FRAME_BYTES } from '../../src/network/frames.ts';
 import { openMemoryStore } from '../../src/storage/memoryStore.ts';
 import { encodeMessage } from '../../src/wire/messageCodec.ts';
@@ -52,14 +54,36 @@ describe('facts of rounds', () => {
     made.write('alpha', 'k', '1');
     made.run(500);
     const { incarnation } = made.at('alpha').state.self;
-    const ranges = Array.from({ length: 100_000 }, (_, at): SequenceRange => [2 + 2 * at, 2 + 2 * at]);
+    const ranges = Array.from({ length: 100_000 }, (_, at): SequenceRange => [1 + 2 * at, 1 + 2 * at]);
     const closedBelow = (incarnation + 10) as Incarnation;
-    const closure = { id: 'alpha' as PeerId, closedBelow, foldedBelow: 0 as Incarnation };
+    const closure = { id: 'alpha' as PeerId, closedBelow, foldedBelow: 0 as Incarnation, foldedHash: 0 };
     const have = { ...NOTHING, closures: [{ ...closure, kept: [{ incarnation, ranges }] }] };
     made.deliver('alpha', 'beta', { kind: 'heartbeat', vectorHash: 5, have }, 'stream', closedBelow);
     const [origin] = [...made.at('beta').state.origins.values()].filter(({ id }) => id === 'alpha');
-    assert.equal(origin?.have.gaps.length, 2 * 99_999);
+    assert.equal(origin?.have.gaps.length, 2 * 99_998);
     assertSound(made);
+  });
+
+  it('are at odds with what a peer has where they call it void, or folded something else', () => {
+    const made = cluster(['alpha', 'beta']);
+    for (const key of ['a', 'b']) made.write('alpha', key, '1');
+    made.run(500);
+    const { own, self } = made.at('alpha').state;
+    const closedBelow = (self.incarnation + 1) as Incarnation;
+    const isBetaAtOdds = (kept: ClosureReport['kept'], foldedBelow = 0, foldedHash = 0): boolean => {
+      const bounds = { closedBelow, foldedBelow: foldedBelow as Incarnation, foldedHash };
+      return isAtOdds(made.at('beta').state, [{ id: self.id, ...bounds, kept }]);
+    };
+    const keptThrough = (sequence: number) => [
+      { incarnation: self.incarnation, ranges: [[1, sequence] as const] },
+    ];
+    assert.equal(isBetaAtOdds(keptThrough(2)), false);
+    assert.equal(isBetaAtOdds(keptThrough(3)), false, 'what it lacks it will be sent');
+    assert.equal(isBetaAtOdds(keptThrough(1)), true);
+    assert.equal(isBetaAtOdds([]), true);
+    assert.equal(isBetaAtOdds([], closedBelow, hashFolded(own.key, [1, 2])), false);
+    assert.equal(isBetaAtOdds([], closedBelow, hashFolded(own.key, [1, 3])), true);
+    assert.equal(isBetaAtOdds([], 0, 1), true, 'histories that grew apart: the larger hash stands');
   });
 
   it('with a promise or horizon beyond the drift limit are not adopted, and counted', () => {
@@ -93,7 +117,7 @@ describe('facts of rounds', () => {
     const round = { ...state.self, number: 1 };
     const incarnations = [{ id: 'alpha' as PeerId, incarnation: most }];
     made.deliver('alpha', 'beta', { kind: 'refuse', round, reason: 'members', incarnations, promises: [] });
-    const closure = { id: 'alpha' as PeerId, closedBelow: most, foldedBelow: most, kept: [] };
+    const closure = { id: 'alpha' as PeerId, closedBelow: most, foldedBelow: most, foldedHash: 0, kept: [] };
     const have = { ...NOTHING, closures: [closure] };
     made.deliver('alpha', 'beta', { kind: 'heartbeat', vectorHash: 5, have });
     made.run(10);
@@ -191,7 +215,7 @@ describe('a checkpoint', () => {
   it('is not asked for to bring what was claimed before it was folded', () => {
     const made = cluster(['alpha', 'beta', 'gamma']);
     const alpha = made.at('alpha').state;
-    const closure = { id: 'beta' as PeerId, kept: [] };
+    const closure = { id: 'beta' as PeerId, foldedHash: 0, kept: [] };
     const dead = { id: 'beta' as PeerId, incarnation: 5 as Incarnation };
     const heartbeat = { kind: 'heartbeat', vectorHash: 5 } as const;
     const vector = [{ ...dead, contiguous: 9, gaps: [], trim: 9 }];

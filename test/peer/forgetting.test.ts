@@ -91,7 +91,9 @@ describe('what forgetting would lose', () => {
   it('counts nothing of incarnations that are settled, whatever was claimed of them', () => {
     viewOf(GAMMA).claims = new Map([[originKey(BETA, OLD), claim(OLD, 8)]]);
     assert.equal(countLag(state), 8);
-    learnClosures(state, NOW, [{ id: BETA, closedBelow: YOUNG, foldedBelow: YOUNG, kept: [] }]);
+    learnClosures(state, NOW, [
+      { id: BETA, closedBelow: YOUNG, foldedBelow: YOUNG, foldedHash: 0, kept: [] },
+    ]);
     assert.match(say(), /all of its updates/);
     assert.equal(countLag(state), 0);
   });

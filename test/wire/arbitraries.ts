@@ -102,6 +102,7 @@ const closures: fc.Arbitrary<ClosureReport[]> = fc
     record({
       id: peerId,
       folded: fc.integer({ min: 0, max: 1000 }),
+      foldedHash: safe(0),
       kept: fc.uniqueArray(
         record({ above: fc.integer({ min: 0, max: 50 }), steps: fc.array(step, { maxLength: 4 }) }),
         {
@@ -113,10 +114,11 @@ const closures: fc.Arbitrary<ClosureReport[]> = fc
     { maxLength: 5, selector: ({ id }) => id },
   )
   .map((list) =>
-    list.map(({ id, folded, kept }) => ({
+    list.map(({ id, folded, foldedHash, kept }) => ({
       id,
       foldedBelow: folded as Incarnation,
       closedBelow: (folded + 51) as Incarnation,
+      foldedHash,
       kept: kept.map(({ above, steps }) => ({
         incarnation: (folded + above) as Incarnation,
         ranges: rangesAbove(0, steps),

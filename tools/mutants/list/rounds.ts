@@ -166,11 +166,23 @@ export const ROUNDS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/core/facts.ts',
-        find: '  if (state.newlyForgotten.size === 0) return false;',
-        replace: '  if (state.newlyForgotten.size >= 0) return false;',
+        find: 'state.forgotten.has(id) || isDrawable(closedBelow)',
+        replace: '!state.forgotten.has(id) && isDrawable(closedBelow)',
       },
     ],
     kill: { scenario: 'test/simulator/scenarios/newcomer-by-way-of-the-forgotten.txt' },
+  },
+  {
+    number: 'R6h',
+    name: 'called had by all what a peer has never had',
+    edits: [
+      {
+        file: 'src/core/facts.ts',
+        find: '!== closure.foldedHash) return true;',
+        replace: '> Number.MAX_SAFE_INTEGER) return true;',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/joined-from-an-older-disk.txt' },
   },
   {
     number: 'R7b',
@@ -219,8 +231,8 @@ export const ROUNDS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/core/members.ts',
-        find: '  state.newlyForgotten.add(id);\n  state.isTidy = false;\n',
-        replace: '  state.newlyForgotten.add(id);\n',
+        find: '  raiseFence(state, id, ABOVE_ALL);\n  state.isTidy = false;\n',
+        replace: '  raiseFence(state, id, ABOVE_ALL);\n',
       },
     ],
     kill: { scenario: 'test/simulator/scenarios/tidy-then-forgotten.txt' },
