@@ -121,7 +121,7 @@ function dispatch(
       onRefuse(state, now, from, message);
       return;
     case 'commit':
-      onCommit(state, now, view.id, message);
+      onCommit(state, now, message);
       return;
     case 'join':
       onJoin(state, view, incarnation);
@@ -130,7 +130,7 @@ function dispatch(
       onCheckpoint(state, now, from, message);
       return;
     case 'fenced':
-      onFenced(state, now, view.id, message);
+      onFenced(state, now, message);
       return;
     case 'alarm':
       onAlarm(state, now, view.id, message);

@@ -34,8 +34,8 @@ const MAX_PENDING_HORIZONS = 4;
  * Takes in what `have` tells beside the vector. False when this peer must join first (R10): what it has then may be void without its knowing,
  * and that is settled by the join alone.
  */
-export function learnFacts(state: PeerState, now: Now, from: PeerId, have: HaveReport): boolean {
-  if (!learnPromises(state, now, from, have.promises)) return false;
+export function learnFacts(state: PeerState, now: Now, have: HaveReport): boolean {
+  if (!learnPromises(state, now, have.promises)) return false;
   if (isAtOdds(state, have.closures))
     enterJoining(state, 'rounds of the others settled what it lacks, or what it alone has');
   if (state.phase !== 'member') return false;
@@ -70,16 +70,11 @@ export function isAtOdds(state: PeerState, reports: readonly ClosureReport[]): b
 }
 
 /** False when a promise of this peer's own is told that it does not remember: nothing else that came with it is concluded from. */
-export function learnPromises(
-  state: PeerState,
-  now: Now,
-  from: PeerId,
-  promises: readonly PromiseReport[],
-): boolean {
+export function learnPromises(state: PeerState, now: Now, promises: readonly PromiseReport[]): boolean {
   for (const { id, promised } of promises) {
     if (id !== state.self.id) learnPromise(state, now, id, promised);
     else if (promised > state.promised) {
-      onPromiseForgotten(state, now, from, promised);
+      onPromiseForgotten(state, now, promised);
       return false;
     }
   }
@@ -90,19 +85,17 @@ export function learnPromises(
  * Others remember that this peer promised more than it knows of: its disk was rolled back (R10), or the teller is defective. Where no clock around is
  * anywhere near that far it is the teller. Where one is, this one's may be slow: it takes no writes, and joins when its clock has come so far.
  */
-export function onPromiseForgotten(state: PeerState, now: Now, from: PeerId, promised: Timestamp): void {
+export function onPromiseForgotten(state: PeerState, now: Now, promised: Timestamp): void {
   if (promised > latestConceivable(state, now)) {
     state.counters.promisesAhead += 1;
     return;
   }
-  owe(state, promised, from);
+  owe(state, promised);
   enterJoining(state, 'its disk is older than what the others remember of it');
 }
 
-/** Once it has joined it is bound by it; and who remembers it has what else is to be had of that round. */
-export function owe({ joining }: PeerState, promised: Timestamp, teller: PeerId): void {
-  if (promised > joining.owedPromise) joining.tellers.clear();
-  if (promised >= joining.owedPromise) joining.tellers.add(teller);
+/** Once it has joined it is bound by it. */
+export function owe({ joining }: PeerState, promised: Timestamp): void {
   joining.owedPromise = Math.max(joining.owedPromise, promised) as Timestamp;
 }
 

@@ -45,12 +45,12 @@ export function sendFenced(state: PeerState, now: Now, to: PeerId): void {
 }
 
 /** What others know of this peer that it does not. */
-export function onFenced(state: PeerState, now: Now, from: PeerId, message: FencedMessage): void {
+export function onFenced(state: PeerState, now: Now, message: FencedMessage): void {
   if (message.isForgotten) {
     becomeForgotten(state);
     return;
   }
-  if (message.promised > state.promised) onPromiseForgotten(state, now, from, message.promised);
+  if (message.promised > state.promised) onPromiseForgotten(state, now, message.promised);
   if (message.incarnation <= state.self.incarnation) return;
   if (!isCredibleIncarnation(state, message.incarnation)) return;
   noteIncarnation(state, state.self.id, message.incarnation);

@@ -91,14 +91,12 @@ function isAwaited({ joining, peers }: PeerState, now: Now): boolean {
   return view?.isLive === true && view.incarnation === askedOf.incarnation;
 }
 
-/** Live members: of the history that is wanted, if any is; and of those whoever remembers the promise that is owed, if any does. */
+/** Live members: of the history that is wanted, if any is. */
 function findDonors(state: PeerState): PeerId[] {
   const { peers, joining } = state;
   const members = liveIds(state).filter((id) => peers.get(id)?.phase === 'member');
   const wanted = members.filter((id) => peers.get(id)?.lineage.present === joining.lineage);
-  const pool = wanted.length > 0 ? wanted : members;
-  const tellers = pool.filter((id) => joining.tellers.has(id));
-  return tellers.length > 0 ? tellers : pool;
+  return wanted.length > 0 ? wanted : members;
 }
 
 /** A part of a checkpoint, from a process that is not fenced (R7): as all parts are of one process, the last one speaks for the first. */
@@ -123,21 +121,17 @@ export function onCheckpoint(state: PeerState, now: Now, from: Origin, message: 
   if (facts === undefined) return;
   const { parts } = joining;
   stopExpecting(joining, now.monotonicMs + JOINED_PAUSE_MS);
-  joinCheckpoint(state, now, from.id, parts, facts);
+  joinCheckpoint(state, now, parts, facts);
 }
 
 function joinCheckpoint(
   state: PeerState,
   now: Now,
-  from: PeerId,
   parts: readonly CheckpointMessage[],
   facts: CheckpointFacts,
 ): void {
   const promised = facts.have.promises.find(({ id }) => id === state.self.id)?.promised ?? 0;
-  if (promised <= latestConceivable(state, now)) owe(state, promised as Timestamp, from);
-  // The donor does not know of the round that somebody else remembers: its checkpoint would hide that (I7).
-  const { tellers } = state.joining;
-  if (!tellers.has(from) && findDonors(state).some((id) => tellers.has(id))) return;
+  if (promised <= latestConceivable(state, now)) owe(state, promised as Timestamp);
   const bound = Math.max(facts.horizon, state.joining.owedPromise) as Timestamp;
   if (isBoundAhead(state, now, bound)) {
     // Asked for again. Clocks were set back; or, if it is a horizon, the donor is defective.
@@ -166,7 +160,6 @@ function joinCheckpoint(
   if (state.phase !== 'member') notice(state, 'joined', { entries: entries.length, kept: unknown.length });
   setLineage(state, facts.lineage);
   state.joining.lineage = 0;
-  tellers.clear();
   becomeMember(state);
   for (const [key, entry] of unknown) stampAnew(state, now, key, entry);
 }

@@ -255,7 +255,7 @@ export function takeAnswer(
   if (round.membershipHash !== state.membershipHash) return; // R6.1: one list among all, to the end; the timer gives it up
   if (round.incarnations.get(from.id) !== from.incarnation) return;
   if (isBoundAhead(state, now, promised)) return; // section 8: asked again, until time has passed
-  if (from.id !== state.self.id && !learnFacts(state, now, from.id, have)) return;
+  if (from.id !== state.self.id && !learnFacts(state, now, have)) return;
   round.answers.set(from.id, { promised, have });
   state.rounds.waitingFor.delete(from.id);
   tellIfAllKnown(state, now, round, from.id, have.promises);
@@ -268,7 +268,7 @@ export function takeAnswer(
   state.rounds.refusals = 0;
   const commit = concludeRound(state, round);
   for (const id of state.peers.keys()) sendControl(state, id, commit, 'committed');
-  takeCommit(state, now, state.self.id, commit);
+  onCommit(state, now, commit);
 }
 
 /** The round is over; the next one names what is known by then, after a pause that grows. Only who is unvouched does not end it. */
@@ -292,18 +292,13 @@ export function onRefuse(state: PeerState, now: Now, from: Origin, message: Refu
   notice(state, 'roundRefused', { reason: message.reason });
 }
 
-export function onCommit(state: PeerState, now: Now, from: PeerId, message: CommitMessage): void {
-  takeCommit(state, now, from, message);
-}
-
 /** R6.4: the facts of a finished round, in whatever order rounds are heard of. */
-function takeCommit(
+export function onCommit(
   state: PeerState,
   now: Now,
-  from: PeerId,
   { horizon, known, closures, promises }: CommitMessage,
 ): void {
-  if (!learnPromises(state, now, from, promises) || state.phase !== 'member') return;
+  if (!learnPromises(state, now, promises) || state.phase !== 'member') return;
   if (isAtOdds(state, closures)) return; // told again by HEARTBEAT
   learnClosures(state, now, closures);
   for (const { id, incarnation, trim } of known) {

@@ -80,7 +80,7 @@ export function onHeartbeat(state: PeerState, now: Now, view: PeerView, message:
     if (message.vectorHash !== hashVector(state)) sendWholeHeartbeat(state, view.id);
     return;
   }
-  if (!learnFacts(state, now, view.id, have)) return;
+  if (!learnFacts(state, now, have)) return;
   const claims = noteClaims(state, view, have);
   const lacksMore = doesLack(state, claims);
   answer(state, now, view, lacksMore ? 'hybrid' : 'sync');

@@ -25,7 +25,7 @@ export function onSync(state: PeerState, now: Now, view: PeerView, message: Sync
   for (const record of message.records) onSyncRecord(state, now, view.id, record, arrived);
   const progress = recordArrived(state, now, arrived);
   if (message.have !== undefined) {
-    if (!learnFacts(state, now, view.id, message.have)) return;
+    if (!learnFacts(state, now, message.have)) return;
     noteClaims(state, view, message.have);
     answer(state, now, view, 'sync');
   }

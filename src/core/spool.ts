@@ -23,8 +23,6 @@ export interface Joining {
   readonly refusedMs: Map<PeerId, number>;
   /** Highest bound that others remember this peer to have promised. */
   owedPromise: Timestamp;
-  /** Who remembers it. */
-  readonly tellers: Set<PeerId>;
 }
 
 export function createJoining(): Joining {
@@ -37,7 +35,6 @@ export function createJoining(): Joining {
     lineage: 0,
     refusedMs: new Map(),
     owedPromise: 0 as Timestamp,
-    tellers: new Set(),
   };
 }
 

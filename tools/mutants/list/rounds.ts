@@ -36,8 +36,13 @@ export const ROUNDS: readonly Mutant[] = [
   },
   {
     number: 'R6c',
-    name: "the sender's own promise not among those it reports",
+    name: "neither the sender's own promise among those it reports, nor folds compared",
     edits: [
+      {
+        file: 'src/core/facts.ts',
+        find: '!== closure.foldedHash) return true;',
+        replace: '> Number.MAX_SAFE_INTEGER) return true;',
+      },
       {
         file: 'src/core/state.ts',
         find: 'return [...promises.filter(({ id }) => id !== own.id), own];',
@@ -248,22 +253,5 @@ export const ROUNDS: readonly Mutant[] = [
       },
     ],
     kill: { scenario: 'test/simulator/scenarios/rolled-back-and-not-told.txt' },
-  },
-  {
-    number: 'R10e',
-    name: 'a checkpoint joined from one who does not remember what others do',
-    edits: [
-      {
-        file: 'src/core/join.ts',
-        find: '  return tellers.length > 0 ? tellers : pool;',
-        replace: '  return tellers.length > pool.length ? tellers : pool;',
-      },
-      {
-        file: 'src/core/join.ts',
-        find: '  if (!tellers.has(from) && findDonors(state).some((id) => tellers.has(id))) return;',
-        replace: '  if (!tellers.has(from) && findDonors(state).length < 0) return;',
-      },
-    ],
-    kill: { scenario: 'test/simulator/scenarios/joins-from-who-remembers.txt' },
   },
 ];
