@@ -33,7 +33,7 @@ const HEARTBEAT_MS = 500;
 const KEEPALIVE_MS = 250;
 /** From so many peers on KEEPALIVEs are sent as seldom as this instead, milliseconds. */
 const MANY_PEERS = 200;
-const SELDOM_MS = 60_000;
+const SELDOM_MS = 20_000;
 /** Virtual time for everyone to have met, milliseconds, and for bytes to be counted: every peer sends a KEEPALIVE in it. */
 const MEET_MS = 3_000;
 const REST_MS = 5_000;
