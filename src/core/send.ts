@@ -71,7 +71,7 @@ export function haveBytes({ vector, closures, promises }: HaveReport): number {
   let bytes = promises.length * ID_BYTES;
   for (const { gaps } of vector) bytes += ID_BYTES + (3 + 2 * gaps.length) * INTEGER_BYTES;
   for (const { kept } of closures) {
-    bytes += ID_BYTES + 3 * INTEGER_BYTES;
+    bytes += ID_BYTES + 4 * INTEGER_BYTES;
     for (const { ranges } of kept) bytes += (2 + 2 * ranges.length) * INTEGER_BYTES;
   }
   return bytes;

@@ -4,6 +4,7 @@
  */
 import { isFolded } from '../core/closures.ts';
 import { hasSequence } from '../core/haveSet.ts';
+import type { PeerState } from '../core/state.ts';
 import type { Checker } from './checker.ts';
 import type { Written } from './truth.ts';
 import type { VirtualDisk } from './virtualDisk.ts';
@@ -14,6 +15,14 @@ export interface Holders {
   readonly checker: Checker;
   /** Whether the disk of any machine has had it. */
   isHeld(world: World, written: Written): boolean;
+}
+
+/** Whether a peer has an update; of what it has folded `whenFolded` decides. */
+function isClaimed({ closures, origins }: PeerState, written: Written, whenFolded: boolean): boolean {
+  const { origin, sequence, entry } = written;
+  if (isFolded(closures, entry.id, entry.incarnation)) return whenFolded;
+  const have = origins.get(origin)?.have;
+  return have !== undefined && hasSequence(have, sequence);
 }
 
 export function createHolders(): Holders {
@@ -39,18 +48,18 @@ export function createHolders(): Holders {
   function addClaimed(world: World, { disk, state }: VirtualPeer): void {
     const held = of(disk);
     for (const written of world.truth.all()) {
-      const { origin, sequence, entry } = written;
-      const have = state.origins.get(origin)?.have;
-      const isClaimed = isFolded(state.closures, entry.id, entry.incarnation)
-        ? isHeld(world, written)
-        : have !== undefined && hasSequence(have, sequence);
-      if (isClaimed) held.add(written);
+      if (isClaimed(state, written, isHeld(world, written))) held.add(written);
     }
   }
 
   return {
     isHeld,
     checker: {
+      /** What was not on the disk yet went with the process. */
+      afterStart(_world, { disk, state }) {
+        for (const written of of(disk)) if (!isClaimed(state, written, true)) of(disk).delete(written);
+      },
+
       afterStep(world, peer) {
         const { disk, touched, state } = peer;
         for (const { origin, sequence } of touched.rows) {

@@ -12,7 +12,7 @@ import type { CommitMessage } from '../core/messages.ts';
 import { includesAll, intersect, rangesFrom } from '../core/ranges.ts';
 import type { PeerState } from '../core/state.ts';
 import { originKey } from '../core/types.ts';
-import type { Origin, PeerId, VectorEntry } from '../core/types.ts';
+import type { Entry, Origin, PeerId, VectorEntry } from '../core/types.ts';
 import { BrokenInvariant } from './brokenInvariant.ts';
 import type { Checker } from './checker.ts';
 import type { Holders } from './holders.ts';
@@ -89,10 +89,19 @@ export function createRoundChecks(holders: Holders): Checker {
   function markUntold(world: World, { id, state, touched }: VirtualPeer): void {
     for (const { entry } of touched.removed) {
       if (entry.id !== id || entry.timestamp > state.horizon) continue;
-      if (!isFolded(state.closures, id, entry.incarnation)) continue;
-      const written = world.truth.find(originKey(id, entry.incarnation), entry.sequence);
-      if (written?.isOutside === true) written.isUntold = true;
+      if (isFolded(state.closures, id, entry.incarnation)) markIfOutside(world, entry);
     }
+  }
+
+  /** The same where the others' ABSENT came before the join (R5). */
+  function markAbsent(world: World, { id, touched }: VirtualPeer): void {
+    for (const { before, entry } of touched.entries)
+      if (entry.kind === 'synthetic' && before?.id === id) markIfOutside(world, before);
+  }
+
+  function markIfOutside(world: World, { id, incarnation, sequence }: Entry): void {
+    const written = world.truth.find(originKey(id, incarnation), sequence);
+    if (written?.isOutside === true) written.isUntold = true;
   }
 
   /** R10: a new promise hides what others remember of one before, and with it that this disk is older. */
@@ -170,7 +179,10 @@ export function createRoundChecks(holders: Holders): Checker {
         checkPromise(world, peer, seen.promised);
       seen.promised = state.promised;
       seen.joined = state.counters.checkpointsJoined;
-      if (touched.entries.length > 0) checkStamps(world, peer);
+      if (touched.entries.length > 0) {
+        checkStamps(world, peer);
+        markAbsent(world, peer);
+      }
       if (state.isTidy && hasCollectableOrigin(state))
         throw new BrokenInvariant(
           'tidy',

@@ -279,13 +279,16 @@ function checkPromise(peer: VirtualPeer, { origin, sequence, key, level, entry }
     throw new BrokenInvariant('R1', `${peer.address} lost ${key}, acknowledged as ${level}, in a crash`);
 }
 
-/** I5: what was on the disk at the last start is there, or newer, or went under R8. */
+/** I5: what was on the disk at the last start is there, or newer, or went under R8, or was stamped too late to be told from that (seed 411632). */
 function checkAtStart(world: World, peer: VirtualPeer, atStart: ReadonlyMap<Key, Entry>): void {
   for (const [key, tag] of atStart) {
     const entry = peer.disk.store.readEntry(key);
     const { horizon } = peer.state;
+    const written = world.truth.find(originKey(tag.id, tag.incarnation), tag.sequence);
     const mayBeGone =
-      tag.kind === 'synthetic' ? tag.timestamp <= horizon : world.truth.hasDroppable(key, tag, horizon);
+      tag.kind === 'synthetic'
+        ? tag.timestamp <= horizon
+        : world.truth.hasDroppable(key, tag, horizon) || (written !== undefined && isTooLate(peer, written));
     const isGood = entry === undefined ? mayBeGone : compareTags(entry, tag) >= 0;
     if (!isGood) throw new BrokenInvariant('I5', `${peer.address} fell below what it had of ${key}`);
   }

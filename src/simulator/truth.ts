@@ -22,7 +22,7 @@ export interface Written {
   isOnLostDisk: boolean;
   /** Made by a process that cannot know what its id has promised: a second one, or one on an older disk (R10). Rounds promise nothing of it. */
   isOutside: boolean;
-  /** Outside too, and too old when its disk joined to be told from what was deleted: of an incarnation that had been folded without it. */
+  /** Outside too, and too old to be told from what was deleted when its disk was back: of an incarnation that had been folded without it, or below what was gone. */
   isUntold: boolean;
   readonly atMs: number;
 }
