@@ -42,7 +42,7 @@ function readArguments() {
   return {
     seeds: values.short ? SHORT_SEEDS : Infinity,
     minutes: number('minutes', values.short ? Infinity : DEFAULT_MINUTES, 0),
-    jobs: Math.floor(number('jobs', values.short ? 1 : availableParallelism(), 1)),
+    jobs: Math.floor(number('jobs', availableParallelism(), 1)),
     from: Math.floor(number('from', 1, 0)),
     state: values.state === undefined ? undefined : resolve(values.state),
     failures: new Failures(resolve(values.failures)),
