@@ -47,6 +47,7 @@ export function nextTimestamp(
  */
 export const LARGEST_INCARNATION = (Number.MAX_SAFE_INTEGER - 2 ** 48) as Incarnation;
 
+/** Whether anybody can have drawn it. */
 export function isDrawable(incarnation: Incarnation): boolean {
   return incarnation <= LARGEST_INCARNATION;
 }

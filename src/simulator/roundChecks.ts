@@ -93,7 +93,7 @@ export function createRoundChecks(holders: Holders): Checker {
     }
   }
 
-  /** The same where the others' ABSENT came before the join (R5). */
+  /** The same where the others' ABSENT came before the join (R5; seed 411632, with that write durable). */
   function markAbsent(world: World, { id, touched }: VirtualPeer): void {
     for (const { before, entry } of touched.entries)
       if (entry.kind === 'synthetic' && before?.id === id) markIfOutside(world, before);

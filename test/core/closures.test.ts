@@ -85,6 +85,22 @@ describe('closures', () => {
     );
   });
 
+  it('take the larger of two hashes for one bound, whichever is heard of first', () => {
+    const bound = 3 as Incarnation;
+    const reports = [5, 9].map((foldedHash) => ({
+      id: ID,
+      closedBelow: bound,
+      foldedBelow: bound,
+      foldedHash,
+      kept: [],
+    }));
+    for (const order of [reports, [...reports].reverse()]) {
+      const mine = closureOf(new Map(), ID);
+      for (const report of order) mergeClosure(mine, report);
+      assert.equal(mine.foldedHash, 9);
+    }
+  });
+
   it('call a dot void that is closed and not kept; one that is folded is had', () => {
     const closures: Closures = new Map();
     const incarnation = (number: number): Incarnation => number as Incarnation;
