@@ -2,15 +2,21 @@
  * Free ports and multicast groups on this machine, for clusters that live for one test.
  *
  * Owns the choice alone; nobody keeps a port reserved, so a start may still find it taken. All ports
- * lie below the system's ephemeral range: an outgoing connection never takes one meanwhile. Invariant:
- * with every port p that comes out, p - 1000 (clients) and p + 1000 (status page) were free as well.
+ * lie below the system's ephemeral range: an outgoing connection never takes one meanwhile. Invariants:
+ * with every port p that comes out, p - 1000 (clients) and p + 1000 (status page) were free as well; test
+ * processes that mocha runs side by side never draw the same.
  */
 import { createSocket } from 'node:dgram';
 import { createServer } from 'node:net';
 
-/** Peer ports are taken from here, so that p - 1000 and p + 1000 stay within the range below 32768. */
-const LOWEST_PORT = 12_000;
-const HIGHEST_PORT = 30_500;
+/** Peer ports are taken from these thousands, so that p - 1000 and p + 1000 stay within the range below 32768. */
+const LOWEST_THOUSAND = 12;
+const HIGHEST_THOUSAND = 29;
+/** In each thousand a test process draws from a share of its own, which p - 1000 and p + 1000 do not leave. */
+const SHARES = 8;
+const SHARE_PORTS = 1000 / SHARES;
+/** Set by mocha where it runs files side by side: 0, 1, ... */
+const share = Number(process.env['MOCHA_WORKER_ID'] ?? 0) % SHARES;
 /** Ports of multicast groups: above every p + 1000. */
 const LOWEST_GROUP_PORT = 31_600;
 const HIGHEST_GROUP_PORT = 32_700;
@@ -62,11 +68,14 @@ function randomBetween(lowest: number, highest: number): number {
 /** `count` peer ports in a row. */
 export async function findPeerPorts(count: number): Promise<readonly number[]> {
   for (let tries = 0; tries < TRIES; tries += 1) {
-    const first = randomBetween(LOWEST_PORT, HIGHEST_PORT - count);
+    const thousand = randomBetween(LOWEST_THOUSAND, HIGHEST_THOUSAND);
+    const first = 1000 * thousand + SHARE_PORTS * share + randomBetween(0, SHARE_PORTS - count);
     const ports = Array.from({ length: count }, (_, index) => first + index);
     if ((await Promise.all(ports.map(isPeerPortFree))).every((isFree) => isFree)) return ports;
   }
-  throw new Error(`no ${count} free ports in a row between ${LOWEST_PORT} and ${HIGHEST_PORT}`);
+  throw new Error(
+    `no ${count} free ports in a row in share ${share} of ${1000 * LOWEST_THOUSAND} to ${1000 * HIGHEST_THOUSAND + 999}`,
+  );
 }
 
 /** A multicast group and port that no other cluster on this machine is likely to use. */

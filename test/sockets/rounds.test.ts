@@ -1,55 +1,25 @@
 /**
  * Checkpoint rounds on real sockets and real LMDB: deletions are forgotten everywhere, and never undone.
  *
- * Owns what a peer brings back that missed the forgetting (a directory from before it, an empty one), and a death at every durability
- * point of a round, as coordinator and as member (R6, R8, R9, R10). The rules themselves are test/core's and the simulator's.
+ * Owns what a peer brings back that missed the forgetting: a directory from before it, an empty one (R6, R8, R9, R10). Deaths within a
+ * round are roundsKilled.test.ts's, the rules themselves test/core's and the simulator's.
  */
 import assert from 'node:assert/strict';
 import { cp, rm } from 'node:fs/promises';
 import type { ChildPeer } from './childPeer.ts';
 import { awaitInTouch, awaitTakingPart, useClusters } from './cluster.ts';
 import type { ChildCluster } from './cluster.ts';
+import { assertNoTombstones, awaitCollected } from './collection.ts';
 import { awaitEqualDigests } from './convergence.ts';
-import { assertAcknowledged, createAcknowledged, writeSteadily } from './steadyWrites.ts';
 import { duration, report, waitUntil } from './waiting.ts';
 
 const IDS = ['alpha', 'beta', 'gamma'] as const;
 /** Fast enough for a test, slow enough for a busy machine. */
 const SETTINGS = { keepaliveMs: 50, heartbeatMs: 100, deadAfterMs: 1000 } as const;
 const ROUND_EVERY_MS = 200;
-const NEVER_MS = 86_400_000;
 /** How long a deleted key is looked for after the return of who had it, milliseconds. */
 const LOOKED_FOR_MS = 3000;
 const OTHER_KEYS = 40;
-/** The turn that promises and the one that takes in COMMIT, three points each, and the next. */
-const POINTS = 8;
-const KILLED_PEER = ['--import', 'tsx', 'test/sockets/killedPeer.ts'] as const;
-
-/** Waits until a round that began after this call has ended everywhere, and no tombstone is left. A write makes one due. */
-async function awaitCollected(peers: readonly ChildPeer[]): Promise<number> {
-  const sinceMs = Date.now();
-  await peers[0]?.set('due', String(sinceMs));
-  let seen = '';
-  const isCollected = async (): Promise<boolean> => {
-    const statuses = await Promise.all(peers.map((peer) => peer.status()));
-    seen = statuses
-      .map(
-        ({ id, tombstones, collection }) =>
-          `${id}: ${tombstones} tombstones, horizon ${(collection.horizonMs ?? 0) - sinceMs} ms after, ` +
-          `${collection.pendingHorizons} pending, waits for [${collection.waitingFor.join(' ')}]`,
-      )
-      .join('; ');
-    return statuses.every(
-      ({ tombstones, collection }) => tombstones === 0 && (collection.horizonMs ?? 0) >= sinceMs,
-    );
-  };
-  return waitUntil('a round, and all tombstones gone', isCollected, undefined, () => seen);
-}
-
-/** Tombstones by walking the store, not by the count that is kept. */
-async function assertNoTombstones(peers: readonly ChildPeer[]): Promise<void> {
-  for (const peer of peers) assert.equal((await peer.digest()).tombstones, 0, peer.id);
-}
 
 async function startAgain(peers: readonly ChildPeer[], one: ChildPeer): Promise<void> {
   await one.start();
@@ -154,55 +124,4 @@ describe('rounds', () => {
     await assertReturned(cluster);
     for (const one of cluster.peers) assert.equal(await one.get('early'), null, one.id);
   }).timeout(60_000);
-
-  for (const role of ['coordinator', 'member'] as const) {
-    it(`kill -9 of a ${role} at each of ${POINTS} durability points of a round: nothing lost, nothing back, rounds go on`, async () => {
-      const coordinator = role === 'coordinator' ? 'beta' : 'alpha';
-      const cluster = await clusters.start({
-        ids: IDS,
-        settings: { ...SETTINGS, gcIntervalMs: NEVER_MS },
-        settingsOf: { [coordinator]: { gcIntervalMs: ROUND_EVERY_MS } },
-        programOf: { beta: KILLED_PEER },
-      });
-      const { peers, peer } = cluster;
-      const victim = peer('beta');
-      const acknowledged = createAcknowledged();
-      for (let point = 1; point <= POINTS; point += 1) {
-        const startMs = performance.now();
-        const writers = peers.map((one) => writeSteadily(one, `${one.id}:${point}`, acknowledged));
-        await awaitCounter(victim, 'writesAccepted', 8);
-        await victim.tell({ kind: 'arm', point }, new RegExp(`^armed for point ${point}$`));
-        const { signal } = await victim.awaitEnd(15_000);
-        assert.equal(signal, 'SIGKILL', `ended by itself before point ${point}`);
-        const killed = victim.log.findLast((line) => line.includes('killed at point')) ?? '';
-        assert.match(killed, new RegExp(`killed at point ${point}: `));
-        await awaitCounter(peer('gamma'), 'writesAccepted', 8);
-        await victim.start();
-        await awaitInTouch(peers);
-        for (const writer of writers) await writer.stop();
-        const { tookMs } = await awaitEqualDigests(peers);
-        const collectedMs = await awaitCollected(peers);
-        await assertAcknowledged(peers, acknowledged);
-        await assertNoTombstones(peers);
-        // A death is no rolled-back disk: what was promised was durable before it was said.
-        assert.equal(
-          (await victim.status()).counters['checkpointsJoined'] ?? 0,
-          0,
-          'joined after a mere death',
-        );
-        report(
-          `${role} ${killed.replace(/^out /, '')}: equal ${Math.round(tookMs)} ms, collected ${Math.round(collectedMs)} ms ` +
-            `after the return; ${Math.round(performance.now() - startMs)} ms in all`,
-        );
-      }
-      report(`${acknowledged.values.size} values and ${acknowledged.deleted.size} deletions kept`);
-    }).timeout(80_000);
-  }
 });
-
-/** Waits until a counter of this peer's has grown by so much. */
-async function awaitCounter(peer: ChildPeer, name: string, growth: number): Promise<void> {
-  const count = async (): Promise<number> => (await peer.status()).counters[name] ?? 0;
-  const before = await count();
-  await waitUntil(`${growth} more ${name} at ${peer.id}`, async () => (await count()) >= before + growth);
-}

@@ -5,10 +5,10 @@
  * process that stood still for ten seconds, and a clean stop.
  */
 import assert from 'node:assert/strict';
-import { awaitInTouch, useClusters } from './cluster.ts';
-import { assertAllPresent, awaitEqualDigests } from './convergence.ts';
-import { startLoad } from './load.ts';
-import { duration, report, waitUntil } from './waiting.ts';
+import { awaitInTouch, useClusters } from '../cluster.ts';
+import { assertAllPresent, awaitEqualDigests } from '../convergence.ts';
+import { startLoad } from '../load.ts';
+import { duration, report, waitUntil } from '../waiting.ts';
 
 const STOPPED_MS = 10_000;
 const CLEAN_STOP_WITHIN_MS = 2000;

@@ -4,7 +4,7 @@
  * Owns the ways of spoiling; who is attacked and what must hold is hostile.test.ts's. Every choice comes
  * from the random function handed in, so that a seed repeats a run. Invariant: the originals stay as they are.
  */
-import { encodeRequest } from '../../src/cli/connection.ts';
+import { encodeRequest } from '../../../src/cli/connection.ts';
 
 type Random = () => number;
 

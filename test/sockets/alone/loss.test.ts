@@ -4,10 +4,10 @@
  * Owns the rate, the loss and the two seconds. The loss stays on until the digests have been compared.
  */
 import assert from 'node:assert/strict';
-import { useClusters } from './cluster.ts';
-import { awaitEqualDigests } from './convergence.ts';
-import { createRandom, startLoad } from './load.ts';
-import { report } from './waiting.ts';
+import { useClusters } from '../cluster.ts';
+import { awaitEqualDigests } from '../convergence.ts';
+import { createRandom, startLoad } from '../load.ts';
+import { report } from '../waiting.ts';
 
 const UPDATES = 100_000;
 /** Paced a little above what is asked, so that the load itself is not what fails. */

@@ -6,13 +6,13 @@
  */
 import assert from 'node:assert/strict';
 import { createClient } from 'redis';
-import type { Peer } from '../../src/peer/peer.ts';
-import type { ChildPeer } from './childPeer.ts';
-import { FOUR_IDS, useClusters } from './cluster.ts';
-import type { Clusters } from './cluster.ts';
-import { assertAllPresent, awaitAllPresent, awaitEqualDigests } from './convergence.ts';
-import { startLoad } from './load.ts';
-import { duration, report, waitUntil } from './waiting.ts';
+import type { Peer } from '../../../src/peer/peer.ts';
+import type { ChildPeer } from '../childPeer.ts';
+import { FOUR_IDS, useClusters } from '../cluster.ts';
+import type { Clusters } from '../cluster.ts';
+import { assertAllPresent, awaitAllPresent, awaitEqualDigests } from '../convergence.ts';
+import { startLoad } from '../load.ts';
+import { duration, report, waitUntil } from '../waiting.ts';
 
 const KEYS = 40;
 const ITERATIONS = 10;
