@@ -25,17 +25,22 @@ export interface TouchedFold {
 }
 
 export interface Touched {
-  folded: TouchedFold[];
+  readonly folded: TouchedFold[];
   /** Names of states that were written. */
-  states: string[];
-  entries: TouchedEntry[];
-  rows: TouchedRow[];
+  readonly states: string[];
+  readonly entries: TouchedEntry[];
+  readonly rows: TouchedRow[];
   /** Entries that are gone. */
-  removed: { readonly key: Key; readonly entry: Entry }[];
+  readonly removed: { readonly key: Key; readonly entry: Entry }[];
 }
 
 export function createTouched(): Touched {
   return { folded: [], states: [], entries: [], rows: [], removed: [] };
+}
+
+/** A step is looked at: the next begins. */
+export function clearTouched(touched: Touched): void {
+  for (const list of Object.values(touched) as unknown[][]) if (list.length > 0) list.length = 0;
 }
 
 /** The same store, whose writes are noted in `touched`. */

@@ -26,6 +26,7 @@ import { Machines } from './machines.ts';
 import { Operator } from './operator.ts';
 import { createTrace } from './trace.ts';
 import type { Trace } from './trace.ts';
+import { clearTouched } from './touched.ts';
 import { createTruth } from './truth.ts';
 import type { Truth } from './truth.ts';
 import { VirtualNetwork } from './virtualNetwork.ts';
@@ -388,10 +389,7 @@ export class World {
       if (wasRunning) checker.afterStep?.(this, peer);
       else checker.afterStart?.(this, peer);
     }
-    if (peer.touched.entries.length > 0) peer.touched.entries = [];
-    if (peer.touched.rows.length > 0) peer.touched.rows = [];
-    if (peer.touched.states.length > 0) peer.touched.states = [];
-    if (peer.touched.folded.length > 0) peer.touched.folded = [];
+    clearTouched(peer.touched);
   }
 
   #answering(id: string): VirtualPeer {
