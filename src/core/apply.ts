@@ -6,6 +6,7 @@
  */
 import { raiseAlarm } from './alarms.ts';
 import { timestampOf, TICKS_PER_MS, type Now } from './clock.ts';
+import { queueExpiry } from './expiry.ts';
 import { addSequence, dotsAboveVector, opensInterval } from './haveSet.ts';
 import type { OriginState } from './originState.ts';
 import { touchOrigin, type PeerState } from './state.ts';
@@ -14,8 +15,8 @@ import { compareTags, type Entry, type Key, type PeerId, type Timestamp } from '
 
 /** Last writer wins. Returns whether the entry was taken. */
 export function applyEntry(state: PeerState, key: Key, incoming: Entry): boolean {
-  const { store, counters } = state;
-  const present = store.readEntry(key);
+  const { counters } = state;
+  const present = state.store.readEntry(key);
   if (incoming.timestamp > state.clock) state.clock = incoming.timestamp; // R3: remote clock rule
   if (present === undefined) {
     if (incoming.timestamp <= state.horizon && incoming.kind !== 'synthetic') {
@@ -28,23 +29,35 @@ export function applyEntry(state: PeerState, key: Key, incoming: Entry): boolean
     counters.recordsOlder += 1;
     return false;
   }
-  store.writeEntry(key, incoming);
+  replaceEntry(state, key, present, incoming);
   counters.recordsApplied += 1;
+  return true;
+}
+
+/** Puts `incoming` in the place of `present`, and counts it. */
+export function replaceEntry(state: PeerState, key: Key, present: Entry | undefined, incoming: Entry): void {
+  state.store.writeEntry(key, incoming);
   countKinds(state, key, present, incoming);
   state.changes.push({ key, previous: present, entry: incoming });
-  return true;
 }
 
 function countKinds(state: PeerState, key: Key, present: Entry | undefined, incoming: Entry): void {
   state.areCountsDirty = true;
-  if (present?.kind === 'value') state.visibleKeys -= 1;
+  if (present?.kind === 'value') countValue(state, present, -1);
   else if (present !== undefined) countTombstone(state.tombstones, key, -1);
   if (incoming.kind === 'value') {
-    state.visibleKeys += 1;
+    countValue(state, incoming, 1);
+    if (incoming.expiresAt !== 0) queueExpiry(state, key, incoming.expiresAt);
     return;
   }
   countTombstone(state.tombstones, key, 1);
   queueTombstone(state.tombstones, key);
+}
+
+/** A key got a value, or (-1) lost it. */
+export function countValue(state: PeerState, { expiresAt }: Entry, by: 1 | -1): void {
+  state.visibleKeys += by;
+  if (expiresAt !== 0) state.expiries.count += by;
 }
 
 /** Whether the limits allow `sequence` to be remembered (section 5): beyond them it is dropped, unrecorded, and repaired later. */

@@ -17,6 +17,7 @@ import { learnMembers } from './members.ts';
 import { noteHeard, noteInput, onLivenessTimer } from './liveness.ts';
 import type { Channel, Message } from './messages.ts';
 import { onCommit, onPrepare, onPrepared, onRefuse, onRoundTimer, takeAnswer } from './onCheckpointRound.ts';
+import { armExpiry, onExpiryTimer } from './onExpiryTimer.ts';
 import { onHeartbeat, onHeartbeatTimer } from './onHeartbeat.ts';
 import { greet, onKeepalive, onKeepaliveTimer } from './onKeepalive.ts';
 import { onNak, onRepairTimer } from './onNak.ts';
@@ -38,6 +39,7 @@ export function onStart(state: PeerState, now: Now): void {
   schedule(state, now, 'liveness', state.settings.deadAfterMs / 4);
   schedule(state, now, 'round', state.settings.heartbeatMs);
   if (state.tombstones.isIncomplete) scheduleSweep(state, now);
+  armExpiry(state, now);
 }
 
 /** An authentic message of `from`, whose process is `incarnation`. */
@@ -172,6 +174,9 @@ export function onTimer(state: PeerState, now: Now, timer: TimerName, token: num
     case 'sweep':
       onSweepTimer(state, now);
       return;
+    case 'expiry':
+      onExpiryTimer(state, now);
+      return;
     default:
       assertNever(timer);
   }
@@ -189,6 +194,7 @@ export function onTurnEnd(state: PeerState, now: Now): Effect[] {
   flushUpdates(state);
   adoptHorizons(state, now);
   trimTables(state);
+  if (state.expiries.isSooner) armExpiry(state, now);
   saveTurn(state);
   const { effects } = state;
   state.effects = [];

@@ -37,6 +37,8 @@ export interface CoreCounters {
   recordsJoinedAhead: number;
   /** R9: a key that only this peer had, where horizon and dots gave different answers. Never, or a rule is broken. */
   joinDisagreements: number;
+  /** Values noticed to have expired. */
+  entriesExpired: number;
   /** Own writes stamped anew because they came too late elsewhere (R4). */
   writesRestamped: number;
   writesRefusedNotJoined: number;
@@ -96,6 +98,7 @@ export function createCounters(): CoreCounters {
     checkpointsJoined: 0,
     recordsJoinedAhead: 0,
     joinDisagreements: 0,
+    entriesExpired: 0,
     writesRestamped: 0,
     writesRefusedNotJoined: 0,
     alarmsAhead: 0,

@@ -1,9 +1,10 @@
 /**
  * What may be forgotten: tombstones at or below the horizon (R8), table rows that everyone has (R6) or that are too many (trim).
  *
- * R8: a tombstone goes iff its timestamp ≤ horizon: neither "all live peers have it" nor "everyone has the tombstone" is enough. Done in
+ * R8: a tombstone goes iff its timestamp, and its expiry if it had one, ≤ horizon: neither "all live peers have it" nor "everyone has the tombstone" is enough. Done in
  * slices by a timer, so that no turn is long. I15: a trim is never above what this peer itself has without a gap.
  */
+import { countValue } from './apply.ts';
 import type { Now } from './clock.ts';
 import type { OriginState } from './originState.ts';
 import { touchOrigin, type PeerState } from './state.ts';
@@ -21,14 +22,14 @@ export function scheduleSweep(state: PeerState, now: Now): void {
 }
 
 function mayDrop(state: PeerState, entry: Entry): boolean {
-  return entry.kind !== 'value' && entry.timestamp <= state.horizon;
+  return entry.kind !== 'value' && Math.max(entry.timestamp, entry.expiresAt) <= state.horizon;
 }
 
 /** Drops the entry of a key as R8 allows, and of R9. Its dots stay in have: I2 (SUP) allows for it. */
 export function dropEntry(state: PeerState, key: Key, entry: Entry): void {
   state.store.removeEntry(key);
   state.areCountsDirty = true;
-  if (entry.kind === 'value') state.visibleKeys -= 1;
+  if (entry.kind === 'value') countValue(state, entry, -1);
   else countTombstone(state.tombstones, key, -1);
 }
 

@@ -12,7 +12,8 @@ import type { Entry, Key, PeerId } from './types.ts';
 export type After = 'nothing' | 'committed' | 'durable';
 
 /** Timers are data: one that comes back with an outdated token is ignored. */
-export type TimerName = 'keepalive' | 'heartbeat' | 'liveness' | 'nak' | 'repair' | 'round' | 'sweep';
+export type TimerName =
+  'keepalive' | 'heartbeat' | 'liveness' | 'nak' | 'repair' | 'round' | 'sweep' | 'expiry';
 
 /** Handed back to the core as it is when the turn is as safe as was asked. */
 export interface Reminder extends RoundAnswer {

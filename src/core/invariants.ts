@@ -39,9 +39,11 @@ function* findUncoveredDots(state: PeerState): Generator<string> {
 function* findUnrecordedEntries(state: PeerState): Generator<string> {
   let visible = 0;
   let tombstones = 0;
+  let expiring = 0;
   for (const [key, entry] of state.store.entries({})) {
     if (entry.kind === 'value') visible += 1;
     else tombstones += 1;
+    if (entry.kind === 'value' && entry.expiresAt !== 0) expiring += 1;
     if (entry.timestamp > Math.max(state.clock, state.aheadThrough))
       yield `I6: the tag of ${key} is above the clock`;
     if (entry.kind === 'synthetic' || isSettled(state, entry.id, entry.incarnation)) continue;
@@ -56,4 +58,6 @@ function* findUnrecordedEntries(state: PeerState): Generator<string> {
   }
   if (visible !== state.visibleKeys || tombstones !== state.tombstones.count)
     yield `counts: ${state.visibleKeys} visible and ${state.tombstones.count} tombstones are counted, ${visible} and ${tombstones} are there`;
+  if (expiring !== state.expiries.count)
+    yield `counts: ${state.expiries.count} values that expire are counted, ${expiring} are there`;
 }

@@ -10,6 +10,7 @@ import { drawIncarnation, type Now } from './clock.ts';
 import { createClosure, type Closures } from './closures.ts';
 import { createCounters } from './counters.ts';
 import { becomeMember } from './facts.ts';
+import { createExpiries } from './expiry.ts';
 import { createHaveSet } from './haveSet.ts';
 import type { PendingHorizon, Phase } from './messages.ts';
 import { createOriginState, type OriginState } from './originState.ts';
@@ -46,7 +47,8 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
   const others = [...admitted].filter((member) => member !== id && !forgotten.has(member)).sort();
   const promised = readNumber(store, 'promised') as Timestamp;
   const horizon = readNumber(store, 'horizon') as Timestamp;
-  const [visibleKeys, tombstones, tombstoneBytes] = (store.readState('counts') as number[] | undefined) ?? [];
+  const [visibleKeys, tombstones, tombstoneBytes, expiring] =
+    (store.readState('counts') as number[] | undefined) ?? [];
   const state: PeerState = {
     settings: options.settings,
     store,
@@ -82,6 +84,7 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
     round: undefined,
     rounds: createRoundsState(now),
     tombstones: createTombstones(tombstones ?? 0, tombstoneBytes ?? 0),
+    expiries: createExpiries(expiring ?? 0),
     alarms: loadAlarms(store),
     joining: createJoining(),
     pendingUpdates: [],
@@ -97,6 +100,7 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
       repair: { token: 0, dueMs: Infinity },
       round: { token: 0, dueMs: Infinity },
       sweep: { token: 0, dueMs: Infinity },
+      expiry: { token: 0, dueMs: Infinity },
     },
     lastWallMs: now.wallMs,
     lastInputMs: now.monotonicMs,

@@ -15,5 +15,6 @@ export function saveTurn(state: PeerState): void {
   }
   if (!state.areCountsDirty) return;
   state.areCountsDirty = false;
-  store.writeState('counts', [state.visibleKeys, state.tombstones.count, state.tombstones.bytes]);
+  const { visibleKeys, tombstones, expiries } = state;
+  store.writeState('counts', [visibleKeys, tombstones.count, tombstones.bytes, expiries.count]);
 }

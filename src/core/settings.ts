@@ -74,6 +74,8 @@ export interface CoreLimits {
   readonly maxAlarms: number;
   /** Entries looked at in one slice of a sweep for tombstones. */
   readonly sweepEntries: number;
+  /** Keys that expire next, remembered by when they are due, at least so many and up to twice that; later ones are found by a walk through the store. */
+  readonly maxQueuedExpiries: number;
   /** Milliseconds before a member that has not answered PREPARE is asked again. */
   readonly roundRetryMs: number;
   /** Milliseconds without any part of a checkpoint before another member is asked for one. Less than a part takes on the slowest link, and it never comes. */
@@ -111,6 +113,7 @@ export const defaultLimits: CoreLimits = Object.freeze({
   maxTableRows: 1_000_000,
   maxAlarms: 4096,
   sweepEntries: 1000,
+  maxQueuedExpiries: 32_768,
   roundRetryMs: 250,
   joinRetryMs: 5000,
   checkpointPartBytes: 4 * 1024 * 1024,

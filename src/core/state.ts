@@ -12,6 +12,7 @@ import type { Effect, EntryChange, TimerName } from './effects.ts';
 import { gapRanges, lastSequenceOf } from './haveSet.ts';
 import type { HaveReport, Lineage, PendingHorizon, Phase, PromiseReport, UpdateRecord } from './messages.ts';
 import { createOriginState, type OriginState } from './originState.ts';
+import type { Expiries } from './expiry.ts';
 import type { PeerView } from './peerView.ts';
 import type { PendingRepairs } from './repairQueue.ts';
 import type { OpenRound, RoundsState } from './rounds.ts';
@@ -87,6 +88,7 @@ export interface PeerState {
   round: OpenRound | undefined;
   readonly rounds: RoundsState;
   readonly tombstones: Tombstones;
+  readonly expiries: Expiries;
   /** Updates that came too late here, and that their origins have not seen to; by dot, the next to be told of first (R4). */
   readonly alarms: Map<AlarmName, Alarm>;
   /** The checkpoint that is being taken in, while there is one. */

@@ -106,13 +106,14 @@ function describePhase({ self: { id }, phase }: PeerState): WriteRefusal {
   };
 }
 
-/** Writes `value`, or deletes the key when it is undefined. The peer keeps `value`: it must not be changed afterwards. */
+/** Writes `value`, to expire at a Timestamp (0: never), or deletes the key when it is undefined. The peer keeps `value`: it must not be changed afterwards. */
 export function onWrite(
   state: PeerState,
   now: Now,
   key: Key,
   value: Uint8Array | undefined,
   isFast: boolean,
+  expiresAt = 0,
 ): WriteRefusal | undefined {
   noteInput(state, now);
   const refusal = findWriteRefusal(state, now) ?? findKeyRefusal(state, now, key);
@@ -121,14 +122,14 @@ export function onWrite(
     else state.counters.writesRefusedNotJoined += 1;
     return refusal;
   }
-  stamp(state, now, key, value);
+  stamp(state, now, key, value, expiresAt);
   if (!isFast) state.isTurnFast = false;
   state.counters.writesAccepted += 1;
   return undefined;
 }
 
 /** R3: stamps, applies, numbers; the UPDATE goes with the turn. */
-function stamp(state: PeerState, now: Now, key: Key, value: Uint8Array | undefined): void {
+function stamp(state: PeerState, now: Now, key: Key, value: Uint8Array | undefined, expiresAt: number): void {
   const timestamp = nextTimestamp(state.clock, now.wallMs, state.horizon, state.promised);
   const { own } = state;
   state.clock = timestamp;
@@ -140,12 +141,12 @@ function stamp(state: PeerState, now: Now, key: Key, value: Uint8Array | undefin
     incarnation: state.self.incarnation,
     sequence,
     kind,
-    expiresAt: 0,
+    expiresAt,
     value: value ?? EMPTY,
   };
   applyEntry(state, key, entry); // R3 makes it the winner
   recordDot(state, own, sequence, key);
-  state.pendingUpdates.push({ sequence, key, timestamp, kind, expiresAt: 0, value: entry.value });
+  state.pendingUpdates.push({ sequence, key, timestamp, kind, expiresAt, value: entry.value });
 }
 
 /**
@@ -173,8 +174,8 @@ export function onAlarm(state: PeerState, now: Now, from: PeerId, message: Alarm
 }
 
 /** What a key holds becomes a new update of this peer: the old one is of no use to the others. */
-export function stampAnew(state: PeerState, now: Now, key: Key, { kind, value }: Entry): void {
-  stamp(state, now, key, kind === 'value' ? value : undefined);
+export function stampAnew(state: PeerState, now: Now, key: Key, { kind, expiresAt, value }: Entry): void {
+  stamp(state, now, key, kind === 'value' ? value : undefined, expiresAt);
   state.isTurnFast = false;
   state.counters.writesRestamped += 1;
 }

@@ -6,6 +6,8 @@
  */
 import type { Key } from '../core/types.ts';
 
+export { LATEST_EXPIRY_MS } from '../core/expiry.ts';
+
 /** `fast`: nothing is waited for. `committed`: survives this process's death. `durable`: survives a power cut here. */
 export type AcknowledgementLevel = 'fast' | 'committed' | 'durable';
 
@@ -22,8 +24,15 @@ export interface Backend {
   read(key: Key): Uint8Array | undefined;
   /** Throws what `write` would throw for such a key and value, and changes nothing: ask for all before writing the first. */
   assertWritable(key: Key, valueBytes: number): void;
-  /** Keeps `value`: the caller never writes to it again. Throws ToposphereError when refused; nothing was changed then. */
-  write(key: Key, value: Uint8Array): void;
+  /**
+   * Keeps `value`: the caller never writes to it again. It expires at `expiresAtMs` (milliseconds since 1970; 0 or left out: never). Throws
+   * ToposphereError when refused; nothing was changed then.
+   */
+  write(key: Key, value: Uint8Array, expiresAtMs?: number): void;
+  /** When the visible value of a key expires, milliseconds since 1970; 0 for never, undefined without one. */
+  expiryOf(key: Key): number | undefined;
+  /** The time that expiry goes by, milliseconds since 1970: this peer's clock, or the others' where it disagrees with them. */
+  timeMs(): number;
   /** True when a visible value was there. Throws like `write`. */
   remove(key: Key): boolean;
   /** Up to `limit` visible keys in byte order, strictly after `after` (from the first key when undefined). */

@@ -1,9 +1,12 @@
 /**
  * One number for all that a peer holds: equal on two peers that converged, whatever way the updates came.
  *
- * Taken over every entry with its tag, tombstones too, in key order, from one consistent snapshot.
+ * Taken over every entry with its tag, tombstones too, in key order, from one consistent snapshot. What expires counts by tag and expiry alone: the
+ * one peer may have noticed it already, the other not yet, and both hold the same.
  */
 import type { Entry, Key } from '../core/types.ts';
+
+const NOTHING = new Uint8Array(0);
 
 export interface Digest {
   /** 64 bits, hexadecimal. */
@@ -29,11 +32,12 @@ export async function digestEntries(
     else tombstones += 1;
     const { timestamp, id, incarnation, sequence, kind, expiresAt, value } = entry;
     // Lengths first, so that no two entries run into each other.
+    const [what, content] = expiresAt === 0 ? [kind, value] : ['expires', NOTHING];
     hash.update(
-      `${key.length}:${value.length}:${timestamp}:${id}:${incarnation}:${sequence}:${kind}:${expiresAt}:`,
+      `${key.length}:${content.length}:${timestamp}:${id}:${incarnation}:${sequence}:${what}:${expiresAt}:`,
     );
     hash.update(Buffer.from(key, 'latin1'));
-    hash.update(value);
+    hash.update(content);
   }
   return { digest: hash.digest().toString(16).padStart(16, '0'), visible, tombstones };
 }

@@ -17,6 +17,7 @@ import { loadHashing } from '../wire/hash.ts';
 import type { AcknowledgementLevel } from './backend.ts';
 import { resolvePeerOptions, type Logger, type PeerOptions, type Settings } from './configuration.ts';
 import type { Digest } from './digest.ts';
+import { LATEST_EXPIRY_MS } from '../core/expiry.ts';
 import { Faults } from './faults.ts';
 import {
   keyBytes,
@@ -41,6 +42,11 @@ const RANGE_PAGE_ENTRIES = 256;
 export interface WriteOptions {
   /** What the resolved promise survives: nothing, this process's death (default), a power cut here. */
   readonly acknowledge?: AcknowledgementLevel;
+}
+
+export interface SetOptions extends WriteOptions {
+  /** The key is gone after so many milliseconds (1 or more), everywhere, cut off or not. */
+  readonly expiresInMs?: number;
 }
 
 export interface RangeOptions {
@@ -199,11 +205,39 @@ export class Peer {
    * Rejects with CLOCK_AHEAD, KEY_TOO_LONG, VALUE_TOO_LONG, BAD_ARGUMENT, CLOSED (nothing changed) or
    * STORAGE_FAILED (unknown whether it changed).
    */
-  async set(key: KeyInput, value: ValueInput, options: WriteOptions = {}): Promise<void> {
+  async set(key: KeyInput, value: ValueInput, options: SetOptions = {}): Promise<void> {
     this.#assertOpen();
     const level = options.acknowledge ?? 'committed';
-    this.backend.write(parseKey(key, this.#limits), parseValue(value, this.#limits), level === 'fast');
+    const expiresAtMs = this.#expiryOf(options);
+    this.backend.write(
+      parseKey(key, this.#limits),
+      parseValue(value, this.#limits),
+      expiresAtMs,
+      level === 'fast',
+    );
     await this.#acknowledged(level);
+  }
+
+  /** Milliseconds until a key expires: Infinity for one that does not, undefined for one that is not there. */
+  timeToLive(key: KeyInput): number | undefined {
+    this.#assertOpen();
+    const expiresAtMs = this.backend.expiryOf(parseKey(key, this.#limits));
+    return expiresAtMs === 0
+      ? Infinity
+      : expiresAtMs === undefined
+        ? undefined
+        : expiresAtMs - this.backend.timeMs();
+  }
+
+  #expiryOf({ expiresInMs }: SetOptions): number {
+    if (expiresInMs === undefined) return 0;
+    const expiresAtMs = this.backend.timeMs() + expiresInMs;
+    if (Number.isSafeInteger(expiresInMs) && expiresInMs >= 1 && expiresAtMs <= LATEST_EXPIRY_MS)
+      return expiresAtMs;
+    throw new ToposphereError(
+      'BAD_ARGUMENT',
+      `expiresInMs is ${String(expiresInMs)}: it must be a whole number of milliseconds, at least 1, and end before 2089`,
+    );
   }
 
   /** Deletes a key; resolves to whether it was there. Errors as `set`. */
@@ -224,7 +258,7 @@ export class Peer {
       const page: [Key, Uint8Array][] = [];
       const size = Math.min(left, RANGE_PAGE_ENTRIES);
       for (const [key, entry] of this.#parts.store.entries(bounds)) {
-        if (entry.kind === 'value') page.push([key, entry.value]);
+        if (this.backend.isVisible(entry)) page.push([key, entry.value]);
         if (page.length >= size) break;
       }
       for (const [key, value] of page) yield { key: keyBytes(key), value: Buffer.from(value) };

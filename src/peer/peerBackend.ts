@@ -1,8 +1,9 @@
 /**
  * A running peer as a server sees it: binary keys, synchronous reads and writes, acknowledgement by turn.
  */
-import type { Now } from '../core/clock.ts';
-import type { Key, PeerId } from '../core/types.ts';
+import { timestampOf, wallMsOf, type Now } from '../core/clock.ts';
+import { hasExpired, isVisible, timeMs } from '../core/expiry.ts';
+import type { Entry, Key, PeerId } from '../core/types.ts';
 import type { LmdbStore } from '../storage/lmdbStore.ts';
 import type { AcknowledgementLevel, Backend, KeyChange } from './backend.ts';
 import { assertMayBootstrap, describeBootstrap } from './bootstrapping.ts';
@@ -11,7 +12,6 @@ import { describeForgetting } from './forgetting.ts';
 import { assertKeyLength, assertValueLength } from './keys.ts';
 import type { Runtime } from './runtime.ts';
 import { buildStatus, type PeerStatus } from './status.ts';
-import { visibleValue } from './watchers.ts';
 
 export interface PeerBackendParts {
   readonly runtime: Runtime;
@@ -32,13 +32,36 @@ export class PeerBackend implements Backend {
   }
 
   read(key: Key): Uint8Array | undefined {
-    return visibleValue(this.#parts.store.readEntry(key));
+    return this.#visible(key)?.value;
   }
 
   /** As `read`, in bytes that are the caller's to change. */
   readOwn(key: Key): Buffer | undefined {
-    return this.#parts.store.readOwnValue(key);
+    return this.#parts.store.readOwnValue(key, this.#hasExpired);
   }
+
+  expiryOf(key: Key): number | undefined {
+    const entry = this.#visible(key);
+    if (entry === undefined) return undefined;
+    return entry.expiresAt === 0 ? 0 : wallMsOf(entry.expiresAt);
+  }
+
+  timeMs(): number {
+    return timeMs(this.#parts.runtime.state, this.#parts.now());
+  }
+
+  /** Whether readers see this entry. */
+  isVisible(entry: Entry): boolean {
+    return isVisible(this.#parts.runtime.state, this.#parts.now(), entry);
+  }
+
+  #visible(key: Key): Entry | undefined {
+    const entry = this.#parts.store.readEntry(key);
+    return entry !== undefined && this.isVisible(entry) ? entry : undefined;
+  }
+
+  readonly #hasExpired = (expiresAt: number): boolean =>
+    hasExpired(this.#parts.runtime.state, this.#parts.now(), expiresAt);
 
   assertWritable(key: Key, valueBytes: number): void {
     const { limits } = this.#parts.runtime.state.settings;
@@ -47,11 +70,11 @@ export class PeerBackend implements Backend {
     this.#parts.runtime.assertWritable();
   }
 
-  write(key: Key, value: Uint8Array, isFast = false): void {
+  write(key: Key, value: Uint8Array, expiresAtMs = 0, isFast = false): void {
     const { limits } = this.#parts.runtime.state.settings;
     assertValueLength(value.length, limits);
     assertKeyLength(key, limits);
-    this.#parts.runtime.write(key, value, isFast);
+    this.#parts.runtime.write(key, value, isFast, expiresAtMs === 0 ? 0 : timestampOf(expiresAtMs));
   }
 
   remove(key: Key, isFast = false): boolean {
@@ -64,7 +87,7 @@ export class PeerBackend implements Backend {
     const keys: Key[] = [];
     if (limit <= 0) return keys;
     for (const [key, entry] of this.#parts.store.entries(after === undefined ? {} : { after })) {
-      if (entry.kind !== 'value') continue;
+      if (!this.isVisible(entry)) continue;
       keys.push(key);
       if (keys.length >= limit) break;
     }

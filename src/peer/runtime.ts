@@ -110,10 +110,10 @@ export class Runtime {
     });
   }
 
-  /** A local write; throws a ToposphereError when it is refused (nothing was changed then). */
-  write(key: Key, value: Uint8Array | undefined, isFast: boolean): void {
+  /** A local write, to expire at a Timestamp (0: never); throws a ToposphereError when it is refused (nothing was changed then). */
+  write(key: Key, value: Uint8Array | undefined, isFast: boolean, expiresAt = 0): void {
     this.#assertUsable();
-    throwRefusal(onWrite(this.state, this.#ports.now(), key, value, isFast));
+    throwRefusal(onWrite(this.state, this.#ports.now(), key, value, isFast, expiresAt));
     this.#openTurn();
   }
 

@@ -42,7 +42,7 @@ export class Watchers {
   }
 }
 
-/** The value readers see, if any. */
+/** The value of an entry, if it has one: what has expired is told of when it is noticed. */
 export function visibleValue(entry: Entry | undefined): Uint8Array | undefined {
   return entry?.kind === 'value' ? entry.value : undefined;
 }

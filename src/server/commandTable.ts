@@ -8,6 +8,7 @@
 import type { Command } from './command.ts';
 import { clientCommand } from './clientCommands.ts';
 import { connectionCommands } from './connectionCommands.ts';
+import { expiryCommands } from './expiryCommands.ts';
 import { infoCommand } from './infoCommand.ts';
 import { introspectionCommand } from './introspectionCommand.ts';
 import { keyCommands } from './keyCommands.ts';
@@ -29,6 +30,7 @@ const PACKED_LETTERS = 6;
 
 export const allCommands: readonly Command[] = [
   ...keyCommands,
+  ...expiryCommands,
   ...scanCommands,
   ...connectionCommands,
   clientCommand,

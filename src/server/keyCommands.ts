@@ -7,6 +7,7 @@
  */
 import type { Command } from './command.ts';
 import { argumentBytes, argumentKey, argumentValue, LOCAL_TO_PEER, NO_KEYS } from './command.ts';
+import { readSetWords, writeUntil } from './expiryCommands.ts';
 
 const READS =
   'Answers from this peer: what it wrote and what has reached it; the other side of a cut may know more.';
@@ -40,13 +41,22 @@ export const keyCommands: readonly Command[] = [
     flags: ['write'],
     group: 'string',
     keys: [1, 1, 1],
-    summary: 'Set the value of a key',
+    summary: 'Set the value of a key, for good or to expire',
     partition: WRITES,
-    run: ({ backend, reply }, request) => {
-      if (request.count > 3) {
-        reply.error('ERR syntax error');
+    run: (context, request) => {
+      const { backend, reply } = context;
+      const key = argumentKey(request, 1);
+      if (request.count === 3) {
+        backend.write(key, argumentValue(request, 2));
+        reply.ok();
+        return undefined;
+      }
+      const words = readSetWords(context, request);
+      if ('error' in words) {
+        reply.error(words.error);
       } else {
-        backend.write(argumentKey(request, 1), argumentValue(request, 2));
+        const atMs = 'atMs' in words ? words.atMs : (backend.expiryOf(key) ?? 0);
+        writeUntil(backend, key, argumentValue(request, 2), atMs);
         reply.ok();
       }
       return undefined;

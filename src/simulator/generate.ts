@@ -60,7 +60,7 @@ export function generateSchedule(options: GenerateOptions): Schedule {
   }
   const operations = generateOperations(stream('workload'), context);
   const events: ScheduleEvent[] = [
-    ...shareTurns(stream('turns'), resizeValues(stream('sizes'), operations)),
+    ...shareTurns(stream('turns'), letExpire(stream('expiry'), resizeValues(stream('sizes'), operations))),
     ...faults,
   ];
   const admitted = new Set(faults.flatMap((fault) => (fault.do === 'admit' ? [fault.peer] : [])));
@@ -109,6 +109,7 @@ function drawSettings(random: RandomStream): Schedule['settings'] {
     maxTableRows: 10 * small(),
     sweepEntries: small(),
     checkpointPartBytes: 300 * small(),
+    maxQueuedExpiries: small(),
   };
   const limits = Object.fromEntries(Object.entries(candidates).filter(() => random() < 0.6));
   return { ...rounds, limits };
@@ -166,6 +167,16 @@ function resizeValues(random: RandomStream, operations: readonly Operation[]): O
     const [draw, size] = [random(), wholeBetween(random, 8, 1_300)];
     const isResized = draw < share && operation.do === 'set' && typeof operation.value === 'string';
     return isResized ? { ...operation, value: size } : operation;
+  });
+}
+
+/** Some values expire: within a few turns, or long after. */
+function letExpire(random: RandomStream, operations: readonly Operation[]): Operation[] {
+  const share = pick(random, [0, 0, 0.1, 0.6]);
+  const longestMs = pick(random, [300, 5_000, 30_000]);
+  return operations.map((operation) => {
+    const [draw, expiresInMs] = [random(), wholeBetween(random, 1, longestMs)];
+    return draw < share && operation.do === 'set' ? { ...operation, expiresInMs } : operation;
   });
 }
 

@@ -4,6 +4,7 @@
  * Equal have-sets, equal contents, equal to the last-writer-wins fold of the surviving updates; what was acknowledged and could not
  * be lost is there; the horizon past all tombstones, tables empty; then silence: nothing but KEEPALIVE and HEARTBEAT for three periods.
  */
+import { wallMsOf } from '../core/clock.ts';
 import { findBrokenInvariants } from '../core/invariants.ts';
 import { isFolded } from '../core/closures.ts';
 import { hasCollectableOrigin, rowsOf } from '../core/dropping.ts';
@@ -15,6 +16,7 @@ import { sniff } from './sniffer.ts';
 import type { VirtualPeer } from './virtualPeer.ts';
 import type { Checker, Observer } from './checker.ts';
 import type { ClosureWatch } from './closureWatch.ts';
+import { goneBy } from './truth.ts';
 import type { Written } from './truth.ts';
 import type { World } from './world.ts';
 
@@ -70,6 +72,7 @@ export function isCollected(peer: VirtualPeer): boolean {
     state.alarms.size === 0 &&
     state.round === undefined &&
     state.tombstones.count === 0 &&
+    state.expiries.count === 0 &&
     !hasCollectableOrigin(state)
   );
 }
@@ -78,7 +81,7 @@ export function describeCollection(peer: VirtualPeer): string {
   if (!peer.isRunning) return `${peer.id} is down`;
   const { id, state } = peer;
   const rows = [...state.origins.values()].reduce((sum, origin) => sum + rowsOf(origin), 0);
-  return `${id} (${state.phase}) has ${state.tombstones.count} tombstones, ${rows} rows, ${state.pending.length} horizons and ${state.alarms.size} alarms waiting, waits for ${[...state.rounds.waitingFor.keys()].join(' ') || 'nobody'}`;
+  return `${id} (${state.phase}) has ${state.tombstones.count} tombstones, ${state.expiries.count} values that expire, ${rows} rows, ${state.pending.length} horizons and ${state.alarms.size} alarms waiting, waits for ${[...state.rounds.waitingFor.keys()].join(' ') || 'nobody'}`;
 }
 
 /** Counts repairs on their way while it listens. */
@@ -118,14 +121,14 @@ export function haveSame(peers: readonly VirtualPeer[]): boolean {
   });
 }
 
-/** Updates stamped ahead of time are refused until it has come (section 8). */
+/** Updates stamped ahead of time are refused until it has come (section 8); what expires is a tombstone only then. */
 function longestWaitMs(world: World): number {
   let aheadMs = 0;
   for (const peer of world.peers) {
     if (!peer.isRunning) continue;
     const { wallMs } = peer.now();
     for (const [, entry] of peer.disk.store.entries({}))
-      aheadMs = Math.max(aheadMs, entry.timestamp / 4096 - (wallMs - Date.UTC(2020, 0, 1)));
+      aheadMs = Math.max(aheadMs, wallMsOf(Math.max(entry.timestamp, entry.expiresAt)) - wallMs);
   }
   return aheadMs;
 }
@@ -212,6 +215,7 @@ function assertSameValues(first: VirtualPeer, other: VirtualPeer): void {
     for (const [key, entry] of one.disk.store.entries({})) {
       const there = another.disk.store.readEntry(key);
       if (entry.kind !== 'value' || (there !== undefined && compareTags(there, entry) === 0)) continue;
+      if (there === undefined && goneBy(entry) <= another.state.horizon) continue; // its clock is ahead
       throw new BrokenInvariant(
         'digests',
         `${one.id} holds ${key} ${describeTag(entry)}, and ${another.id} ${describeTag(there)}`,
@@ -232,7 +236,7 @@ function isAs(
   if (held !== undefined && compareTags(held, wanted) === 0) return true;
   if (held !== undefined && held.kind !== 'synthetic') return false;
   const bound = Math.max(state.horizon, held?.timestamp ?? 0);
-  if (wanted.kind === 'tombstone' && wanted.timestamp <= bound) return true;
+  if (goneBy(wanted) <= bound) return true;
   // A tombstone that is lost with all who had it may have been told of as an absence before (R5).
   return world.truth.hasDroppable(key, wanted, bound, 'lost');
 }

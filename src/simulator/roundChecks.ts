@@ -17,6 +17,7 @@ import { BrokenInvariant } from './brokenInvariant.ts';
 import type { Checker } from './checker.ts';
 import type { Holders } from './holders.ts';
 import type { VirtualDisk } from './virtualDisk.ts';
+import { isExpiry } from './touched.ts';
 import type { VirtualPeer } from './virtualPeer.ts';
 import type { World } from './world.ts';
 
@@ -68,8 +69,9 @@ export function createRoundChecks(holders: Holders): Checker {
   /** I6 among all: no stamp at or below a horizon that a member has adopted. */
   function checkStamps(world: World, peer: VirtualPeer): void {
     const { self, own } = peer.state;
-    for (const { key, entry } of peer.touched.entries) {
-      if (entry.id !== self.id || entry.incarnation !== self.incarnation) continue;
+    for (const touched of peer.touched.entries) {
+      const { key, entry } = touched;
+      if (entry.id !== self.id || entry.incarnation !== self.incarnation || isExpiry(touched)) continue;
       if (isForgetful(world, peer)) {
         const written = world.truth.find(own.key, entry.sequence);
         if (written !== undefined) written.isOutside = true;

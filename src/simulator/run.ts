@@ -138,10 +138,10 @@ function describeFailure(error: unknown, world: World): Failure {
 export function applyEvent(world: World, event: ScheduleEvent): void {
   switch (event.do) {
     case 'set':
-      world.write(event.peer, event.key, event.value, event.level, event.sharesTurn);
+      world.write(event.peer, event.key, event.value, event);
       return;
     case 'delete':
-      world.write(event.peer, event.key, undefined, event.level, event.sharesTurn);
+      world.write(event.peer, event.key, undefined, event);
       return;
     case 'cut':
       world.cut(event.from, event.to, event.oneWay);

@@ -42,7 +42,7 @@ function carryOut(world: World, statement: Statement): void {
   switch (statement.kind) {
     case 'write':
       for (const { key, value } of statement.writes) {
-        const outcome = world.write(statement.peer, key, value, statement.level);
+        const outcome = world.write(statement.peer, key, value, statement);
         if (outcome.kind === (statement.isRefused ? 'refused' : 'taken')) continue;
         throw new BrokenInvariant(
           'expectation',

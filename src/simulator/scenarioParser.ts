@@ -136,16 +136,19 @@ function parseStatement(verb: string, rest: string, words: string): Statement {
 }
 
 function parseWrite(verb: string, rest: string, isRefused: boolean): Statement {
-  const [, what = '', peer = '', level = 'committed'] = match(
-    /^(.+) at (\S+?)(?: (fast|committed|durable))?$/,
+  const [, what = '', peer = '', time, level = 'committed'] = match(
+    verb === 'set'
+      ? /^(.+) at (\S+?)(?: for (\S+))?(?: (fast|committed|durable))?$/
+      : /^(.+) at (\S+?)()(?: (fast|committed|durable))?$/,
     rest,
     verb === 'set'
-      ? 'set x=1 at alpha [fast|committed|durable]'
+      ? 'set x=1 at alpha [for 5s] [fast|committed|durable]'
       : 'delete x at alpha [fast|committed|durable]',
   );
   const writes =
     verb === 'set' ? parseAssignment(what) : expand(unquote(what)).map((key) => ({ key, value: undefined }));
-  return { kind: 'write', peer, writes, level: level as Level, isRefused };
+  const expiresInMs = time === undefined || time === '' ? undefined : parseTime(time);
+  return { kind: 'write', peer, writes, level: level as Level, expiresInMs, isRefused };
 }
 
 function parseLinks(verb: 'lose' | 'duplicate' | 'reorder' | 'delay', rest: string): Statement {

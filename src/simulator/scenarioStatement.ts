@@ -10,6 +10,7 @@ export const SCENARIO_HELP = `One statement a line, or several with ; between th
   seed 7                          of all chance in the run (1 when left out)
   settings keepaliveMs=100 …      limits maxGapIntervals=3 …
   set x=1 at alpha durable        also fast or committed (when left out); set k{1..100}=v at alpha; set big=<70000 bytes> at alpha
+  set x=1 at alpha for 5s         it expires then
   delete x at alpha
   cut alpha,beta from gamma,delta     cut alpha to beta (one way)     heal     heal alpha from gamma
   lose 30% [of updates|of multicast] [from alpha] [to beta]     duplicate 10%     reorder 20%     delay 5..40ms
@@ -34,6 +35,7 @@ export type Statement =
       readonly peer: string;
       readonly writes: readonly KeyWrite[];
       readonly level: Level;
+      readonly expiresInMs: number | undefined;
       readonly isRefused: boolean;
     }
   | {

@@ -47,7 +47,15 @@ export type Operation = {
   readonly level: Level;
   /** Its turn stays open for what comes in the same moment: one commit and as few UPDATEs as hold it all. */
   readonly sharesTurn?: boolean;
-} & ({ readonly do: 'set'; readonly value: ValueSpec } | { readonly do: 'delete' });
+} & (
+  | {
+      readonly do: 'set';
+      readonly value: ValueSpec;
+      /** The key expires after so long by the clock of the peer written to; never when left out. */
+      readonly expiresInMs?: number;
+    }
+  | { readonly do: 'delete' }
+);
 
 export type Fault =
   /** Nothing passes from any of `from` to any of `to`; with `oneWay` false, nor back. */
@@ -246,6 +254,7 @@ function createChecker(faults: string[]) {
       case 'delete':
         if (value['do'] === 'set')
           oneOf(typeof value['value'], `type of ${name}.value`, ['string', 'number']);
+        if (value['expiresInMs'] !== undefined) number(value['expiresInMs'], `${name}.expiresInMs`, 1, 1e9);
         oneOf(typeof value['key'], `type of ${name}.key`, ['string']);
         oneOf(value['level'], `${name}.level`, LEVELS);
         oneOf(value['sharesTurn'], `${name}.sharesTurn`, [undefined, true, false]);

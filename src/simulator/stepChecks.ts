@@ -7,12 +7,14 @@
  * I9, I14, I15. And R1: what was acknowledged is there after a restart. What a step does not touch it cannot have broken.
  */
 import { isFolded, isVoid } from '../core/closures.ts';
+import { hybridTime } from '../core/expiry.ts';
 import { gapRanges, hasSequence } from '../core/haveSet.ts';
 import { pendingCount } from '../core/repairQueue.ts';
 import { compareTags, originKey } from '../core/types.ts';
 import type { Entry, Key, OriginKey, PeerId, Tag } from '../core/types.ts';
 import { BrokenInvariant } from './brokenInvariant.ts';
 import type { Checker } from './checker.ts';
+import { isExpiry } from './touched.ts';
 import type { TouchedEntry } from './touched.ts';
 import type { Written } from './truth.ts';
 import type { VirtualPeer } from './virtualPeer.ts';
@@ -119,15 +121,21 @@ export function createStepChecks(): Checker {
 function checkEntry(
   world: World,
   peer: VirtualPeer,
-  { key, before, entry }: TouchedEntry,
+  touched: TouchedEntry,
   seen: Seen,
   highest: Map<Key, Tag>,
 ): void {
+  const { key, before, entry } = touched;
   const { self, promised, counters } = peer.state;
   const known = highest.get(key);
   if (known !== undefined && entry.kind === 'value' && compareTags(entry, known) < 0)
     throw new BrokenInvariant('I5', `${peer.address} put an older entry of ${key} over a newer one`);
-  if (before !== undefined && compareTags(entry, before) <= 0)
+  if (before !== undefined && isExpiry(touched)) {
+    noteExpiry(world, peer, key, before, entry);
+    checkHeld(world, peer, key, entry);
+    return;
+  }
+  if (before !== undefined && compareTags(entry, before) < 0)
     throw new BrokenInvariant('I5', `${peer.address} put an older entry of ${key} over a newer one`);
   if (known === undefined || compareTags(entry, known) > 0) highest.set(key, entry);
   if (entry.kind === 'synthetic') return;
@@ -147,6 +155,24 @@ function checkEntry(
       );
   }
   checkHeld(world, peer, key, entry);
+}
+
+/** Section 8: an entry gives way to one with its own tag only when it expires, and then to a tombstone. */
+function noteExpiry(
+  world: World,
+  peer: VirtualPeer,
+  key: Key,
+  before: Entry,
+  { kind, expiresAt }: Entry,
+): void {
+  const hasCome = before.expiresAt !== 0 && before.expiresAt <= hybridTime(peer.state, peer.now());
+  if (before.kind !== 'value' || kind !== 'tombstone' || expiresAt !== before.expiresAt || !hasCome)
+    throw new BrokenInvariant(
+      'I5',
+      `${peer.address} replaced ${key} under its own tag, and it had not expired`,
+    );
+  const written = world.truth.find(originKey(before.id, before.incarnation), before.sequence);
+  if (written !== undefined) written.hasExpired = true;
 }
 
 /** R4: what a peer itself knows to be void it does not take, by whatever way it comes. */

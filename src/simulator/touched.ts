@@ -4,12 +4,18 @@
 import type { Store } from '../core/store.ts';
 import { allRanges, createHaveSet } from '../core/haveSet.ts';
 import { rangesTo } from '../core/ranges.ts';
+import { compareTags } from '../core/types.ts';
 import type { Entry, Key, OriginKey, SequenceRange } from '../core/types.ts';
 
 export interface TouchedEntry {
   readonly key: Key;
   readonly before: Entry | undefined;
   readonly entry: Entry;
+}
+
+/** Under the tag that was there: nothing was written, what was there has expired. */
+export function isExpiry({ before, entry }: TouchedEntry): boolean {
+  return before !== undefined && compareTags(before, entry) === 0;
 }
 
 export interface TouchedRow {

@@ -24,6 +24,8 @@ export interface Written {
   isOutside: boolean;
   /** Outside too, and too old to be told from what was deleted when its disk was back: of an incarnation that had been folded without it, or below what was gone. */
   isUntold: boolean;
+  /** Some peer noticed, by a clock that said so, that it has expired: it is a tombstone wherever that is known. */
+  hasExpired: boolean;
   readonly atMs: number;
 }
 
@@ -35,9 +37,12 @@ export interface Truth {
   /** An incarnation that never spoke left nothing on any disk, and was drawn again. */
   forget(origin: OriginKey): void;
   find(origin: OriginKey, sequence: number): Written | undefined;
-  /** Throws I1 unless the entry is exactly what its origin wrote. */
+  /** Throws I1 unless the entry is exactly what its origin wrote, or the tombstone that this is once it has expired. */
   assertTrue(holder: string, key: Key, entry: Entry): void;
-  /** Whether a tombstone of the key, at least as large as the tag and at or below the horizon, was ever written (R8 may have dropped it); with `lost`, on a disk that is gone. */
+  /**
+   * Whether a tombstone of the key, at least as large as the tag and with its expiry at or below the horizon, was ever written (R8 may have dropped it);
+   * with `lost`, on a disk that is gone.
+   */
   hasDroppable(key: Key, tag: Tag, horizon: number, whose?: 'lost'): boolean;
   /** Every update of every origin, in order within one origin. */
   all(): IterableIterator<Written>;
@@ -80,10 +85,11 @@ export function createTruth(): Truth {
         isOnLostDisk: false,
         isOutside: false,
         isUntold: false,
+        hasExpired: false,
         atMs,
       };
       written.push(note);
-      if (entry.kind === 'tombstone') {
+      if (entry.kind === 'tombstone' || entry.expiresAt !== 0) {
         const ofKey = tombstones.get(key);
         if (ofKey === undefined) tombstones.set(key, [note]);
         else ofKey.push(note);
@@ -108,22 +114,28 @@ export function createTruth(): Truth {
       const isSame =
         truth.key === key &&
         truth.entry.timestamp === entry.timestamp &&
-        truth.entry.kind === entry.kind &&
         truth.entry.expiresAt === entry.expiresAt &&
-        isEqual(truth.entry.value, entry.value);
+        (truth.entry.kind === entry.kind
+          ? isEqual(truth.entry.value, entry.value)
+          : truth.hasExpired && entry.kind === 'tombstone' && entry.value.length === 0);
       if (!isSame)
         throw new BrokenInvariant('I1', `${holder} holds another ${name} of ${key} than was written`);
     },
     hasDroppable: (key, tag, horizon, whose) =>
       (tombstones.get(key) ?? []).some(
         ({ entry, isOnLostDisk }) =>
-          entry.timestamp <= horizon && compareTags(entry, tag) >= 0 && (whose === undefined || isOnLostDisk),
+          goneBy(entry) <= horizon && compareTags(entry, tag) >= 0 && (whose === undefined || isOnLostDisk),
       ),
     *all() {
       for (const written of byOrigin.values()) yield* written;
     },
     count: () => count,
   };
+}
+
+/** R8: the horizon that lets the tombstone go that an entry is, or becomes when it expires; none for a value that does not. */
+export function goneBy({ kind, timestamp, expiresAt }: Entry): number {
+  return kind === 'value' && expiresAt === 0 ? Infinity : Math.max(timestamp, expiresAt);
 }
 
 function isEqual(a: Uint8Array, b: Uint8Array): boolean {

@@ -6,7 +6,8 @@
  * run first, as in Node. What belongs to an earlier life of the process never runs in a later one.
  */
 import type { ToposphereError } from '../core/errors.ts';
-import type { Now } from '../core/clock.ts';
+import { timestampOf, type Now } from '../core/clock.ts';
+import { timeMs } from '../core/expiry.ts';
 import type { Channel } from '../core/messages.ts';
 import type { CoreSettings } from '../core/settings.ts';
 import type { PeerState } from '../core/state.ts';
@@ -129,6 +130,11 @@ export class VirtualPeer {
   now(): Now {
     const monotonicMs = this.#ports.nowMs();
     return { monotonicMs, wallMs: Math.floor(START_WALL_MS + monotonicMs + this.clockOffsetMs) };
+  }
+
+  /** What a client's "expires in so many milliseconds" is here and now, a Timestamp; 0, never, for undefined. */
+  expiryIn(expiresInMs: number | undefined): number {
+    return expiresInMs === undefined ? 0 : timestampOf(timeMs(this.state, this.now()) + expiresInMs);
   }
 
   /** It sent something: this incarnation must never be drawn again. */

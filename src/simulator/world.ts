@@ -5,23 +5,23 @@
  * look at what it touched. Knows nothing of schedules: faults and operations are its methods, for schedules, scenarios
  * and programs alike. The same calls from the same seed give the same trace.
  */
+import { isVisible } from '../core/expiry.ts';
 import { defaultLimits, defaultSettings } from '../core/settings.ts';
 import type { CoreLimits, CoreSettings } from '../core/settings.ts';
 import { ToposphereError } from '../core/errors.ts';
 import type { MessageKind } from '../core/messages.ts';
 import type { Key, PeerId } from '../core/types.ts';
 import { describeNotice } from '../peer/notices.ts';
-import { visibleValue } from '../peer/watchers.ts';
 import type { Hashing } from '../wire/hash.ts';
 import { BrokenInvariant } from './brokenInvariant.ts';
 import type { Checker, Observer } from './checker.ts';
-import { bytesOf, describeValue } from './clientWrite.ts';
-import type { WriteOutcome } from './clientWrite.ts';
+import { bytesOf, describeWrite } from './clientWrite.ts';
+import type { HowWritten, WriteOutcome } from './clientWrite.ts';
 import { createEventQueue } from './eventQueue.ts';
 import { createStreams } from './random.ts';
 import type { RandomStream } from './random.ts';
 import { GOOD_LINK } from './schedule.ts';
-import type { Level, LinkQuality, ValueSpec } from './schedule.ts';
+import type { LinkQuality, ValueSpec } from './schedule.ts';
 import { Machines } from './machines.ts';
 import { Operator } from './operator.ts';
 import { createTrace } from './trace.ts';
@@ -169,16 +169,15 @@ export class World {
     return true;
   }
 
-  /** A client's set (or, without a value, its delete) on one peer, now; with `sharesTurn` together with what comes at the same instant. */
+  /** A client's set (or, without a value, its delete) on one peer, now. */
   write(
     id: string,
     key: string,
     value: ValueSpec | undefined,
-    level: Level = 'committed',
-    sharesTurn?: boolean,
+    { level = 'committed', sharesTurn, expiresInMs }: HowWritten = {},
   ): WriteOutcome {
     const peer = this.#answering(id);
-    const what = value === undefined ? `delete ${key}` : `set ${key}=${describeValue(value)}`;
+    const what = describeWrite(key, value, expiresInMs);
     if (!peer.isRunning || peer.isPaused) {
       this.figures.unreachable += 1;
       this.note(id, `${what}: not reachable`);
@@ -188,7 +187,7 @@ export class World {
     this.#step(peer, () => {
       const { runtime } = peer;
       try {
-        runtime.write(key as Key, value === undefined ? undefined : bytesOf(value), level === 'fast');
+        runtime.write(key as Key, bytesOf(value), level === 'fast', peer.expiryIn(expiresInMs));
       } catch (error) {
         if (!(error instanceof ToposphereError)) throw error;
         this.figures.refused += 1;
@@ -218,7 +217,8 @@ export class World {
   /** What a client of a peer reads; undefined when there is no value or nobody to ask. */
   read(id: string, key: string): Uint8Array | undefined {
     const peer = this.#answering(id);
-    return peer.isRunning ? visibleValue(peer.disk.store.readEntry(key as Key)) : undefined;
+    const entry = peer.isRunning ? peer.disk.store.readEntry(key as Key) : undefined;
+    return entry !== undefined && isVisible(peer.state, peer.now(), entry) ? entry.value : undefined;
   }
 
   readText(id: string, key: string): string | undefined {

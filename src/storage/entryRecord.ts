@@ -129,11 +129,12 @@ export function readEntryRecord(source: RecordView, start: number, end: number):
   };
 }
 
-/** What a record says of a key's value, for whoever wants nothing else: undefined for a key without one, 'damaged' when the bytes cannot be a record. */
+/** What a record says of a key's value, for whoever wants nothing else: undefined for a key without one or past its time, 'damaged' when the bytes cannot be a record. */
 export function readValueRecord(
   source: RecordView,
   start: number,
   end: number,
+  hasExpired: (expiresAt: number) => boolean,
 ): Buffer | undefined | 'damaged' {
   const { bytes, numbers } = source;
   if (end - start < FIXED_BYTES || bytes[start] !== RECORD_VERSION || bytes[start + 3] !== 0)
@@ -143,7 +144,10 @@ export function readValueRecord(
   const valueStart =
     start + FIXED_BYTES + ((flags & EXPIRES_FLAG) === 0 ? 0 : 8) + numbers.getUint8(start + 2);
   if (kind === undefined || valueStart > end) return 'damaged';
-  return kind === 'value' ? copyBuffer(source, valueStart, end) : undefined;
+  if (kind !== 'value') return undefined;
+  if ((flags & EXPIRES_FLAG) !== 0 && hasExpired(numbers.getFloat64(start + FIXED_BYTES, true)))
+    return undefined;
+  return copyBuffer(source, valueStart, end);
 }
 
 function idBytes(id: PeerId): number {

@@ -135,13 +135,17 @@ export class LmdbStore implements Store {
     return change === undefined ? this.#trees.readEntry(key) : change.entry;
   }
 
-  /** The value of a key, if it has one, in bytes that are the caller's to change. Spares `readEntry` and a copy. */
-  readOwnValue(key: Key): Buffer | undefined {
+  /**
+   * The value of a key, if it has one that has not expired, in bytes that are the caller's to change. Spares `readEntry` and a copy; `hasExpired` is
+   * asked of those alone that expire.
+   */
+  readOwnValue(key: Key, hasExpired: (expiresAt: number) => boolean): Buffer | undefined {
     const { active, sealed } = this.#sets;
     const change = active.getChange(key) ?? sealed?.getChange(key);
-    if (change !== undefined)
-      return change.entry?.kind === 'value' ? Buffer.from(change.entry.value) : undefined;
-    return this.#trees.readValue(key); // copied out of the map already
+    if (change === undefined) return this.#trees.readValue(key, hasExpired); // copied out of the map already
+    const { entry } = change;
+    if (entry?.kind !== 'value' || (entry.expiresAt !== 0 && hasExpired(entry.expiresAt))) return undefined;
+    return Buffer.from(entry.value);
   }
 
   writeEntry(key: Key, entry: Entry): void {

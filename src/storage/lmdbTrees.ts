@@ -165,10 +165,10 @@ export function openTrees(directory: string, checksum: Checksum) {
       return fast === undefined ? undefined : decodeEntry(key, viewOf(fast), fast.length);
     },
     /** The value alone, in bytes that are the caller's: spares the rest of the entry. */
-    readValue(key: Key): Buffer | undefined {
+    readValue(key: Key, hasExpired: (expiresAt: number) => boolean): Buffer | undefined {
       const fast = entries.getBinaryFast(key);
       if (fast === undefined) return undefined;
-      const value = readValueRecord(viewOf(fast), 0, fast.length);
+      const value = readValueRecord(viewOf(fast), 0, fast.length, hasExpired);
       if (value === 'damaged') throw damaged(`the entry of key ${JSON.stringify(key)}`);
       return value;
     },

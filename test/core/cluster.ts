@@ -2,7 +2,8 @@
  * A cluster of bare cores under virtual time: no codec, no socket. Delivers what the cores send, with what loss
  * and delay a test asks for, and commits to disks that lose what was not committed when they crash, from one seed.
  */
-import type { Now } from '../../src/core/clock.ts';
+import { timestampOf, type Now } from '../../src/core/clock.ts';
+import { isVisible, timeMs } from '../../src/core/expiry.ts';
 import { onMessage, onReminder, onStart, onTimer, onTurnEnd } from '../../src/core/core.ts';
 import type { Effect } from '../../src/core/effects.ts';
 import { learnMembers } from '../../src/core/members.ts';
@@ -141,17 +142,21 @@ export class Cluster implements Lossy {
     return member;
   }
 
-  write(id: string, key: string, value: string | undefined): WriteRefusal | undefined {
+  write(id: string, key: string, value: string | undefined, expiresInMs?: number): WriteRefusal | undefined {
     const member = this.at(id);
+    const now = this.now(member);
     const bytes = value === undefined ? undefined : new TextEncoder().encode(value);
-    const refusal = onWrite(member.state, this.now(member), key as Key, bytes, false);
+    const expiresAt = expiresInMs === undefined ? 0 : timestampOf(timeMs(member.state, now) + expiresInMs);
+    const refusal = onWrite(member.state, now, key as Key, bytes, false, expiresAt);
     this.#endTurn(member, refusal === undefined ? `${key}=${value ?? ''}` : undefined);
     return refusal;
   }
 
   read(id: string, key: string): string | undefined {
-    const entry = this.at(id).disk.store.readEntry(key as Key);
-    return entry?.kind === 'value' ? new TextDecoder().decode(entry.value) : undefined;
+    const member = this.at(id);
+    const entry = member.disk.store.readEntry(key as Key);
+    if (entry === undefined || !isVisible(member.state, this.now(member), entry)) return undefined;
+    return new TextDecoder().decode(entry.value);
   }
 
   /** Delivers a hand-made message. */

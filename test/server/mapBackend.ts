@@ -30,6 +30,8 @@ const KEY_LIMIT = 1900;
 
 export function createMapBackend(): MapBackend {
   const values = new Map<Key, Uint8Array>();
+  /** Milliseconds since 1970. */
+  const expiries = new Map<Key, number>();
   const watches = new Set<{ readonly prefix: Key; readonly listener: (change: KeyChange) => void }>();
   const pending: PendingAcknowledgement[] = [];
   let sorted: Key[] | undefined;
@@ -40,6 +42,12 @@ export function createMapBackend(): MapBackend {
   function tellWatches(key: Key, previous: Uint8Array | undefined, value: Uint8Array | undefined): void {
     for (const { prefix, listener } of watches)
       if (key.startsWith(prefix)) listener({ key, previous, value });
+  }
+
+  function endIfExpired(key: Key): void {
+    if ((expiries.get(key) ?? Infinity) > Date.now()) return;
+    expiries.delete(key);
+    if (values.delete(key)) sorted = undefined;
   }
 
   function assertWritable(key: Key): void {
@@ -62,10 +70,20 @@ export function createMapBackend(): MapBackend {
       if (value) return;
       for (const listener of readyListeners.splice(0)) listener();
     },
-    read: (key) => values.get(key),
+    read: (key) => {
+      endIfExpired(key);
+      return values.get(key);
+    },
+    expiryOf: (key) => {
+      endIfExpired(key);
+      return values.has(key) ? (expiries.get(key) ?? 0) : undefined;
+    },
+    timeMs: () => Date.now(),
     assertWritable,
-    write: (key, value) => {
+    write: (key, value, expiresAtMs = 0) => {
       assertWritable(key);
+      if (expiresAtMs === 0) expiries.delete(key);
+      else expiries.set(key, expiresAtMs);
       const previous = watches.size > 0 ? values.get(key) : undefined;
       const sizeBefore = values.size;
       values.set(key, value);
@@ -73,9 +91,11 @@ export function createMapBackend(): MapBackend {
       if (watches.size > 0) tellWatches(key, previous, value);
     },
     remove: (key) => {
+      endIfExpired(key);
       const previous = values.get(key);
       if (previous === undefined) return false;
       values.delete(key);
+      expiries.delete(key);
       sorted = undefined;
       tellWatches(key, previous, undefined);
       return true;

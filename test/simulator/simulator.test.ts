@@ -306,7 +306,7 @@ describe('every check fails when what it guards is broken:', () => {
     assert.equal(
       await verdict((world) => {
         world.setDisk('alpha', 'stalled'); // nothing reaches the disk any more
-        const { kind } = world.write('alpha', 'late', '1', 'durable');
+        const { kind } = world.write('alpha', 'late', '1', { level: 'durable' });
         assert.equal(kind, 'taken');
         for (const written of world.truth.all()) written.isAcknowledged = true;
         world.crash('alpha', true);

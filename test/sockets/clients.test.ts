@@ -142,6 +142,24 @@ describe('clients', () => {
     }).timeout(90_000);
   }
 
+  it('keys expire for the clients of every peer, as the last of them has asked', async () => {
+    const cluster = await clusters.start({ ids: ['alpha', 'beta'] });
+    const [alpha, beta] = [cluster.peer('alpha'), cluster.peer('beta')];
+    assert.equal(String(await alpha.ask('SET', 'session:1', 'ada', 'EX', '1000')), 'OK');
+    await waitUntil('the session at beta', async () => (await beta.get('session:1')) === 'ada');
+    const left = Number(await beta.ask('TTL', 'session:1'));
+    assert.ok(left >= 999 && left <= 1001, `${left} s left`);
+    assert.equal(await beta.ask('PEXPIRE', 'session:1', '700'), 1);
+    await waitUntil('the new time at alpha', async () => Number(await alpha.ask('PTTL', 'session:1')) < 1200);
+    await waitUntil(
+      'gone at both',
+      async () => (await alpha.get('session:1')) === null && (await beta.get('session:1')) === null,
+    );
+    assert.equal(await alpha.ask('TTL', 'session:1'), -2);
+    assert.equal(await alpha.ask('DBSIZE'), 0);
+    await awaitEqualDigests(cluster.peers);
+  });
+
   it('refuses a value above the limit with an error; the connection stays and nothing is stored', async () => {
     const { peer } = await clusters.start({
       ids: ['alpha', 'beta'],

@@ -87,6 +87,43 @@ describe('embedded peer', function () {
     assert.equal(changes.length, 3);
   });
 
+  it('lets keys expire everywhere, cut off or not, tells watchers, and finds what expired while it was closed', async () => {
+    const cluster = await clusters.startEmbedded({ ids: THREE });
+    const { peers } = cluster;
+    const [alpha, beta, gamma] = peers;
+    assert.ok(alpha !== undefined && beta !== undefined && gamma !== undefined);
+    const changes: string[] = [];
+    gamma.watch('t/', ({ key, value }) => changes.push(`${key.toString()} ${value?.toString() ?? 'gone'}`));
+    await alpha.set('t/short', 'v', { expiresInMs: 1500 });
+    await alpha.set('t/long', 'v', { expiresInMs: 3_600_000 });
+    await alpha.set('t/lasting', 'v');
+    await waitUntil('all at gamma', () => gamma.has('t/lasting') && gamma.has('t/short'));
+    const leftMs = gamma.timeToLive('t/long') ?? 0;
+    assert.ok(leftMs > 3_590_000 && leftMs <= 3_600_000 + 500, `${leftMs} ms left`);
+    assert.equal(gamma.timeToLive('t/lasting'), Infinity);
+    assert.equal(gamma.timeToLive('t/none'), undefined);
+    await gamma.set('t/long', 'renewed', { expiresInMs: 1000 });
+    await beta.close();
+    await waitUntil('expired at alpha and gamma', () =>
+      [alpha, gamma].every((one) => !one.has('t/short') && !one.has('t/long')),
+    );
+    await waitUntil(
+      'told to the watcher',
+      () => changes.filter((change) => change.endsWith('gone')).length === 2,
+    );
+    assert.deepEqual(
+      [...gamma.range({ prefix: 't/' })].map(({ key }) => key.toString()),
+      ['t/lasting'],
+    );
+    const again = await Peer.open({ ...cluster.settings, id: 'beta' });
+    clusters.onEnd(() => again.close());
+    assert.equal(again.get('t/short'), undefined);
+    assert.equal(again.getText('t/lasting'), 'v');
+    for (const expiresInMs of [0, -1, 1.5, Number.NaN, Number.MAX_SAFE_INTEGER])
+      await assert.rejects(alpha.set('t/bad', 'v', { expiresInMs }), { code: 'BAD_ARGUMENT' });
+    assert.equal(alpha.has('t/bad'), false);
+  });
+
   it('converges to equal digests, says so in status, and keeps everything over a restart', async () => {
     const cluster = await clusters.startEmbedded({ ids: THREE });
     const { peers } = cluster;

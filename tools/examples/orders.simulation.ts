@@ -14,7 +14,7 @@ function placeOrders(world: World): void {
   for (const peer of world.ids) {
     for (let second = 1; second < MINUTES * 60; second += 1) {
       world.at(second * 1000, () => {
-        world.write(peer, `order/${peer}/${second}`, 'one coffee', 'durable');
+        world.write(peer, `order/${peer}/${second}`, 'one coffee', { level: 'durable' });
       });
     }
   }

@@ -269,6 +269,53 @@ export const NUMBERED: readonly Mutant[] = [
     kill: { scenario: 'test/simulator/scenarios/bridge-between-two-rings.txt' },
   },
   {
+    number: '16a',
+    name: 'expiry as a hard delete',
+    edits: [
+      {
+        file: 'src/core/onExpiryTimer.ts',
+        find: "  replaceEntry(state, key, entry, { ...entry, kind: 'tombstone', value: EMPTY });",
+        replace: '  dropEntry(state, key, entry);',
+      },
+      {
+        file: 'src/core/onExpiryTimer.ts',
+        find: "import { replaceEntry } from './apply.ts';",
+        replace: "import { dropEntry } from './dropping.ts';",
+      },
+      { file: 'src/core/onExpiryTimer.ts', find: 'const EMPTY = new Uint8Array(0);\n', replace: '' },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/expired-is-a-tombstone.txt' },
+  },
+  {
+    number: '16b',
+    name: 'an expired entry goes by its tag alone',
+    edits: [
+      {
+        file: 'src/core/dropping.ts',
+        find: "entry.kind !== 'value' && Math.max(entry.timestamp, entry.expiresAt) <= state.horizon",
+        replace: "entry.kind !== 'value' && entry.timestamp <= state.horizon",
+      },
+    ],
+    kill: { seeds: 60, options: SMALL },
+  },
+  {
+    number: '16c',
+    name: 'expired by a clock that the others contradict',
+    edits: [
+      {
+        file: 'src/core/expiry.ts',
+        find: "now.wallMs + (clockVerdict === 'right' ? 0 : medianOffsetMs)",
+        replace: 'now.wallMs',
+      },
+      {
+        file: 'src/core/expiry.ts',
+        find: '{ clock, clockVerdict, medianOffsetMs }: PeerState',
+        replace: '{ clock }: PeerState',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/expiry-by-a-wrong-clock.txt' },
+  },
+  {
     // Trim and vector are written in one transaction, so on the disk the one cannot run ahead of the other: it is the vector itself that is passed over.
     number: '17',
     name: 'trim above the vector',

@@ -1,0 +1,284 @@
+/**
+ * The commands on when keys expire: EXPIRE PEXPIRE EXPIREAT PEXPIREAT TTL PTTL EXPIRETIME PEXPIRETIME PERSIST GETEX SETEX PSETEX, and
+ * the same words in SET.
+ *
+ * Owns reading and checking times as Redis 7 does. What time it is, and that what has expired is not seen, is the backend's.
+ * A time is part of the value: to change it writes the value anew, and of two such writes the later stands.
+ */
+import type { Key } from '../core/types.ts';
+import { LATEST_EXPIRY_MS, type Backend } from '../peer/backend.ts';
+import type { Command, CommandContext } from './command.ts';
+import { argumentKey, argumentText, argumentValue, readInteger } from './command.ts';
+import type { Request } from './requestParser.ts';
+
+const READS =
+  'Answers from this peer: what it wrote and what has reached it; keys expire everywhere by themselves, cut off or not.';
+const WRITES =
+  'Never refused because of a cut; the time is part of the value, so of two writes on two sides the later stands with its value and its time.';
+
+const NOT_AN_INTEGER = 'ERR value is not an integer or out of range';
+const SYNTAX = 'ERR syntax error';
+
+/** How a time is given: as what follows now, or since 1970; in seconds or milliseconds. */
+interface TimeForm {
+  readonly isAbsolute: boolean;
+  readonly unitMs: number;
+}
+
+const FORMS: Readonly<Record<string, TimeForm>> = {
+  ex: { isAbsolute: false, unitMs: 1000 },
+  px: { isAbsolute: false, unitMs: 1 },
+  exat: { isAbsolute: true, unitMs: 1000 },
+  pxat: { isAbsolute: true, unitMs: 1 },
+};
+
+/** Milliseconds since 1970, or what is wrong with it, in Redis's words. */
+type ReadTime = { readonly atMs: number } | { readonly error: string };
+
+/** `isPositive`: the words of SET and GETEX take no time that is 0 or less; EXPIRE does, and it is past. */
+function readTime(
+  backend: Backend,
+  text: string,
+  { isAbsolute, unitMs }: TimeForm,
+  command: string,
+  isPositive: boolean,
+): ReadTime {
+  const given = readInteger(text) ?? readBeyond(text);
+  if (given === undefined) return { error: NOT_AN_INTEGER };
+  const atMs = given * unitMs + (isAbsolute ? 0 : backend.timeMs());
+  if ((isPositive && given <= 0) || Math.abs(given) > LATEST_EXPIRY_MS || atMs > LATEST_EXPIRY_MS)
+    return { error: `ERR invalid expire time in '${command}' command` };
+  return { atMs };
+}
+
+/** Whole numbers of 64 bits that are none of ours: Redis takes them for times that cannot be. */
+function readBeyond(text: string): number | undefined {
+  if (!/^-?[1-9][0-9]{15,18}$/.test(text) || BigInt.asIntN(64, BigInt(text)) !== BigInt(text))
+    return undefined;
+  return text.startsWith('-') ? -Infinity : Infinity;
+}
+
+/** What the words after SET's value ask for: a time (0: none), or that the time stays as it is; or what is wrong with them. */
+export type SetWords = { readonly atMs: number } | { readonly keepsTime: true } | { readonly error: string };
+
+export function readSetWords({ backend }: CommandContext, request: Request): SetWords {
+  let words: SetWords = { atMs: 0 };
+  let isTimed = false;
+  for (let index = 3; index < request.count; index += 1) {
+    const word = argumentText(request, index).toLowerCase();
+    const form = FORMS[word];
+    if (isTimed || (form === undefined && word !== 'keepttl')) return { error: SYNTAX };
+    isTimed = true;
+    if (form === undefined) {
+      words = { keepsTime: true };
+      continue;
+    }
+    index += 1;
+    if (index >= request.count) return { error: SYNTAX };
+    words = readTime(backend, argumentText(request, index), form, 'set', true);
+    if ('error' in words) return words;
+  }
+  return words;
+}
+
+/** Writes, or deletes where the time is past already. */
+export function writeUntil(backend: Backend, key: Key, value: Uint8Array, atMs: number): void {
+  if (atMs !== 0 && atMs <= backend.timeMs()) backend.remove(key);
+  else backend.write(key, value, atMs);
+}
+
+/** Changes when a key expires (0: never); the key is there. */
+function rewrite(backend: Backend, key: Key, atMs: number): void {
+  const value = backend.read(key);
+  if (value !== undefined) writeUntil(backend, key, Uint8Array.from(value), atMs);
+}
+
+/** What EXPIRE demands of the present time (0: none) and the new one. */
+const CONDITIONS: Readonly<Record<string, (present: number, next: number) => boolean>> = {
+  nx: (present) => present === 0,
+  xx: (present) => present !== 0,
+  gt: (present, next) => present !== 0 && next > present,
+  lt: (present, next) => present === 0 || next < present,
+};
+
+/** The conditions named from argument 3 on, or what is wrong with them. */
+function readConditions(request: Request): readonly string[] | { readonly error: string } {
+  const named: string[] = [];
+  for (let index = 3; index < request.count; index += 1) {
+    const text = argumentText(request, index);
+    const word = text.toLowerCase();
+    if (CONDITIONS[word] === undefined) return { error: `ERR Unsupported option ${text}` };
+    named.push(word);
+  }
+  if (named.includes('nx') && named.some((word) => word !== 'nx'))
+    return { error: 'ERR NX and XX, GT or LT options at the same time are not compatible' };
+  if (named.includes('gt') && named.includes('lt'))
+    return { error: 'ERR GT and LT options at the same time are not compatible' };
+  return named;
+}
+
+function expireCommand(name: string, form: TimeForm, summary: string): Command {
+  return {
+    name,
+    arity: -3,
+    flags: ['write', 'fast'],
+    group: 'generic',
+    keys: [1, 1, 1],
+    summary,
+    partition: WRITES,
+    run: ({ backend, reply }, request) => {
+      const conditions = readConditions(request);
+      if ('error' in conditions) {
+        reply.error(conditions.error);
+        return undefined;
+      }
+      const time = readTime(backend, argumentText(request, 2), form, name, false);
+      if ('error' in time) {
+        reply.error(time.error);
+        return undefined;
+      }
+      const key = argumentKey(request, 1);
+      const present = backend.expiryOf(key);
+      const isMet =
+        present !== undefined && conditions.every((word) => CONDITIONS[word]?.(present, time.atMs) === true);
+      if (isMet) rewrite(backend, key, Math.max(1, time.atMs));
+      reply.integer(isMet ? 1 : 0);
+      return undefined;
+    },
+  };
+}
+
+/** -2 without the key, -1 if it does not expire. */
+function timeCommand(name: string, { isAbsolute, unitMs }: TimeForm, summary: string): Command {
+  return {
+    name,
+    arity: 2,
+    flags: ['readonly', 'fast'],
+    group: 'generic',
+    keys: [1, 1, 1],
+    summary,
+    partition: READS,
+    run: ({ backend, reply }, request) => {
+      const atMs = backend.expiryOf(argumentKey(request, 1));
+      if (atMs === undefined) reply.integer(-2);
+      else if (atMs === 0) reply.integer(-1);
+      else {
+        const ms = isAbsolute ? atMs : Math.max(0, atMs - backend.timeMs());
+        reply.integer(Math.floor((ms + unitMs / 2) / unitMs)); // rounded, as Redis does
+      }
+      return undefined;
+    },
+  };
+}
+
+function setUntilCommand(name: string, form: TimeForm, summary: string): Command {
+  return {
+    name,
+    arity: 4,
+    flags: ['write'],
+    group: 'string',
+    keys: [1, 1, 1],
+    summary,
+    partition: WRITES,
+    run: ({ backend, reply }, request) => {
+      const time = readTime(backend, argumentText(request, 2), form, name, true);
+      if ('error' in time) reply.error(time.error);
+      else {
+        writeUntil(backend, argumentKey(request, 1), argumentValue(request, 3), time.atMs);
+        reply.ok();
+      }
+      return undefined;
+    },
+  };
+}
+
+/** The one word that GETEX may have: a time, 0 for PERSIST; undefined for none; or what is wrong. */
+function readGetexWord({ backend }: CommandContext, request: Request): ReadTime | undefined {
+  if (request.count === 2) return undefined;
+  const word = argumentText(request, 2).toLowerCase();
+  if (word === 'persist') return request.count === 3 ? { atMs: 0 } : { error: SYNTAX };
+  const form = FORMS[word];
+  if (form === undefined || request.count !== 4) return { error: SYNTAX };
+  return readTime(backend, argumentText(request, 3), form, 'getex', true);
+}
+
+export const expiryCommands: readonly Command[] = [
+  expireCommand('expire', { isAbsolute: false, unitMs: 1000 }, 'Let a key expire after some seconds'),
+  expireCommand('pexpire', { isAbsolute: false, unitMs: 1 }, 'Let a key expire after some milliseconds'),
+  expireCommand(
+    'expireat',
+    { isAbsolute: true, unitMs: 1000 },
+    'Let a key expire at a time, seconds since 1970',
+  ),
+  expireCommand(
+    'pexpireat',
+    { isAbsolute: true, unitMs: 1 },
+    'Let a key expire at a time, milliseconds since 1970',
+  ),
+  timeCommand('ttl', { isAbsolute: false, unitMs: 1000 }, 'Tell in how many seconds a key expires'),
+  timeCommand('pttl', { isAbsolute: false, unitMs: 1 }, 'Tell in how many milliseconds a key expires'),
+  timeCommand(
+    'expiretime',
+    { isAbsolute: true, unitMs: 1000 },
+    'Tell when a key expires, seconds since 1970',
+  ),
+  timeCommand(
+    'pexpiretime',
+    { isAbsolute: true, unitMs: 1 },
+    'Tell when a key expires, milliseconds since 1970',
+  ),
+  setUntilCommand(
+    'setex',
+    { isAbsolute: false, unitMs: 1000 },
+    'Set the value of a key, to expire after some seconds',
+  ),
+  setUntilCommand(
+    'psetex',
+    { isAbsolute: false, unitMs: 1 },
+    'Set the value of a key, to expire after some milliseconds',
+  ),
+  {
+    name: 'persist',
+    arity: 2,
+    flags: ['write', 'fast'],
+    group: 'generic',
+    keys: [1, 1, 1],
+    summary: 'Let a key not expire any more',
+    partition: WRITES,
+    run: ({ backend, reply }, request) => {
+      const key = argumentKey(request, 1);
+      const isTimed = (backend.expiryOf(key) ?? 0) !== 0;
+      if (isTimed) rewrite(backend, key, 0);
+      reply.integer(isTimed ? 1 : 0);
+      return undefined;
+    },
+  },
+  {
+    name: 'getex',
+    arity: -2,
+    flags: ['write', 'fast'],
+    group: 'string',
+    keys: [1, 1, 1],
+    summary: 'Get the value of a key and change when it expires',
+    partition: WRITES,
+    run: (context, request) => {
+      const { backend, reply, server } = context;
+      const time = readGetexWord(context, request);
+      if (time !== undefined && 'error' in time) {
+        reply.error(time.error);
+        return undefined;
+      }
+      const key = argumentKey(request, 1);
+      const value = backend.read(key);
+      if (value === undefined) {
+        server.counters.keyspaceMisses += 1;
+        reply.null();
+        return undefined;
+      }
+      server.counters.keyspaceHits += 1;
+      if (time !== undefined && time.atMs !== backend.expiryOf(key)) rewrite(backend, key, time.atMs);
+      reply.bulk(value);
+      return undefined;
+    },
+  },
+];
