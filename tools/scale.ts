@@ -38,6 +38,7 @@ const SELDOM_MS = 20_000;
 const MEET_MS = 3_000;
 const REST_MS = 5_000;
 const PERIODS_AT_MOST = 2_000;
+const NO_ROUNDS = { gcIntervalMs: 1e9, gcUpdateCount: 1e9 } as const;
 
 const { values } = parseArgs({
   options: {
@@ -84,7 +85,14 @@ function measure(count: number, shuffledContacts: number): Row {
     seed: count,
     peers,
     hashing,
-    settings: { keepaliveMs, heartbeatMs: HEARTBEAT_MS, deadAfterMs, limits: { shuffledContacts } },
+    // No rounds: with the origin dead none would end, and each peer that has the news would ask all others for one.
+    settings: {
+      keepaliveMs,
+      heartbeatMs: HEARTBEAT_MS,
+      deadAfterMs,
+      ...NO_ROUNDS,
+      limits: { shuffledContacts },
+    },
     observers: [tally],
   });
   world.run(MEET_MS);
