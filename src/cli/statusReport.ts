@@ -43,6 +43,8 @@ export interface JoiningReport {
   readonly asked: number;
   readonly askedOf: string | undefined;
   readonly joined: number;
+  /** Of the checkpoint that is coming in. */
+  readonly bytes: number;
 }
 
 /** Undefined: the peer did not say. */
@@ -119,6 +121,7 @@ function asJoining(value: unknown): JoiningReport {
     asked: asNumber(joining['asked']) ?? 0,
     askedOf: asText(joining['askedOf']),
     joined: asNumber(joining['joined']) ?? 0,
+    bytes: asNumber(joining['bytes']) ?? 0,
   };
 }
 
@@ -231,11 +234,11 @@ function describePhase(name: string, report: StatusReport): readonly string[] {
   switch (report.phase) {
     case 'fresh':
       return [
-        `${name} has no data and takes no writes yet: it joins from a peer that takes part, or begins when all members are up${describeSilent(report)}${describeVain(report)}`,
+        `${name} has no data and takes no writes yet: it joins from a peer that takes part, or begins when all members are up${describeSilent(report)}${describeArrived(report)}${describeVain(report)}`,
       ];
     case 'joining':
       return [
-        `${name} takes no writes until it has caught up from another peer${describeDonors(name, report)}${describeVain(report)}`,
+        `${name} takes no writes until it has caught up from another peer${describeDonors(name, report)}${describeArrived(report)}${describeVain(report)}`,
       ];
     case 'forgotten':
       return [`${name} was forgotten: give it a new id in servers.txt and an empty data directory`];
@@ -257,12 +260,18 @@ function describeDonors(name: string, { members }: StatusReport): string {
   return `; none that takes part is heard: start one; if none is left, \`toposphere bootstrap --id ${name}\` says what it means to go on without`;
 }
 
+function describeArrived({ joining: { askedOf, bytes } }: StatusReport): string {
+  return bytes === 0 || askedOf === undefined
+    ? ''
+    : `; ${formatBytes(bytes)} have come from ${askedOf} so far`;
+}
+
 /** A request is answered at once, so many show that something is wrong with the answers. */
 const REQUESTS_IN_VAIN = 10;
 
 function describeVain({ joining: { asked, askedOf, joined } }: StatusReport): string {
   if (joined > 0 || askedOf === undefined || asked < REQUESTS_IN_VAIN) return '';
-  return `; it has asked for a checkpoint ${asked.toLocaleString('en')} times in vain, last ${askedOf}: see the log of ${askedOf}, whose store may be larger than can be sent yet`;
+  return `; it has asked for a checkpoint ${asked.toLocaleString('en')} times in vain, last ${askedOf}: see the log of this peer and of ${askedOf}`;
 }
 
 /** Who holds up collection, since when, at what cost, and what to do about it. */

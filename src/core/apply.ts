@@ -15,8 +15,12 @@ import { compareTags, type Entry, type Key, type PeerId, type Timestamp } from '
 
 /** Last writer wins. Returns whether the entry was taken. */
 export function applyEntry(state: PeerState, key: Key, incoming: Entry): boolean {
+  return applyOver(state, key, state.store.readEntry(key), incoming);
+}
+
+/** The same for whoever knows what is there. */
+export function applyOver(state: PeerState, key: Key, present: Entry | undefined, incoming: Entry): boolean {
   const { counters } = state;
-  const present = state.store.readEntry(key);
   if (incoming.timestamp > state.clock) state.clock = incoming.timestamp; // R3: remote clock rule
   if (present === undefined) {
     if (incoming.timestamp <= state.horizon && incoming.kind !== 'synthetic') {

@@ -1,112 +1,119 @@
 /**
- * A checkpoint, given: one consistent snapshot in parts, for the core is synchronous (R9, R10).
+ * The parts of a checkpoint: every entry of one snapshot, the rows of what is had above a gap, and last the facts of the same instant (R9).
  *
- * Carries every entry, the rows of what is had above a gap, and last the facts. Rows below the first gap stay here: they are as many as there were
- * updates, and who joins lets them go. Every part fits into a frame: it is closed before what would make it too long, so that only one long
- * value makes a long part. R10: the joiner's incarnation is durable before any of it leaves.
+ * Rows below the first gap stay here: they are as many as there were updates, and who joins lets them go. Every part fits into a frame: it is closed
+ * before what would make it too long, so that only one long value makes a long part. Entries are read part by part, when it is sent; the
+ * rest is built when the snapshot is opened, for it is of the state, which goes on. Who is given what, and when, is giveCheckpoint.ts's.
  */
 import { gapRanges } from './haveSet.ts';
-import { notice } from './liveness.ts';
 import { buildMembers } from './members.ts';
-import type { CheckpointEntry, CheckpointFacts, CheckpointMessage, CheckpointRows } from './messages.ts';
+import type { CheckpointEntry, CheckpointFacts, CheckpointRows } from './messages.ts';
 import type { OriginState } from './originState.ts';
-import type { PeerView } from './peerView.ts';
-import { haveBytes, ID_BYTES, sendUnicast } from './send.ts';
-import type { CoreLimits } from './settings.ts';
+import { haveBytes, ID_BYTES } from './send.ts';
+import type { StoreSnapshot } from './store.ts';
 import { CHECKPOINT_RECORD_BYTES } from './spool.ts';
-import { buildHave, noteIncarnation, type PeerState } from './state.ts';
-import { toOrigins, type Incarnation, type Key } from './types.ts';
+import { buildHave, type PeerState } from './state.ts';
+import { toOrigins, type Key } from './types.ts';
 
-/** R10: the joiner's incarnation is recorded, durably, before the checkpoint leaves. */
-export function onJoin(state: PeerState, view: PeerView, incarnation: Incarnation): void {
-  if (state.phase !== 'member') return;
-  noteIncarnation(state, view.id, incarnation);
-  const parts = buildCheckpoint(state, incarnation);
-  if (parts === undefined) {
-    notice(state, 'checkpointTooLarge', { peer: view.id });
-    const none = { snapshot: 1, part: 0, joiner: incarnation, entries: [], rows: [] };
-    sendUnicast(state, view.id, { kind: 'checkpoint', ...none, isTooLarge: true });
-    return;
+/** What one part carries. */
+export interface PartContent {
+  readonly entries: readonly CheckpointEntry[];
+  readonly rows: readonly CheckpointRows[];
+  /** With the last part. */
+  readonly facts?: CheckpointFacts;
+}
+
+export interface Checkpoint {
+  readonly snapshot: StoreSnapshot;
+  readonly partBytes: number;
+  /** The key after which each part with entries begins, as far as they are known; undefined: from the first key. */
+  readonly starts: (Key | undefined)[];
+  /** How many parts have entries, once the last of them is known. */
+  entryParts: number | undefined;
+  /** The parts after those. */
+  readonly tail: readonly PartContent[];
+}
+
+/** Holds fast what this peer has now. `snapshot` must be closed. */
+export function openCheckpoint(state: PeerState): Checkpoint {
+  return {
+    snapshot: state.store.openSnapshot(),
+    partBytes: state.settings.limits.checkpointPartBytes,
+    starts: [undefined],
+    entryParts: undefined,
+    tail: buildTail(state),
+  };
+}
+
+/** A part, for the first time or again; undefined behind the last, and where the part before it was not asked for yet. */
+export function readPart(checkpoint: Checkpoint, part: number): PartContent | undefined {
+  const { starts, entryParts, tail } = checkpoint;
+  if (entryParts !== undefined && part >= entryParts) return tail[part - entryParts];
+  return part < starts.length ? { entries: readEntries(checkpoint, part), rows: [] } : undefined;
+}
+
+/** The entries of a part, as many as it holds; notes where the next one begins. */
+function readEntries(checkpoint: Checkpoint, part: number): CheckpointEntry[] {
+  const { snapshot, partBytes, starts } = checkpoint;
+  const entries: CheckpointEntry[] = [];
+  const after = starts[part];
+  let bytes = 0;
+  for (const [key, entry] of snapshot.entries(after === undefined ? {} : { after })) {
+    bytes += CHECKPOINT_RECORD_BYTES + key.length + entry.value.length;
+    const last = entries.at(-1);
+    if (last !== undefined && bytes > partBytes) {
+      starts[part + 1] = last.key;
+      return entries;
+    }
+    // Named one by one: there are millions, and a spread takes several times as long.
+    const { timestamp, id, incarnation, sequence, kind: entryKind, expiresAt, value } = entry;
+    entries.push({ key, timestamp, id, incarnation, sequence, entryKind, expiresAt, value });
   }
-  for (const part of parts)
-    state.effects.push({ kind: 'send', to: view.id, by: 'stream', message: part, after: 'durable' });
-  state.counters.checkpointsGiven += 1;
+  checkpoint.entryParts = part + 1;
+  return entries;
 }
 
 /** Parts under construction. */
-interface Parts {
-  readonly limits: CoreLimits;
-  readonly snapshot: number;
-  readonly joiner: Incarnation;
-  readonly closed: CheckpointMessage[];
-  entries: CheckpointEntry[];
+interface Tail {
+  readonly partBytes: number;
+  readonly closed: PartContent[];
   rows: (CheckpointRows & { readonly keys: Key[] })[];
-  /** Of the part under construction, and of all. */
   bytes: number;
-  totalBytes: number;
 }
 
-/** Everything this peer has, as of now, in parts; undefined when it is more than may be sent so. */
-export function buildCheckpoint(state: PeerState, joiner: Incarnation): CheckpointMessage[] | undefined {
-  const { limits } = state.settings;
-  // Refused before it is built, where the numbers alone say so.
-  if ((state.visibleKeys + state.tombstones.count) * CHECKPOINT_RECORD_BYTES > limits.maxCheckpointBytes)
-    return undefined;
-  const parts: Parts = {
-    limits,
-    snapshot: state.counters.checkpointsGiven + 1,
-    joiner,
-    closed: [],
-    entries: [],
-    rows: [],
-    bytes: 0,
-    totalBytes: 0,
-  };
-  for (const [key, { kind: entryKind, ...entry }] of state.store.entries({})) {
-    makeRoom(parts, CHECKPOINT_RECORD_BYTES + key.length + entry.value.length);
-    if (parts.totalBytes > limits.maxCheckpointBytes) return undefined;
-    parts.entries.push({ key, entryKind, ...entry });
-  }
-  for (const origin of state.origins.values()) {
-    addRows(state, parts, origin);
-    if (parts.totalBytes > limits.maxCheckpointBytes) return undefined;
-  }
+function buildTail(state: PeerState): readonly PartContent[] {
+  const tail: Tail = { partBytes: state.settings.limits.checkpointPartBytes, closed: [], rows: [], bytes: 0 };
+  for (const origin of state.origins.values()) addRows(state, tail, origin);
   const facts = buildFacts(state);
-  makeRoom(parts, sizeOfFacts(facts));
-  close(parts, facts);
-  return parts.closed;
+  makeRoom(tail, sizeOfFacts(facts));
+  tail.closed.push({ entries: [], rows: tail.rows, facts });
+  return tail.closed;
 }
 
 /** Closes the part under construction if so many more bytes would make it too long. */
-function makeRoom(parts: Parts, bytes: number): void {
-  if (parts.bytes > 0 && parts.bytes + bytes > parts.limits.checkpointPartBytes) close(parts);
-  parts.bytes += bytes;
-  parts.totalBytes += bytes;
-}
-
-function close(parts: Parts, facts?: CheckpointFacts): void {
-  const { snapshot, joiner, closed, entries, rows } = parts;
-  const content = { snapshot, part: closed.length, joiner, entries, rows };
-  closed.push({ kind: 'checkpoint', ...content, ...(facts === undefined ? {} : { facts }) });
-  parts.entries = [];
-  parts.rows = [];
-  parts.bytes = 0;
+function makeRoom(tail: Tail, bytes: number): void {
+  if (tail.bytes > 0 && tail.bytes + bytes > tail.partBytes) {
+    tail.closed.push({ entries: [], rows: tail.rows });
+    tail.rows = [];
+    tail.bytes = 0;
+  }
+  tail.bytes += bytes;
 }
 
 /** Rows of what one origin's vector does not claim (I15): without them nobody could be served from them. A void dot has none. */
-function addRows(state: PeerState, parts: Parts, origin: OriginState): void {
+function addRows(state: PeerState, tail: Tail, origin: OriginState): void {
   for (const [from, to] of gapRanges(origin.have)) {
     for (let sequence = from; sequence <= to; sequence += 1) {
       const key = state.store.readRow(origin.key, sequence);
       if (key === undefined) continue;
-      makeRoom(parts, CHECKPOINT_RECORD_BYTES + key.length);
-      addRow(parts, origin, sequence, key);
+      makeRoom(tail, CHECKPOINT_RECORD_BYTES + key.length);
+      addRow(tail, origin, sequence, key);
     }
   }
 }
 
 /** To the run before it, if it follows that. */
-function addRow({ rows }: Parts, { id, incarnation }: OriginState, sequence: number, key: Key): void {
+function addRow({ rows }: Tail, { id, incarnation }: OriginState, sequence: number, key: Key): void {
   const last = rows[rows.length - 1];
   const follows = last?.id === id && last.incarnation === incarnation;
   if (follows && last.from + last.keys.length === sequence) last.keys.push(key);

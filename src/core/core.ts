@@ -4,7 +4,6 @@
  * Deterministic: no clock, randomness, socket or disk but those handed in. A member's message never throws,
  * whatever it says; a broken invariant of our own always does.
  */
-import { onJoin } from './buildCheckpoint.ts';
 import { repeatAlarms } from './alarms.ts';
 import type { Now } from './clock.ts';
 import { onSweepTimer, scheduleSweep, trimTables } from './dropping.ts';
@@ -13,6 +12,7 @@ import { adoptHorizons } from './facts.ts';
 import { endIfOutdated, isFenced, onFenced, onOwnId } from './fence.ts';
 import { onNakTimer } from './gaps.ts';
 import { onCheckpoint } from './join.ts';
+import { onJoin } from './giveCheckpoint.ts';
 import { learnMembers } from './members.ts';
 import { noteHeard, noteInput, onLivenessTimer } from './liveness.ts';
 import type { Channel, Message } from './messages.ts';
@@ -126,7 +126,7 @@ function dispatch(
       onCommit(state, now, message);
       return;
     case 'join':
-      onJoin(state, view, incarnation);
+      onJoin(state, now, view, incarnation, message);
       return;
     case 'checkpoint':
       onCheckpoint(state, now, from, message);

@@ -38,7 +38,6 @@ export type NoticeName =
   | 'bootstrapped'
   | 'roundRefused'
   | 'checkpointTooLarge'
-  | 'checkpointRefused'
   | 'admitted'
   | 'forgotten'
   | 'selfForgotten';

@@ -21,9 +21,14 @@ const FENCED_INTERVAL_MS = 200;
  */
 export function isFenced(state: PeerState, now: Now, from: PeerId, incarnation: Incarnation): boolean {
   const isBelow = incarnation < (state.fences.get(from) ?? 0);
-  if (isBelow || incarnation < (state.incarnations.get(from) ?? 0)) sendFenced(state, now, from);
+  if (isBelow || incarnation < highestKnown(state, from)) sendFenced(state, now, from);
   if (isBelow) state.counters.droppedFenced += 1;
   return isBelow;
+}
+
+/** What was heard counts beside what was recorded: who has not joined yet records nothing of the others (seed 504192). */
+function highestKnown({ incarnations, peers }: PeerState, id: PeerId): Incarnation {
+  return Math.max(incarnations.get(id) ?? 0, peers.get(id)?.incarnation ?? 0) as Incarnation;
 }
 
 /** Somebody speaks with an incarnation so old that what it says is not even read: it may be one that cannot know, so it is told. */
@@ -38,7 +43,7 @@ export function sendFenced(state: PeerState, now: Now, to: PeerId): void {
   const isForgotten = state.forgotten.has(to);
   sendUnicast(state, to, {
     kind: 'fenced',
-    incarnation: isForgotten ? (0 as Incarnation) : (state.incarnations.get(to) ?? (0 as Incarnation)),
+    incarnation: isForgotten ? (0 as Incarnation) : highestKnown(state, to),
     promised: state.promises.get(to) ?? (0 as Timestamp),
     isForgotten,
   });

@@ -5,7 +5,7 @@
  * theirs, skipped if its dot is in my have, else taken. Then have, rows and waiting horizons are united, horizon, clock, promised bound,
  * fences and incarnations rise to the larger; the vector comes last, and all of it is one turn.
  */
-import { applyEntry, isAheadNoticeDue, isAheadOfClock, latestConceivable, latestCredible } from './apply.ts';
+import { applyOver, isAheadNoticeDue, isAheadOfClock, latestConceivable, latestCredible } from './apply.ts';
 import { TICKS_PER_MS, type Now } from './clock.ts';
 import { closuresFrom, isFolded, isVoid, keptOf, type Closures } from './closures.ts';
 import { dropEntry, dropRows, scheduleSweep } from './dropping.ts';
@@ -38,15 +38,17 @@ import {
   originKey,
   type Dot,
   type Entry,
-  type EntryKind,
   type Key,
   type Origin,
   type PeerId,
   type Timestamp,
 } from './types.ts';
 
-/** A donor that said it has too much for a checkpoint is asked again after so long, milliseconds: to find that out may cost it a while. */
-const REFUSED_PAUSE_MS = 60_000;
+/** A donor that gives to others is asked again after so long; one that has more than can be kept here after so long, milliseconds. */
+const REFUSED_PAUSE_MS = 2_000;
+const TOO_LARGE_PAUSE_MS = 60_000;
+/** The rest of a checkpoint is asked for so often before another donor is asked for all of one. */
+const RESUMES = 3;
 /** After one has come the next is asked for no sooner, milliseconds. */
 const JOINED_PAUSE_MS = 1_000;
 
@@ -60,10 +62,8 @@ export function askForCheckpoint(
   among: readonly PeerId[] = findDonors(state),
 ): void {
   const { joining } = state;
-  if (isAwaited(state, now)) return;
-  const able = among.filter(
-    (id) => now.monotonicMs - (joining.refusedMs.get(id) ?? -Infinity) >= REFUSED_PAUSE_MS,
-  );
+  if (isAwaited(state, now) || askForTheRest(state, now)) return;
+  const able = among.filter((id) => now.monotonicMs >= (joining.notBeforeMs.get(id) ?? -Infinity));
   const others = able.filter((id) => id !== joining.askedOf?.id);
   const pool = others.length > 0 ? others : able;
   const donor = pool[Math.floor(state.random() * pool.length)];
@@ -72,23 +72,37 @@ export function askForCheckpoint(
   const waitUntilMs = now.monotonicMs + state.settings.limits.joinRetryMs;
   expectFrom(joining, { id: view.id, incarnation: view.incarnation }, waitUntilMs);
   state.counters.checkpointsAsked += 1;
-  // Durable: the incarnation it is to record must be ours for good. By stream: a lost datagram would cost a retry.
-  state.effects.push({
-    kind: 'send',
-    to: view.id,
-    by: 'stream',
-    message: { kind: 'join' },
-    after: 'durable',
-  });
+  sendJoin(state, view.id, 0, 0);
+}
+
+/** A transfer that has stopped goes on where it did, if who gives it is there. */
+function askForTheRest(state: PeerState, now: Now): boolean {
+  const { joining, settings } = state;
+  const { askedOf, snapshot, parts } = joining;
+  if (askedOf === undefined || parts.length === 0 || joining.resumed >= RESUMES) return false;
+  if (!isThere(state, askedOf)) return false;
+  joining.resumed += 1;
+  joining.waitUntilMs = now.monotonicMs + settings.limits.joinRetryMs;
+  sendJoin(state, askedOf.id, snapshot, parts.length);
+  return true;
+}
+
+/** The first one durable: the incarnation it is to record must be ours for good. By stream: a lost datagram would cost a retry. */
+function sendJoin(state: PeerState, to: PeerId, snapshot: number, part: number): void {
+  const message = { kind: 'join', snapshot, part } as const;
+  state.effects.push({ kind: 'send', to, by: 'stream', message, after: part === 0 ? 'durable' : 'nothing' });
 }
 
 /** Whether an answer may still come; after one that was joined or refused, whether it is too soon for another. */
-function isAwaited({ joining, peers }: PeerState, now: Now): boolean {
-  const { askedOf, waitUntilMs } = joining;
+function isAwaited(state: PeerState, now: Now): boolean {
+  const { askedOf, waitUntilMs } = state.joining;
   if (now.monotonicMs >= waitUntilMs) return false;
-  if (askedOf === undefined) return true;
-  const view = peers.get(askedOf.id);
-  return view?.isLive === true && view.incarnation === askedOf.incarnation;
+  return askedOf === undefined || isThere(state, askedOf);
+}
+
+function isThere({ peers }: PeerState, { id, incarnation }: Origin): boolean {
+  const view = peers.get(id);
+  return view?.isLive === true && view.incarnation === incarnation;
 }
 
 /** Live members: of the history that is wanted, if any is. */
@@ -107,16 +121,24 @@ export function onCheckpoint(state: PeerState, now: Now, from: Origin, message: 
     counters.droppedMisdirected += 1;
     return;
   }
-  if (message.isTooLarge === true) {
-    joining.refusedMs.set(from.id, now.monotonicMs);
+  if (message.isRefused === true) {
+    if (message.snapshot !== joining.snapshot) {
+      counters.droppedMisdirected += 1; // of one before
+      return;
+    }
+    joining.notBeforeMs.set(from.id, now.monotonicMs + REFUSED_PAUSE_MS);
     stopExpecting(joining, -Infinity); // somebody else may be able
-    notice(state, 'checkpointRefused', { peer: from.id });
     return;
   }
-  if (!addPart(joining, settings.limits, message, now.monotonicMs)) {
-    counters.droppedMisdirected += 1;
-    return;
+  const fate = addPart(joining, settings.limits, message, now.monotonicMs);
+  if (fate === 'stray') counters.droppedMisdirected += 1;
+  if (fate === 'tooLarge') {
+    joining.notBeforeMs.set(from.id, now.monotonicMs + TOO_LARGE_PAUSE_MS);
+    stopExpecting(joining, -Infinity);
+    notice(state, 'checkpointTooLarge', { peer: from.id, limitBytes: settings.limits.maxCheckpointBytes });
   }
+  if (fate !== 'kept') return;
+  sendJoin(state, from.id, message.snapshot, message.part + 1);
   const { facts } = message;
   if (facts === undefined) return;
   const { parts } = joining;
@@ -139,9 +161,8 @@ function joinCheckpoint(
     if (isAheadNoticeDue(state, now)) notice(state, 'joinWaits', { waitMs });
     return;
   }
-  const entries = parts.flatMap((part) => part.entries);
   learnMembers(state, facts.members); // first: of a forgotten id no incarnation is noted, whatever closed it
-  const unknown = joinEntries(state, now, entries, facts);
+  const unknown = joinEntries(state, now, parts, facts);
   learnClosures(state, now, facts.have.closures);
   for (const { id, promised } of facts.have.promises)
     if (id !== state.self.id) learnPromise(state, now, id, promised);
@@ -157,7 +178,10 @@ function joinCheckpoint(
   for (const pending of facts.pending) addPendingHorizon(state, now, pending);
   state.counters.checkpointsJoined += 1;
   if (state.phase === 'forgotten') return;
-  if (state.phase !== 'member') notice(state, 'joined', { entries: entries.length, kept: unknown.length });
+  if (state.phase !== 'member') {
+    const entries = parts.reduce((sum, part) => sum + part.entries.length, 0);
+    notice(state, 'joined', { entries, kept: unknown.length });
+  }
   setLineage(state, facts.lineage);
   state.joining.lineage = 0;
   becomeMember(state);
@@ -182,11 +206,12 @@ export function bootstrap(state: PeerState): void {
 function joinEntries(
   state: PeerState,
   now: Now,
-  entries: readonly CheckpointEntry[],
+  parts: readonly CheckpointMessage[],
   { horizon, have }: CheckpointFacts,
 ): readonly (readonly [Key, Entry])[] {
+  const isEmpty = state.visibleKeys + state.tombstones.count === 0;
   const theirs = new Set<Key>();
-  for (const { key } of entries) theirs.add(key);
+  if (!isEmpty) for (const { entries } of parts) for (const { key } of entries) theirs.add(key);
   const gone: (readonly [Key, Entry])[] = [];
   const unknown: (readonly [Key, Entry])[] = [];
   const isTheirs = createHaveLookup(have);
@@ -206,18 +231,26 @@ function joinEntries(
     dropEntry(state, key, entry);
     state.changes.push({ key, previous: entry, entry: undefined });
   }
-  for (const { key, entryKind, ...rest } of entries) {
-    const present = state.store.readEntry(key);
-    if (present === undefined && isDropped(state, entryKind, rest)) continue;
-    if (present !== undefined && compareTags(present, rest) > 0) {
-      if (isUnknown(closures, present, true)) unknown.push([key, present]);
-      continue;
+  for (const { entries } of parts)
+    for (const record of entries) {
+      const { key } = record;
+      const entry = toEntry(record);
+      const present = isEmpty ? undefined : state.store.readEntry(key);
+      if (present === undefined && isDropped(state, entry)) continue;
+      if (present !== undefined && compareTags(present, entry) > 0) {
+        if (isUnknown(closures, present, true)) unknown.push([key, present]);
+        continue;
+      }
+      if (isAheadOfClock(state, now, entry.timestamp)) applyAhead(state, key, present, entry);
+      else applyOver(state, key, present, entry);
     }
-    const entry = { ...rest, kind: entryKind };
-    if (isAheadOfClock(state, now, entry.timestamp)) applyAhead(state, key, entry);
-    else applyEntry(state, key, entry);
-  }
   return unknown;
+}
+
+/** Named one by one: millions of them come, and a spread takes several times as long. */
+function toEntry(record: CheckpointEntry): Entry {
+  const { timestamp, id, incarnation, sequence, entryKind: kind, expiresAt, value } = record;
+  return { timestamp, id, incarnation, sequence, kind, expiresAt, value };
 }
 
 /**
@@ -239,9 +272,9 @@ function isUnknown(
  * nothing (I2), and were its only holder lost, values that others still have would be missing here for ever. Refused, it kept everyone from joining until
  * its time had come. But the clock does not follow it (R3), or all writes here would be refused as long: those of its key alone are (`write.ts`).
  */
-function applyAhead(state: PeerState, key: Key, entry: Entry): void {
+function applyAhead(state: PeerState, key: Key, present: Entry | undefined, entry: Entry): void {
   const { clock } = state;
-  const isTaken = applyEntry(state, key, entry);
+  const isTaken = applyOver(state, key, present, entry);
   state.clock = clock;
   if (!isTaken) return;
   state.counters.recordsJoinedAhead += 1;
@@ -265,11 +298,7 @@ function createHaveLookup({ vector, closures }: HaveReport): (dot: Dot) => boole
 }
 
 /** Whether a key that is not here was dropped here under R8. */
-function isDropped(
-  state: PeerState,
-  kind: EntryKind,
-  { timestamp, id, incarnation, sequence }: Pick<Entry, 'timestamp' | 'id' | 'incarnation' | 'sequence'>,
-): boolean {
+function isDropped(state: PeerState, { kind, timestamp, id, incarnation, sequence }: Entry): boolean {
   if (kind === 'synthetic') return timestamp <= state.horizon; // it has no dot
   if (isSettled(state, id, incarnation)) return true;
   const origin = state.origins.get(originKey(id, incarnation));

@@ -86,6 +86,7 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
     tombstones: createTombstones(tombstones ?? 0, tombstoneBytes ?? 0),
     expiries: createExpiries(expiring ?? 0),
     alarms: loadAlarms(store),
+    giving: new Map(),
     joining: createJoining(),
     pendingUpdates: [],
     isTurnFast: true,

@@ -231,9 +231,12 @@ export interface PendingHorizon {
   readonly known: readonly VectorEntry[];
 }
 
-/** R10: give me a checkpoint; the sender's incarnation is to be recorded first. */
+/** R10: give me a checkpoint; the sender's incarnation is to be recorded first. Or: all before this part of it has come, go on. */
 export interface JoinMessage {
   readonly kind: 'join';
+  /** Of which snapshot; 0 for a new one. */
+  readonly snapshot: number;
+  readonly part: number;
 }
 
 /** Rows of one origin's update table, from one sequence on: of what is had above a gap. */
@@ -258,7 +261,7 @@ export interface CheckpointFacts {
 /** Part of one consistent snapshot, by stream. Nothing of it counts before all parts are there (R9). */
 export interface CheckpointMessage {
   readonly kind: 'checkpoint';
-  /** Tells snapshots of one process apart: the later one is larger. */
+  /** Tells snapshots of one process apart: the later one is larger; from 1 up. */
   readonly snapshot: number;
   readonly part: number;
   /** The joiner's incarnation that the donor has recorded (R10). */
@@ -267,8 +270,8 @@ export interface CheckpointMessage {
   readonly rows: readonly CheckpointRows[];
   /** With the last part. */
   readonly facts?: CheckpointFacts;
-  /** Instead of all that: the sender has too much for a checkpoint. */
-  readonly isTooLarge?: true;
+  /** Instead of all that: the sender gives to as many others as it may (to whoever asked for a new snapshot, 0), or has let that snapshot go. */
+  readonly isRefused?: true;
 }
 
 /** R7, R10: what is known of the receiver that it does not seem to know. */

@@ -10,6 +10,7 @@ import { SyncBuilder, type AddedDot } from './buildSync.ts';
 import type { Now } from './clock.ts';
 import { learnFacts } from './facts.ts';
 import { allRanges, claimsMore, lastSequenceOf, rangesLacked, type HaveClaim } from './haveSet.ts';
+import { endIdle } from './giveCheckpoint.ts';
 import { askForCheckpoint } from './join.ts';
 import { liveIds } from './liveness.ts';
 import { buildMembers, learnMembers } from './members.ts';
@@ -34,6 +35,7 @@ export function onHeartbeatTimer(state: PeerState, now: Now): void {
     for (const id of liveIds(state)) if (!knowsMembers(state, id)) sendMembers(state, id);
     return;
   }
+  endIdle(state, now);
   const successor = successorOf(state.self.id, liveIds(state));
   if (successor !== undefined) sendHeartbeat(state, successor);
   for (let drawn = 0; drawn < state.settings.limits.shuffledContacts; drawn += 1) {

@@ -82,7 +82,14 @@ export interface CoreLimits {
   readonly joinRetryMs: number;
   /** Bytes of one part of a checkpoint (of a longer value, one part), and of a whole one, about: a store beyond cannot be joined by message. */
   readonly checkpointPartBytes: number;
+  /** Bytes of a checkpoint that are kept until all of it is there; more is not joined. */
   readonly maxCheckpointBytes: number;
+  /** Parts of a checkpoint on their way at once. Raising it fills slower links, and costs both sides memory. */
+  readonly transferWindow: number;
+  /** Peers that are given a checkpoint at once; others are told to ask elsewhere. */
+  readonly maxTransfers: number;
+  /** Milliseconds without a word from who joins before its snapshot is let go. Until then a broken transfer goes on where it stopped. */
+  readonly transferIdleMs: number;
   /** Every so manieth turn of the shuffled contact goes to a peer presumed dead, when one is drawn. */
   readonly deadContactEvery: number;
 }
@@ -116,8 +123,11 @@ export const defaultLimits: CoreLimits = Object.freeze({
   maxQueuedExpiries: 32_768,
   roundRetryMs: 250,
   joinRetryMs: 5000,
-  checkpointPartBytes: 4 * 1024 * 1024,
-  maxCheckpointBytes: 24 * 1024 * 1024,
+  checkpointPartBytes: 1024 * 1024,
+  maxCheckpointBytes: 512 * 1024 * 1024,
+  transferWindow: 4,
+  maxTransfers: 2,
+  transferIdleMs: 30_000,
   shuffledContacts: 1,
   deadContactEvery: 4,
 });

@@ -17,10 +17,12 @@ export interface Joining {
   snapshot: number;
   parts: CheckpointMessage[];
   bytes: number;
+  /** How often the rest of it was asked for in vain. */
+  resumed: number;
   /** History that the checkpoint should be of, if anybody has it; 0 for any. */
   lineage: number;
-  /** When a donor said that it has too much for a checkpoint, monotonic milliseconds. */
-  readonly refusedMs: Map<PeerId, number>;
+  /** Donors that give to others, or that have more than can be kept here, and when they are asked again, monotonic milliseconds. */
+  readonly notBeforeMs: Map<PeerId, number>;
   /** Highest bound that others remember this peer to have promised. */
   owedPromise: Timestamp;
 }
@@ -32,8 +34,9 @@ export function createJoining(): Joining {
     snapshot: 0,
     parts: [],
     bytes: 0,
+    resumed: 0,
     lineage: 0,
-    refusedMs: new Map(),
+    notBeforeMs: new Map(),
     owedPromise: 0 as Timestamp,
   };
 }
@@ -55,32 +58,34 @@ export function stopExpecting(joining: Joining, waitUntilMs: number): void {
   joining.snapshot = 0;
   joining.parts = [];
   joining.bytes = 0;
+  joining.resumed = 0;
 }
 
 export function isAskedOf({ askedOf }: Joining, { id, incarnation }: Origin): boolean {
   return askedOf?.id === id && askedOf.incarnation === incarnation;
 }
 
-/** Keeps a part, if it is the next one; a later snapshot begins anew. Answers whether it was kept. */
+/** Keeps a part, if it is the next one and there is room; a later snapshot begins anew. */
 export function addPart(
   joining: Joining,
   limits: CoreLimits,
   part: CheckpointMessage,
   nowMs: number,
-): boolean {
+): 'kept' | 'stray' | 'tooLarge' {
   if (part.part === 0 && part.snapshot > joining.snapshot) {
     joining.snapshot = part.snapshot;
     joining.parts = [];
     joining.bytes = 0;
   }
   // Streams keep their order: a part that is not the next one belongs to a broken transfer.
-  if (joining.snapshot !== part.snapshot || joining.parts.length !== part.part) return false;
+  if (joining.snapshot !== part.snapshot || joining.parts.length !== part.part) return 'stray';
   const bytes = joining.bytes + sizeOf(part);
-  if (bytes > limits.maxCheckpointBytes) return false;
+  if (bytes > limits.maxCheckpointBytes) return 'tooLarge';
   joining.parts.push(part);
   joining.bytes = bytes;
+  joining.resumed = 0;
   joining.waitUntilMs = nowMs + limits.joinRetryMs;
-  return true;
+  return 'kept';
 }
 
 function sizeOf({ entries, rows }: CheckpointMessage): number {

@@ -13,6 +13,7 @@ import { gapRanges, lastSequenceOf } from './haveSet.ts';
 import type { HaveReport, Lineage, PendingHorizon, Phase, PromiseReport, UpdateRecord } from './messages.ts';
 import { createOriginState, type OriginState } from './originState.ts';
 import type { Expiries } from './expiry.ts';
+import type { Giving } from './giveCheckpoint.ts';
 import type { PeerView } from './peerView.ts';
 import type { PendingRepairs } from './repairQueue.ts';
 import type { OpenRound, RoundsState } from './rounds.ts';
@@ -91,6 +92,8 @@ export interface PeerState {
   readonly expiries: Expiries;
   /** Updates that came too late here, and that their origins have not seen to; by dot, the next to be told of first (R4). */
   readonly alarms: Map<AlarmName, Alarm>;
+  /** Checkpoints on their way out, by who joins. */
+  readonly giving: Map<PeerId, Giving>;
   /** The checkpoint that is being taken in, while there is one. */
   readonly joining: Joining;
   /** Own updates of this turn, not yet made into UPDATEs. */

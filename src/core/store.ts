@@ -29,6 +29,13 @@ export interface CommitListener {
 export type StateValue =
   number | string | boolean | null | readonly StateValue[] | { readonly [name: string]: StateValue };
 
+/** The entries as they were when it was opened, whatever is written since. Must be closed: an open one makes the file grow. */
+export interface StoreSnapshot {
+  /** As `Store.entries`. Throws once the snapshot or the store is closed. */
+  entries(range: KeyRange): IterableIterator<readonly [Key, Entry]>;
+  close(): void;
+}
+
 export interface Store {
   readEntry(key: Key): Entry | undefined;
   writeEntry(key: Key, entry: Entry): void;
@@ -36,6 +43,8 @@ export interface Store {
   removeEntry(key: Key): void;
   /** Entries of a range in key order, tombstones included. The iterator must be used up or closed within the turn. */
   entries(range: KeyRange): IterableIterator<readonly [Key, Entry]>;
+  /** Holds fast all entries as they are now, the open turn's too. */
+  openSnapshot(): StoreSnapshot;
 
   /** The key that update `sequence` of `origin` wrote: one row of an update table. */
   readRow(origin: OriginKey, sequence: number): Key | undefined;

@@ -78,6 +78,7 @@ export const TUNABLES = {
   gcUpdateCount: { kind: 'number', unit: 'updates', default: 20_000, minimum: 1, maximum: 1_000_000_000, meaning: 'own updates after which a checkpoint round begins', raising: 'rounds come less often; update tables grow longer' },
   gcIntervalMs: { kind: 'number', unit: 'ms', default: 30_000, minimum: 100, maximum: 24 * HOUR_MS, meaning: 'time after which a checkpoint round begins when there is anything to collect', raising: 'tombstones are kept longer' },
   maxTableRows: { kind: 'number', unit: 'rows', default: 1_000_000, minimum: 100, maximum: 1_000_000_000, meaning: 'length of one update table at which its older half is let go while a round waits for a member', raising: 'more disk; a peer that was away for long is caught up record by record, not by checkpoint' },
+  maxCheckpointBytes: { kind: 'number', unit: 'bytes', default: 512 * MEBIBYTE, minimum: MEBIBYTE, maximum: 16 * 1024 * MEBIBYTE, meaning: 'largest checkpoint that this peer takes in to join: kept in memory until all of it is there', raising: 'larger stores can be joined, with as much memory for a while' },
   bootstrap: { kind: 'flag', meaning: 'on an empty disk, begin at once: for one peer, on the very first start of a cluster without the others' },
   receiveBufferBytes: { kind: 'number', unit: 'bytes', default: 8 * MEBIBYTE, minimum: 64 * KIBIBYTE, maximum: 256 * MEBIBYTE, meaning: 'UDP receive buffer asked of the kernel for each socket', raising: 'bursts lose fewer datagrams, if the kernel grants it (status says what was granted)' },
   allowFaults: { kind: 'flag', meaning: 'obey `toposphere faults` (rehearsed cuts and losses)' },
@@ -128,6 +129,7 @@ export interface PeerOptions {
   readonly gcUpdateCount: number;
   readonly gcIntervalMs: number;
   readonly maxTableRows: number;
+  readonly maxCheckpointBytes: number;
   readonly bootstrap: boolean;
   readonly receiveBufferBytes: number;
   readonly allowFaults: boolean;
@@ -273,6 +275,7 @@ async function resolvePeer(
     gcUpdateCount: number('gcUpdateCount'),
     gcIntervalMs: number('gcIntervalMs'),
     maxTableRows: number('maxTableRows'),
+    maxCheckpointBytes: number('maxCheckpointBytes'),
     bootstrap: settings.bootstrap ?? false,
     receiveBufferBytes: number('receiveBufferBytes'),
     allowFaults: settings.allowFaults ?? false,

@@ -76,12 +76,9 @@ export function describeNotice(
     case 'checkpointTooLarge':
       return {
         level: 'warn',
-        text: `${detail['peer']} asks for a checkpoint, and this store is too large to be sent as messages`,
-      };
-    case 'checkpointRefused':
-      return {
-        level: 'warn',
-        text: `${detail['peer']} holds too much to send it as messages: this peer cannot join from there`,
+        text:
+          `${detail['peer']} has more than ${detail['limitBytes']} bytes, which is what this peer keeps of a checkpoint until all of it is there: ` +
+          'it cannot join from there; raise maxCheckpointBytes here, if this machine has the memory',
       };
     case 'admitted':
       return { level: 'info', text: `${detail['peer']} is a member now` };

@@ -366,7 +366,12 @@ function coreSettings(options: PeerOptions): CoreSettings {
     gcUpdateCount: options.gcUpdateCount,
     gcIntervalMs: options.gcIntervalMs,
     serversHash: fnv1a(canonicalServersText(options.servers)),
-    limits: { ...defaultLimits, maxValueBytes: options.maxValueBytes, maxTableRows: options.maxTableRows },
+    limits: {
+      ...defaultLimits,
+      maxValueBytes: options.maxValueBytes,
+      maxTableRows: options.maxTableRows,
+      maxCheckpointBytes: options.maxCheckpointBytes,
+    },
   };
 }
 

@@ -52,7 +52,16 @@ export interface PeerStatus {
   /** Whether it takes part, or is still to join. */
   readonly phase: string;
   /** Requests for a checkpoint since this process started, whom the last one went to, and checkpoints joined. */
-  readonly joining: { readonly asked: number; readonly askedOf: string | null; readonly joined: number };
+  /** Checkpoints asked for and joined, of whom the last was asked, and what has come of it so far (parts, bytes). */
+  readonly joining: {
+    readonly asked: number;
+    readonly askedOf: string | null;
+    readonly joined: number;
+    readonly parts: number;
+    readonly bytes: number;
+  };
+  /** Who is given a checkpoint, and how many parts have arrived there. */
+  readonly giving: readonly { readonly to: string; readonly parts: number }[];
   readonly keys: number;
   readonly tombstones: number;
   readonly collection: CollectionStatus;
@@ -91,7 +100,10 @@ export function buildStatus(
       asked: state.counters.checkpointsAsked,
       askedOf: state.joining.askedOf?.id ?? null,
       joined: state.counters.checkpointsJoined,
+      parts: state.joining.parts.length,
+      bytes: state.joining.bytes,
     },
+    giving: Array.from(state.giving, ([to, { arrived }]) => ({ to, parts: arrived })),
     keys: state.visibleKeys,
     tombstones: state.tombstones.count,
     collection: buildCollection(state, now),

@@ -110,6 +110,9 @@ function drawSettings(random: RandomStream): Schedule['settings'] {
     sweepEntries: small(),
     checkpointPartBytes: 300 * small(),
     maxQueuedExpiries: small(),
+    transferWindow: small() - 2,
+    maxTransfers: 1,
+    transferIdleMs: 1000 * small(),
   };
   const limits = Object.fromEntries(Object.entries(candidates).filter(() => random() < 0.6));
   return { ...rounds, limits };

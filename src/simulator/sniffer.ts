@@ -46,9 +46,9 @@ export function describeMessage(message: Message): string {
     case 'commit':
       return `COMMIT ${message.number} horizon ${message.horizon}`;
     case 'join':
-      return 'JOIN';
+      return message.snapshot === 0 ? 'JOIN' : `JOIN from part ${message.part}`;
     case 'checkpoint':
-      return `CHECKPOINT part ${message.part}: ${message.entries.length} entries${message.facts === undefined ? '' : ', facts'}${message.isTooLarge === true ? ', refused' : ''}`;
+      return `CHECKPOINT part ${message.part}: ${message.entries.length} entries${message.facts === undefined ? '' : ', facts'}${message.isRefused === true ? ', refused' : ''}`;
     case 'fenced':
       return `FENCED ${message.isForgotten ? 'forgotten' : `below ${message.incarnation}`}`;
     case 'alarm':

@@ -7,7 +7,7 @@
  * looks in active, sealed, trees, in this order, so it sees every write made before it.
  */
 import { ToposphereError } from '../core/errors.ts';
-import type { CommitListener, KeyRange, StateValue, Store } from '../core/store.ts';
+import type { CommitListener, KeyRange, StateValue, Store, StoreSnapshot } from '../core/store.ts';
 import type { Entry, Key, OriginKey } from '../core/types.ts';
 import { confirmWritten } from './confirmWritten.ts';
 import { commitError, delay } from './commitError.ts';
@@ -269,7 +269,7 @@ export class LmdbStore implements Store {
     this.#snapshots.add(snapshot);
     try {
       let count = 0;
-      for (const entry of snapshot.entries) {
+      for (const entry of snapshot.entries({})) {
         yield entry;
         if (++count % SNAPSHOT_SLICE_ENTRIES === 0) await new Promise((resolve) => setImmediate(resolve));
         // Closing ends the walk below: half of the entries must not pass for all.
@@ -279,6 +279,25 @@ export class LmdbStore implements Store {
       this.#endSnapshot(snapshot);
     }
     return undefined;
+  }
+
+  openSnapshot(): StoreSnapshot {
+    this.#assertOpen();
+    const { active, sealed } = this.#sets;
+    // What the trees do not hold for sure; the sealed set never changes.
+    const layers = [active.freeze(), ...(sealed === undefined ? [] : [sealed])];
+    const tree = this.#trees.snapshot();
+    this.#snapshots.add(tree);
+    return {
+      entries: (range) => {
+        this.#assertOpen();
+        if (!this.#snapshots.has(tree)) throw new ToposphereError('CLOSED', 'this snapshot is closed');
+        return mergeEntries(layers, tree.entries(range), range);
+      },
+      close: () => {
+        this.#endSnapshot(tree);
+      },
+    };
   }
 
   /** Number of keys with an entry, tombstones included; too large by the changed keys that the trees hold already. */
@@ -339,7 +358,6 @@ export class LmdbStore implements Store {
 
   #endSnapshot(snapshot: TreeSnapshot): void {
     if (!this.#snapshots.delete(snapshot)) return;
-    snapshot.entries.return?.();
     snapshot.done();
   }
 

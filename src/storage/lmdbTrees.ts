@@ -48,9 +48,9 @@ interface LmdbStats {
   readonly pageSize: number;
 }
 
-/** A read snapshot that outlives the turn; `done` must be called, or the file grows. */
+/** A read snapshot that outlives the turn; `done` must be called, or the file grows. It ends walks that are under way. */
 export interface TreeSnapshot {
-  readonly entries: IterableIterator<readonly [Key, Entry]>;
+  readonly entries: (bounds: KeyBounds) => IterableIterator<readonly [Key, Entry]>;
   readonly done: () => void;
 }
 
@@ -250,8 +250,9 @@ export function openTrees(directory: string, checksum: Checksum) {
     snapshot(): TreeSnapshot {
       root.resetReadTxn();
       const transaction = root.useReadTransaction();
-      function* checkedEntries(): Generator<readonly [Key, Entry], undefined> {
-        for (const { key, value } of entries.getRange({ ...rangeOptions({}), transaction })) {
+      const walks = new Set<Generator>();
+      function* checkedEntries(bounds: KeyBounds): Generator<readonly [Key, Entry], undefined> {
+        for (const { key, value } of entries.getRange({ ...rangeOptions(bounds), transaction })) {
           const view = recordView(value);
           if (!isEntryRecordIntact(view, 0, value.length, checksum))
             throw damaged(`the entry of key ${JSON.stringify(key)}`);
@@ -260,8 +261,18 @@ export function openTrees(directory: string, checksum: Checksum) {
         return undefined;
       }
       return {
-        entries: checkedEntries(),
+        *entries(bounds): Generator<readonly [Key, Entry], undefined> {
+          const walk = checkedEntries(bounds);
+          walks.add(walk);
+          try {
+            yield* walk;
+          } finally {
+            walks.delete(walk);
+          }
+          return undefined;
+        },
         done: () => {
+          for (const walk of walks) walk.return(undefined); // its cursor is the transaction's
           transaction.done();
         },
       };

@@ -8,6 +8,7 @@
 import type { CommitListener, KeyRange, StateValue, Store } from '../core/store.ts';
 
 import { mergeEntries } from './mergeEntries.ts';
+import type { EntryLayer } from './mergeEntries.ts';
 import { statesWithPrefix } from './stateNames.ts';
 import { createWorkingSet } from './workingSet.ts';
 import type { WorkingSet } from './workingSet.ts';
@@ -133,6 +134,19 @@ function createMemoryStore(options: MemoryStoreOptions, disk: WorkingSet): Memor
       });
     },
     entries: (range: KeyRange) => mergeEntries([live], undefined, range),
+    openSnapshot() {
+      let layer: EntryLayer | undefined = live.freeze();
+      return {
+        entries(range) {
+          assertUsable();
+          if (layer === undefined) throw new Error('this snapshot is closed');
+          return mergeEntries([layer], undefined, range);
+        },
+        close() {
+          layer = undefined;
+        },
+      };
+    },
     readRow(origin, sequence) {
       const row = live.getRow(origin, sequence);
       return row === 'dropped' ? undefined : row;

@@ -72,6 +72,14 @@ export function createSortedKeys(): SortedKeys {
   };
 }
 
+/** What a cursor still gives out, as it is now: entries that change in place later do not change here. */
+export function freezeChanges(next: ChangeCursor): Pick<SortedKeys, 'cursor'> {
+  const run: ChangedKey[] = [];
+  for (let change = next(); change !== undefined; change = next())
+    run.push({ key: change.key, entry: change.entry });
+  return { cursor: (bounds) => mergedCursor([run], bounds) };
+}
+
 function compareKeys(a: ChangedKey, b: ChangedKey): number {
   return a.key < b.key ? -1 : 1;
 }

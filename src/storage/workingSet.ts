@@ -7,9 +7,10 @@
  */
 import type { Entry, Key, OriginKey } from '../core/types.ts';
 import type { StateValue } from '../core/store.ts';
+import type { EntryLayer } from './mergeEntries.ts';
 import { createRowTable } from './rowTable.ts';
 import type { RowTable } from './rowTable.ts';
-import { createSortedKeys } from './sortedKeys.ts';
+import { createSortedKeys, freezeChanges } from './sortedKeys.ts';
 import type { ChangeCursor, ChangedKey, KeyBounds } from './sortedKeys.ts';
 
 /** What a key in memory is taken to cost beside its bytes: entry object, map slot, sorted position. */
@@ -36,6 +37,8 @@ export interface WorkingSet {
   setState(name: string, value: StateValue | undefined): void;
   /** Changed keys within bounds, in byte order. */
   changes(bounds: KeyBounds): ChangeCursor;
+  /** All changed keys as they are now, whatever comes. */
+  freeze(): EntryLayer;
   isEmpty(): boolean;
   /** Estimate of the memory held, bytes. */
   sizeBytes(): number;
@@ -93,6 +96,10 @@ export function createWorkingSet(): WorkingSet {
       states.set(name, value);
     },
     changes: (bounds) => sorted.cursor(bounds),
+    freeze() {
+      const frozen = freezeChanges(sorted.cursor({}));
+      return { changes: (bounds) => frozen.cursor(bounds) };
+    },
     isEmpty: () => entries.size === 0 && rows.size === 0 && states.size === 0 && droppedRows.size === 0,
     sizeBytes: () => sizeBytes,
   };

@@ -46,7 +46,7 @@ const MOST = Number.MAX_SAFE_INTEGER;
 /** What follows the rows. */
 const NOTHING = 0;
 const FACTS = 1;
-const TOO_LARGE = 2;
+const REFUSED = 2;
 const NO_BYTES = new Uint8Array(0);
 
 export function writeCheckpoint(writer: FieldWriter, message: CheckpointMessage): void {
@@ -65,11 +65,11 @@ export function writeCheckpoint(writer: FieldWriter, message: CheckpointMessage)
   if (message.facts !== undefined) {
     writer.integers.push(FACTS);
     writeFacts(writer, message.facts);
-  } else writer.integers.push(message.isTooLarge === true ? TOO_LARGE : NOTHING);
+  } else writer.integers.push(message.isRefused === true ? REFUSED : NOTHING);
 }
 
 export function readCheckpoint(reader: FieldReader): CheckpointMessage {
-  const snapshot = readInteger(reader, 1, MOST);
+  const snapshot = readInteger(reader, 0, MOST);
   const part = readInteger(reader, 0, MOST);
   const joiner = readInteger(reader, 1, MOST) as Incarnation;
   const entries: CheckpointEntry[] = [];
@@ -77,9 +77,9 @@ export function readCheckpoint(reader: FieldReader): CheckpointMessage {
   for (let index = 0; index < count && reader.fault === undefined; index++) entries.push(readEntry(reader));
   const rows = readRows(reader);
   const content = { kind: 'checkpoint', snapshot, part, joiner, entries, rows } as const;
-  const end = readInteger(reader, NOTHING, TOO_LARGE);
+  const end = readInteger(reader, NOTHING, REFUSED);
   if (end === FACTS) return { ...content, facts: readFacts(reader) };
-  return end === TOO_LARGE ? { ...content, isTooLarge: true } : content;
+  return end === REFUSED ? { ...content, isRefused: true } : content;
 }
 
 function writeEntry(writer: FieldWriter, entry: CheckpointEntry): void {

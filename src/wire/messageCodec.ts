@@ -139,6 +139,8 @@ export function encodeMessage(message: Message): Buffer {
       writeCommit(writer, message);
       break;
     case 'join':
+      writeInteger(writer, message.snapshot);
+      writeInteger(writer, message.part);
       break;
     case 'checkpoint':
       writeCheckpoint(writer, message);
@@ -194,7 +196,11 @@ function readMessage(reader: FieldReader, kind: MessageKind): Message {
     case 'commit':
       return readCommit(reader);
     case 'join':
-      return { kind: 'join' };
+      return {
+        kind: 'join',
+        snapshot: readInteger(reader, 0, Number.MAX_SAFE_INTEGER),
+        part: readInteger(reader, 0, Number.MAX_SAFE_INTEGER),
+      };
     case 'checkpoint':
       return readCheckpoint(reader);
     case 'fenced':

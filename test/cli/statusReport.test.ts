@@ -108,9 +108,17 @@ describe('a status report', () => {
         joining({ members: [donor], joining: { asked, askedOf: 'beta', joined } });
       assert.match(
         asking(1200, 0),
-        /; it has asked for a checkpoint 1,200 times in vain, last beta: see the log of/,
+        /; it has asked for a checkpoint 1,200 times in vain, last beta: see the log of this peer and of beta/,
       );
       for (const text of [asking(3, 0), asking(1200, 1)]) assert.doesNotMatch(text, /in vain/);
+    });
+
+    it('says how much has come', () => {
+      const text = joining({
+        members: [donor],
+        joining: { asked: 1, askedOf: 'beta', joined: 0, bytes: 5_242_880 },
+      });
+      assert.match(text, /; 5\.2 MB have come from beta so far$/);
     });
 
     it('says who is not up before a first start, and nothing of bootstrap', () => {

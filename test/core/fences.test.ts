@@ -34,7 +34,13 @@ describe('R7, fences', () => {
     assert.equal(fences.get('alpha' as PeerId), undefined);
     cluster.sent.length = 0;
     for (let at = 0; at < 5; at += 1)
-      cluster.deliver('alpha', 'beta', { kind: 'join' }, 'unicast', (known - 1) as Incarnation);
+      cluster.deliver(
+        'alpha',
+        'beta',
+        { kind: 'join', snapshot: 0, part: 0 },
+        'unicast',
+        (known - 1) as Incarnation,
+      );
     cluster.run(5);
     const [told, ...more] = sent(cluster, 'fenced', self.id);
     assert.ok(told?.message.kind === 'fenced');
@@ -92,10 +98,22 @@ describe('R7, fences', () => {
   it('end the older of two processes with one id', () => {
     const cluster = three();
     const { incarnation } = cluster.at('alpha').state.self;
-    cluster.deliver('alpha', 'alpha', { kind: 'join' }, 'multicast', (incarnation - 1) as Incarnation);
+    cluster.deliver(
+      'alpha',
+      'alpha',
+      { kind: 'join', snapshot: 0, part: 0 },
+      'multicast',
+      (incarnation - 1) as Incarnation,
+    );
     cluster.run(20);
     assert.equal(cluster.at('alpha').isUp, true);
-    cluster.deliver('alpha', 'alpha', { kind: 'join' }, 'multicast', (incarnation + 1) as Incarnation);
+    cluster.deliver(
+      'alpha',
+      'alpha',
+      { kind: 'join', snapshot: 0, part: 0 },
+      'multicast',
+      (incarnation + 1) as Incarnation,
+    );
     cluster.run(20);
     assert.equal(cluster.at('alpha').isUp, false);
   });

@@ -1,10 +1,10 @@
 /** What is taken from others at once: whole checkpoints, facts of rounds, and how far either is believed. */
 import assert from 'node:assert/strict';
-import { buildCheckpoint } from '../../src/core/buildCheckpoint.ts';
+import { openCheckpoint, readPart } from '../../src/core/buildCheckpoint.ts';
 import { isAtOdds } from '../../src/core/facts.ts';
 import { findBrokenInvariants } from '../../src/core/invariants.ts';
 import { learnMembers } from '../../src/core/members.ts';
-import type { ClosureReport, HaveReport } from '../../src/core/messages.ts';
+import type { CheckpointMessage, ClosureReport, HaveReport, Message } from '../../src/core/messages.ts';
 import { noteClaims } from '../../src/core/onHeartbeat.ts';
 import {
   defaultLimits,
@@ -13,6 +13,7 @@ import {
   type CoreSettings,
 } from '../../src/core/settings.ts';
 import type { Incarnation, Key, PeerId, SequenceRange, Timestamp } from '../../src/core/types.ts';
+import type { PeerState } from '../../src/core/state.ts';
 import { hashFolded } from '../../src/core/vectorHash.ts';
 import { MAX_FRAME_BYTES } from '../../src/network/frames.ts';
 import { openMemoryStore } from '../../src/storage/memoryStore.ts';
@@ -31,6 +32,19 @@ function cluster(ids: readonly string[], settings = STILL): Cluster {
 
 function bounded(limits: Partial<CoreLimits>): CoreSettings {
   return { ...STILL, limits: { ...defaultLimits, ...limits } };
+}
+
+/** All parts of a checkpoint of now. */
+function allParts(state: PeerState, joiner: Incarnation, snapshot = 1): CheckpointMessage[] {
+  const checkpoint = openCheckpoint(state);
+  const parts: CheckpointMessage[] = [];
+  for (let part = 0; ; part += 1) {
+    const content = readPart(checkpoint, part);
+    if (content === undefined) break;
+    parts.push({ kind: 'checkpoint', snapshot, part, joiner, ...content });
+  }
+  checkpoint.snapshot.close();
+  return parts;
 }
 
 /** As after a start that found it outdated (R10), or on an empty disk. */
@@ -133,13 +147,13 @@ describe('a checkpoint', () => {
     const made = cluster(['alpha', 'beta']);
     for (let at = 10; at < 46; at += 1) made.write('alpha', `k${at}`, 'v'.repeat(100_000));
     made.write('alpha', 'z', 'v'.repeat(defaultSettings.limits.maxValueBytes));
-    const parts = buildCheckpoint(made.at('alpha').state, 1 as Incarnation) ?? [];
+    const parts = allParts(made.at('alpha').state, 1 as Incarnation);
     assert.equal(parts.flatMap(({ entries }) => entries).length, 37);
     for (const part of parts) assert.ok(encodeMessage(part).length <= MAX_FRAME_BYTES);
   });
 
   it('leaves the rows below the first gap out, and who joins says that it cannot serve them', () => {
-    const made = cluster(['alpha', 'beta', 'gamma'], bounded({ maxCheckpointBytes: 10_000 }));
+    const made = cluster(['alpha', 'beta', 'gamma'], bounded({ checkpointPartBytes: 10_000 }));
     for (let at = 0; at < 1000; at += 1) made.write('alpha', `k${at % 5}`, `${at}`);
     made.run(1000);
     const { own } = made.at('alpha').state;
@@ -164,7 +178,7 @@ describe('a checkpoint', () => {
       return { ...record, sequence, key: `k${sequence}` as Key, timestamp };
     });
     made.deliver('alpha', 'beta', { kind: 'update', records });
-    const parts = buildCheckpoint(made.at('beta').state, made.at('gamma').state.self.incarnation) ?? [];
+    const parts = allParts(made.at('beta').state, made.at('gamma').state.self.incarnation);
     assert.deepEqual(
       parts.flatMap(({ rows }) => rows.map(({ from, keys }) => [from, keys])),
       [
@@ -181,14 +195,6 @@ describe('a checkpoint', () => {
     assert.deepEqual([joined?.trim, joined?.have.contiguous, joined?.have.gaps], [1, 1, [3, 4, 6, 6]]);
     assert.equal(gamma.disk.store.readRow(own.key, 3), 'k3');
     assertSound(made);
-  });
-
-  it('is not begun when the number of keys alone says that it is too large', () => {
-    const made = cluster(['alpha', 'beta'], bounded({ maxCheckpointBytes: 500 }));
-    for (let at = 0; at < 10; at += 1) made.write('alpha', `k${at}`, '');
-    const { state } = made.at('alpha');
-    state.store.entries = () => assert.fail('looked through the store');
-    assert.equal(buildCheckpoint(state, 1 as Incarnation), undefined);
   });
 
   it('tells who was forgotten before what closed it: no incarnation above all others is noted', () => {
@@ -335,7 +341,7 @@ describe('the transfer of a checkpoint', () => {
     assert.equal(beta.joining.parts.length, 1);
     made.restart('alpha');
     for (let at = 0; at < 4; at += 1) made.write('alpha', `a${at}`, 'w'.repeat(100));
-    const again = buildCheckpoint(made.at('alpha').state, beta.self.incarnation) ?? [];
+    const again = allParts(made.at('alpha').state, beta.self.incarnation);
     for (const message of again.slice(1)) made.deliver('alpha', 'beta', message, 'stream');
     assert.equal(beta.counters.checkpointsJoined, 0);
     made.loses = () => false;
@@ -346,34 +352,162 @@ describe('the transfer of a checkpoint', () => {
   });
 
   it('is not begun by anyone who was not asked, and what is kept of one is bounded', () => {
-    const made = threeWithData();
+    const made = threeWithData({ maxCheckpointBytes: 10_000 });
     const gamma = made.at('gamma').state;
-    const parts = buildCheckpoint(made.at('alpha').state, gamma.self.incarnation) ?? [];
+    const parts = allParts(made.at('alpha').state, gamma.self.incarnation);
     for (const message of parts) made.deliver('alpha', 'gamma', message, 'stream');
     assert.equal(gamma.counters.droppedMisdirected, parts.length);
     makeJoin(made, 'gamma');
     holdBack(made, 'gamma');
     made.run(1000);
-    const entries = parts.flatMap((part) => part.entries);
-    const { maxCheckpointBytes } = defaultLimits;
-    const [entry] = entries;
+    const [entry] = parts.flatMap((part) => part.entries);
     assert.ok(entry !== undefined && gamma.joining.askedOf !== undefined);
-    const long = [{ ...entry, value: new Uint8Array(maxCheckpointBytes / 2) }];
+    const donor = gamma.joining.askedOf.id;
+    const long = [{ ...entry, value: new Uint8Array(4000) }];
     const part = { kind: 'checkpoint', snapshot: 9, joiner: gamma.self.incarnation, rows: [] } as const;
-    for (const at of [0, 1, 2])
-      made.deliver(gamma.joining.askedOf.id, 'gamma', { ...part, part: at, entries: long }, 'stream');
-    assert.ok(gamma.joining.bytes <= maxCheckpointBytes);
+    for (const at of [0, 1, 2]) {
+      made.deliver(donor, 'gamma', { ...part, part: at, entries: long }, 'stream');
+      assert.ok(gamma.joining.bytes <= 10_000);
+    }
+    assert.equal(gamma.joining.parts.length, 0);
+    assert.ok(made.notices.some(({ at, name }) => at === 'gamma' && name === 'checkpointTooLarge'));
   });
 
-  it('that a donor refuses is asked of another at once, and of that one not for a while', () => {
+  it('goes on where it stopped, with the same snapshot, whatever was written meanwhile', () => {
+    const made = threeWithData({ joinRetryMs: 1000, transferWindow: 2 });
+    let isBroken = false;
+    const seen: number[] = [];
+    made.loses = (message, from, to) => {
+      if (isBroken && (from === 'gamma' || to === 'gamma') && isOfTransfer(message)) return true;
+      if (to === 'gamma' && message.kind === 'checkpoint') seen.push(message.part);
+      return false;
+    };
+    makeJoin(made, 'gamma');
+    const { state } = made.at('gamma');
+    while (state.joining.parts.length < 3) made.run(1);
+    isBroken = true;
+    for (const key of ['k0', 'k3', 'k9', 'later']) made.write('alpha', key, 'changed');
+    made.run(1500);
+    const { length } = state.joining.parts;
+    assert.equal(state.phase, 'joining');
+    isBroken = false;
+    made.run(3000);
+    assert.equal(state.phase, 'member');
+    assert.equal(state.counters.checkpointsAsked, 1);
+    assert.ok(!seen.slice(seen.lastIndexOf(length)).includes(0), 'began anew');
+    for (const key of ['k0', 'k3', 'k9', 'later']) assert.equal(made.read('gamma', key), 'changed', key);
+    assertSound(made);
+  });
+
+  it('holds so many parts on their way and no more, and lets a snapshot go that nobody asks after', () => {
+    const made = threeWithData({ transferWindow: 2, transferIdleMs: 3000, joinRetryMs: 100_000 });
+    const held = holdBack(made, 'gamma');
+    makeJoin(made, 'gamma');
+    made.run(1000);
+    assert.deepEqual(
+      held.map(({ message }) => message.kind === 'checkpoint' && message.part),
+      [0, 1],
+    );
+    const donor = made.at(made.at('gamma').state.joining.askedOf?.id ?? '').state;
+    const { snapshot } = donor.giving.get('gamma' as PeerId)?.checkpoint ?? assert.fail();
+    assert.ok([...snapshot.entries({})].length > 0);
+    made.run(3500);
+    assert.equal(donor.giving.size, 0);
+    assert.throws(() => snapshot.entries({}), /closed/);
+  });
+
+  it('lets the snapshot go when all of it has come', () => {
+    const made = threeWithData();
+    makeJoin(made, 'gamma', true);
+    made.run(3000);
+    assert.equal(made.at('gamma').state.phase, 'member');
+    for (const { state } of made.members) assert.equal(state.giving.size, 0);
+    assertSound(made);
+  });
+
+  it('takes no word that parts have come which were never sent', () => {
+    const made = threeWithData({ transferWindow: 2 });
+    holdBack(made, 'gamma');
+    makeJoin(made, 'gamma');
+    made.run(1000);
+    const donor = made.at(made.at('gamma').state.joining.askedOf?.id ?? '');
+    const number = donor.state.giving.get('gamma' as PeerId)?.number ?? 0;
+    made.sent.length = 0;
+    made.deliver('gamma', donor.id, { kind: 'join', snapshot: number, part: 1_000_000 }, 'stream');
+    assert.equal(donor.state.counters.droppedMisdirected, 1);
+    assert.equal(made.sent.filter(({ message }) => message.kind === 'checkpoint').length, 0);
+  });
+
+  it('is not begun anew by what is said of one before: every part of that would be answered with more', () => {
+    const made = threeWithData({ transferWindow: 2 });
+    const held = holdBack(made, 'gamma');
+    makeJoin(made, 'gamma');
+    made.run(1000);
+    const donor = made.at(made.at('gamma').state.joining.askedOf?.id ?? '');
+    made.deliver('gamma', donor.id, { kind: 'join', snapshot: 0, part: 0 }, 'stream');
+    made.run(5);
+    const { number } = donor.state.giving.get('gamma' as PeerId) ?? assert.fail();
+    held.length = 0;
+    for (const part of [1, 2])
+      made.deliver('gamma', donor.id, { kind: 'join', snapshot: number - 1, part }, 'stream');
+    made.run(5);
+    assert.equal(held.length, 0);
+    assert.equal(donor.state.giving.get('gamma' as PeerId)?.number, number);
+    made.loses = () => false;
+    made.run(8000);
+    assert.equal(made.at('gamma').state.phase, 'member');
+    assertSound(made);
+  });
+
+  it('that was let go is asked for anew', () => {
+    const made = threeWithData({ transferWindow: 1, transferIdleMs: 1000, joinRetryMs: 3000 });
+    makeJoin(made, 'gamma');
+    const { state } = made.at('gamma');
+    while (state.joining.parts.length < 3) made.run(1);
+    made.loses = (message) => isOfTransfer(message);
+    made.run(2500);
+    assert.ok(made.members.every((member) => member.state.giving.size === 0));
+    made.loses = () => false;
+    made.run(6000);
+    assert.equal(state.phase, 'member');
+    assertSound(made);
+  });
+
+  it('is refused by a donor that gives to as many as it may, and asked of another at once', () => {
+    const made = cluster(
+      ['alpha', 'beta', 'gamma', 'delta'],
+      bounded({ checkpointPartBytes: 300, maxTransfers: 1 }),
+    );
+    for (let at = 0; at < 12; at += 1) made.write('alpha', `k${at}`, 'v'.repeat(100));
+    made.run(2000);
+    const held = holdBack(made, 'gamma');
+    makeJoin(made, 'gamma', true);
+    made.run(1000);
+    assert.ok(held.length > 0);
+    made.loses = (message, _from, to) => to === 'gamma' && message.kind === 'checkpoint';
+    makeJoin(made, 'delta', true);
+    made.run(3000);
+    assert.equal(made.at('delta').state.phase, 'member');
+    const refused = made.sent.filter(
+      ({ message }) => message.kind === 'checkpoint' && message.isRefused === true,
+    );
+    assert.ok(refused.length <= 1);
+    assertSound(made);
+  });
+
+  it('that is more than may be kept is said to be so, and not asked of that donor again for a while', () => {
     const made = cluster(['alpha', 'beta'], bounded({ maxCheckpointBytes: 500 }));
     for (let at = 0; at < 10; at += 1) made.write('alpha', `k${at}`, 'v');
     made.run(1000);
     makeJoin(made, 'beta');
     made.run(30_000);
     assert.equal(made.at('beta').state.counters.checkpointsAsked, 1);
-    assert.ok(made.notices.some(({ at, name }) => at === 'beta' && name === 'checkpointRefused'));
+    assert.ok(made.notices.some(({ at, name }) => at === 'beta' && name === 'checkpointTooLarge'));
     made.run(40_000);
     assert.equal(made.at('beta').state.counters.checkpointsAsked, 2);
   });
 });
+
+function isOfTransfer({ kind }: Message): boolean {
+  return kind === 'join' || kind === 'checkpoint';
+}

@@ -324,12 +324,12 @@ describe('runtime', () => {
     world.pass(defaultSettings.limits.settleMs * 10);
     world.settleDisk();
     world.sent.length = 0;
-    world.receive({ kind: 'join' }); // answered when durable
+    world.receive({ kind: 'join', snapshot: 0, part: 0 }); // answered when durable
     world.endTurns();
     world.receive({ kind: 'heartbeat', vectorHash: 1, have: { vector: [], closures: [], promises: [] } }); // when committed
     world.endTurns();
     world.settleDisk();
-    assert.deepEqual(world.kinds().sort(), ['checkpoint', 'sync']);
+    assert.deepEqual(world.kinds().sort(), ['checkpoint', 'checkpoint', 'sync']); // entries, facts
   });
 
   it('drops what it cannot read and counts it by reason', () => {

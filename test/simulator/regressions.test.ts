@@ -36,6 +36,8 @@ const FOUND: readonly (readonly [seed: number, what: string, minutes?: number, s
   [200324, 'a newcomer that the forgotten alone had read of', 1, 4],
   [201077, 'what an old copy with a slow clock wrote, too old to be told from what was deleted', 1, 2],
   [302922, 'a closure that was lost with all disks that knew of it', 2, 2],
+  [504192, 'an empty disk that told a lower incarnation nothing (empty-hears-a-lower-incarnation.txt)', 2, 2],
+  [506034, 'parts of one snapshot answered with parts of another, without end', 2, 4],
   [411632, "what a disk had of a twin's time, below what was gone by then", 1, 2],
   [91395, 'a claim cut short, answered with what was had already', 2],
   [93042, 'an empty disk and a slow clock, unheard of (many-starts-then-empty-and-slow.txt)', 2, 2],

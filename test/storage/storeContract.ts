@@ -49,6 +49,37 @@ export function describeStoreContract(
       assert.equal(store.readState('cloc'), undefined);
     });
 
+    it('holds a snapshot as it was, over overwrites, removals, commits and folds, and none once it is closed', async () => {
+      for (const [at, name] of ['a', 'b', 'c', 'd'].entries())
+        store.writeEntry(asKey(name), entryNumber(at + 1));
+      await commitTurn(store);
+      await subject.settle(true);
+      store.writeEntry(asKey('b'), entryNumber(12));
+      store.removeEntry(asKey('c'));
+      const wanted = listEntries(store.entries({}));
+      const snapshot = store.openSnapshot();
+      const later = store.openSnapshot();
+      later.close();
+      const held = (range: KeyRange): unknown[] => listEntries(snapshot.entries(range));
+      store.writeEntry(asKey('a'), entryNumber(21));
+      store.removeEntry(asKey('b'));
+      store.writeEntry(asKey('c'), entryNumber(23));
+      store.writeEntry(asKey('aa'), entryNumber(24));
+      assert.deepEqual(held({}), wanted);
+      await commitTurn(store);
+      await subject.settle(false);
+      assert.deepEqual(held({}), wanted);
+      await subject.settle(true);
+      assert.deepEqual(held({}), wanted);
+      assert.deepEqual(held({ after: asKey('a') }), wanted.slice(1));
+      // A walk that is not used up does not keep the rest from working.
+      snapshot.entries({}).next();
+      snapshot.close();
+      assert.throws(() => held({}), /closed/);
+      snapshot.close();
+      assert.throws(() => Array.from(later.entries({})), /closed/);
+    });
+
     it('knows whether the open turn wrote anything', async () => {
       assert.equal(store.hasChanges(), false);
       store.writeState('clock', 1);

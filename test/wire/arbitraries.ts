@@ -262,7 +262,7 @@ const checkpoint: fc.Arbitrary<Message> = fc
     }),
     fc.oneof(
       fc.constant({}),
-      fc.constant({ isTooLarge: true as const }),
+      fc.constant({ isRefused: true as const }),
       facts.map((last) => ({ facts: last })),
     ),
   )
@@ -306,7 +306,7 @@ export const messages: Readonly<Record<Message['kind'], fc.Arbitrary<Message>>> 
     closures,
     promises,
   }),
-  join: fc.constant({ kind: 'join' }),
+  join: record({ kind: fc.constant('join' as const), snapshot: fc.nat(), part: fc.nat() }),
   checkpoint,
   fenced: record({
     kind: fc.constant('fenced'),

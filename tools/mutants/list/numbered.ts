@@ -427,4 +427,19 @@ export const NUMBERED: readonly Mutant[] = [
     ],
     kill: { scenario: 'test/simulator/scenarios/join-after-a-fold.txt' },
   },
+  {
+    number: '22',
+    name: 'a checkpoint joined chunk by chunk',
+    edits: [
+      {
+        file: 'src/core/join.ts',
+        find: '  const { facts } = message;\n  if (facts === undefined) return;',
+        replace:
+          '  for (const { key, entryKind, ...rest } of message.entries)\n' +
+          '    applyOver(state, key, state.store.readEntry(key), { ...rest, kind: entryKind });\n' +
+          '  const { facts } = message;\n  if (facts === undefined) return;',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/transfer-and-its-donor-dies.txt' },
+  },
 ];

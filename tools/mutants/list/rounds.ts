@@ -254,4 +254,16 @@ export const ROUNDS: readonly Mutant[] = [
     ],
     kill: { scenario: 'test/simulator/scenarios/rolled-back-and-not-told.txt' },
   },
+  {
+    number: 'R9e',
+    name: 'parts of a checkpoint read from the store as it is when they are sent, with the facts of before',
+    edits: [
+      {
+        file: 'src/core/buildCheckpoint.ts',
+        find: '    snapshot: state.store.openSnapshot(),',
+        replace: '    snapshot: { entries: (range) => state.store.entries(range), close: () => undefined },',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/transfer-resumed.txt' },
+  },
 ];

@@ -1,0 +1,99 @@
+/**
+ * Gives checkpoints to who joins (R9, R10): the parts of one snapshot, a few on their way at a time, the next ones as those before have come.
+ *
+ * JOIN asks for a new snapshot, or says how far one has come: then what follows is sent, or what was lost with a connection once more. So a transfer of any
+ * length holds a window of parts in memory, and a broken one goes on where it stopped. R10: the joiner's incarnation is durable here
+ * before any of it leaves. I14: so many at once; who is not heard of any more is let go, and its snapshot with it.
+ */
+import { openCheckpoint, readPart, type Checkpoint } from './buildCheckpoint.ts';
+import type { Now } from './clock.ts';
+import type { CheckpointMessage, JoinMessage } from './messages.ts';
+import type { PeerView } from './peerView.ts';
+import { noteIncarnation, type PeerState } from './state.ts';
+import type { Incarnation, PeerId } from './types.ts';
+
+/** One peer's transfer. */
+export interface Giving {
+  readonly joiner: Incarnation;
+  /** Tells snapshots of this process apart. */
+  readonly number: number;
+  readonly checkpoint: Checkpoint;
+  /** Parts that have come, and parts sent. */
+  arrived: number;
+  sent: number;
+  /** When it is let go unless more is heard, monotonic milliseconds. */
+  untilMs: number;
+}
+
+/** R10: the joiner's incarnation is recorded, durably, before anything of the checkpoint leaves. */
+export function onJoin(
+  state: PeerState,
+  now: Now,
+  view: PeerView,
+  joiner: Incarnation,
+  { snapshot, part }: JoinMessage,
+): void {
+  if (state.phase !== 'member') return;
+  noteIncarnation(state, view.id, joiner);
+  const known = state.giving.get(view.id);
+  if (snapshot !== 0) {
+    if (known?.joiner !== joiner)
+      refuse(state, view.id, joiner, snapshot); // it was let go
+    else if (known.number === snapshot && part <= known.sent) goOn(state, now, view.id, known, part);
+    else state.counters.droppedMisdirected += 1; // of one before, which it has been given another for; or what nobody can have
+    return;
+  }
+  endGiving(state, view.id);
+  endIdle(state, now);
+  if (state.giving.size >= state.settings.limits.maxTransfers) {
+    refuse(state, view.id, joiner, snapshot);
+    return;
+  }
+  state.counters.checkpointsGiven += 1;
+  const number = state.counters.checkpointsGiven;
+  const giving: Giving = {
+    joiner,
+    number,
+    checkpoint: openCheckpoint(state),
+    arrived: 0,
+    sent: 0,
+    untilMs: 0,
+  };
+  state.giving.set(view.id, giving);
+  goOn(state, now, view.id, giving, 0);
+}
+
+/** All before `part` has come. The same said again: what followed was lost. */
+function goOn(state: PeerState, now: Now, to: PeerId, giving: Giving, part: number): void {
+  const { limits } = state.settings;
+  giving.untilMs = now.monotonicMs + limits.transferIdleMs;
+  if (part <= giving.arrived) giving.sent = part;
+  giving.arrived = part;
+  while (giving.sent < part + limits.transferWindow) {
+    const content = readPart(giving.checkpoint, giving.sent);
+    if (content === undefined) break;
+    const { joiner, number: snapshot, sent } = giving;
+    send(state, to, { kind: 'checkpoint', snapshot, part: sent, joiner, ...content });
+    giving.sent += 1;
+  }
+  if (giving.sent === part) endGiving(state, to); // nothing is left to send: it has all of it
+}
+
+function refuse(state: PeerState, to: PeerId, joiner: Incarnation, snapshot: number): void {
+  const none = { part: 0, joiner, entries: [], rows: [] };
+  send(state, to, { kind: 'checkpoint', snapshot, ...none, isRefused: true });
+}
+
+function send(state: PeerState, to: PeerId, message: CheckpointMessage): void {
+  state.effects.push({ kind: 'send', to, by: 'stream', message, after: 'durable' });
+}
+
+function endGiving(state: PeerState, to: PeerId): void {
+  state.giving.get(to)?.checkpoint.snapshot.close();
+  state.giving.delete(to);
+}
+
+/** Lets go of the snapshots of those who are not heard of any more. */
+export function endIdle(state: PeerState, now: Now): void {
+  for (const [id, { untilMs }] of state.giving) if (now.monotonicMs >= untilMs) endGiving(state, id);
+}
