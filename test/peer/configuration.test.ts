@@ -74,6 +74,7 @@ describe('configuration', () => {
       gcIntervalMs: 30_000,
       gcUpdateCount: 20_000,
       maxTableRows: 1_000_000,
+      maxCheckpointBytes: 512 * 1024 * 1024,
       clockOffsetMs: 0,
       logger,
     });
