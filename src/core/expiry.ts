@@ -6,6 +6,7 @@
  * remembered up to a limit; those beyond, and those from before this process, are found by a walk over the store (onExpiryTimer.ts).
  */
 import { EPOCH_MS, timestampOf, TICKS_PER_MS, wallMsOf, type Now } from './clock.ts';
+import { isWallConfirmed } from './liveness.ts';
 import type { PeerState } from './state.ts';
 import type { Entry, Key, Timestamp } from './types.ts';
 
@@ -27,6 +28,11 @@ export interface Expiries {
   walkAtMs: number;
   /** Something may be due sooner than the timer was armed for. */
   isSooner: boolean;
+  /** The latest expiry that somebody was told is past, a Timestamp. */
+  through: number;
+  /** A wall that the others confirmed, and when that was; and since when this process runs, monotonic milliseconds. */
+  anchor: { readonly wallMs: number; readonly monotonicMs: number } | undefined;
+  readonly sinceMs: number;
 }
 
 /** The last moment that a timestamp can name, milliseconds since 1970: in the year 2089. Nothing expires later. */
@@ -36,7 +42,7 @@ const LOOK_EVERY_MS = 1000;
 /** The least time between two looks, milliseconds. */
 const LEAST_PAUSE_MS = 1;
 
-export function createExpiries(count: number): Expiries {
+export function createExpiries(count: number, now: Now): Expiries {
   return {
     count,
     heap: [],
@@ -45,33 +51,71 @@ export function createExpiries(count: number): Expiries {
     walkBeganMs: 0,
     walkAtMs: -Infinity,
     isSooner: false,
+    through: 0,
+    anchor: undefined,
+    sinceMs: now.monotonicMs,
   };
 }
 
 /**
- * The time that expiry goes by: the clock, or the wall where that is ahead and to be believed (a wall that the other peers' contradict counts as theirs).
- * The clock takes part, so that what has expired for one who was heard of has expired here, whatever the wall says.
+ * The time that expiry goes by: the clock, what has been said to be gone, or the wall where that is ahead and confirmed. The clock takes part, so that what
+ * has expired for one who was heard of has expired here; but it does not follow: a wall that was wrong would hold up all writes, not only end keys.
  */
-export function hybridTime({ clock, clockVerdict, medianOffsetMs }: PeerState, now: Now): Timestamp {
-  const wallMs = now.wallMs + (clockVerdict === 'right' ? 0 : medianOffsetMs);
-  return Math.max(clock, timestampOf(wallMs)) as Timestamp;
+export function hybridTime(state: PeerState, now: Now): Timestamp {
+  const wallMs = confirmedWallMs(state, now);
+  return Math.max(
+    state.clock,
+    state.expiries.through,
+    wallMs === undefined ? 0 : timestampOf(wallMs),
+  ) as Timestamp;
 }
 
-/** The same in milliseconds since 1970. */
+/** The same in milliseconds since 1970, for whoever sets a time: what the wall says counts before anybody has confirmed it. */
 export function timeMs(state: PeerState, now: Now): number {
-  return wallMsOf(hybridTime(state, now));
+  const sure = wallMsOf(hybridTime(state, now));
+  return state.expiries.anchor === undefined ? Math.max(sure, now.wallMs) : sure;
 }
 
-/** Whether that time (0: never) is past. What has been said to be gone stays so: the clock rises with it. */
+/**
+ * What ends too early is lost: so the wall counts as far as the others' walls agree (one that they contradict counts as theirs), and where nobody is heard it
+ * goes on from there by the monotonic clock, whatever it is set to, unless it is set back. Undefined before anything is known of it.
+ */
+function confirmedWallMs(state: PeerState, now: Now): number | undefined {
+  const { expiries, peers, settings } = state;
+  if (peers.size === 0) return now.wallMs;
+  if (isWallConfirmed(state, now)) {
+    const wallMs = now.wallMs + (state.clockVerdict === 'right' ? 0 : state.medianOffsetMs);
+    expiries.anchor = { wallMs, monotonicMs: now.monotonicMs };
+    return wallMs;
+  }
+  // Alone since the start: there is no better.
+  const isAlone = !state.hasMedian && now.monotonicMs - expiries.sinceMs >= settings.deadAfterMs;
+  if (expiries.anchor === undefined && isAlone)
+    expiries.anchor = { wallMs: now.wallMs, monotonicMs: now.monotonicMs };
+  const { anchor } = expiries;
+  return anchor === undefined
+    ? undefined
+    : Math.min(now.wallMs, anchor.wallMs + now.monotonicMs - anchor.monotonicMs);
+}
+
+/** Whether that time (0: never) is past for good. What has been noticed stays so. */
 export function hasExpired(state: PeerState, now: Now, expiresAt: number): boolean {
   if (expiresAt === 0 || expiresAt > hybridTime(state, now)) return false;
-  if (expiresAt > state.clock) state.clock = expiresAt as Timestamp;
+  if (expiresAt > state.expiries.through) state.expiries.through = expiresAt;
   return true;
+}
+
+/** Whether readers take that time (0: never) for past: in the first moments by a wall that nobody has confirmed, for they lose nothing by it. */
+export function isPast(state: PeerState, now: Now, expiresAt: number): boolean {
+  if (expiresAt === 0) return false;
+  if (hasExpired(state, now, expiresAt)) return true;
+  if (state.expiries.anchor !== undefined) return false;
+  return expiresAt <= timestampOf(now.wallMs + (state.clockVerdict === 'right' ? 0 : state.medianOffsetMs));
 }
 
 /** Whether readers see this entry: a value that has not expired. */
 export function isVisible(state: PeerState, now: Now, { kind, expiresAt }: Entry): boolean {
-  return kind === 'value' && !hasExpired(state, now, expiresAt);
+  return kind === 'value' && !isPast(state, now, expiresAt);
 }
 
 /** An entry came: one that expires is remembered, unless a walk comes to it in time. */
@@ -132,9 +176,11 @@ export function nextLookMs(state: PeerState, now: Now): number | undefined {
     expiries.beyondAt = Infinity; // nothing is left that a walk could find
     return undefined;
   }
-  const nextAt = Math.min(first?.expiresAt ?? Infinity, expiries.beyondAt);
-  const untilMs = Math.ceil((nextAt - hybridTime(state, now)) / TICKS_PER_MS);
-  return Math.min(LOOK_EVERY_MS, Math.max(LEAST_PAUSE_MS, untilMs, expiries.walkAtMs - now.monotonicMs));
+  const time = hybridTime(state, now);
+  const untilMs = (at: number): number => Math.ceil((at - time) / TICKS_PER_MS);
+  const walkMs = Math.max(untilMs(expiries.beyondAt), expiries.walkAtMs - now.monotonicMs);
+  const nextMs = Math.min(untilMs(first?.expiresAt ?? Infinity), walkMs);
+  return Math.min(LOOK_EVERY_MS, Math.max(LEAST_PAUSE_MS, nextMs));
 }
 
 function isBefore(heap: readonly Due[], one: number, other: number): boolean {

@@ -21,6 +21,8 @@ export interface Giving {
   /** Parts that have come, and parts sent. */
   arrived: number;
   sent: number;
+  /** Of the values in each part that was sent: a long value makes a long part, and a few of those fill a stream. */
+  readonly bytes: number[];
   /** When it is let go unless more is heard, monotonic milliseconds. */
   untilMs: number;
 }
@@ -43,6 +45,10 @@ export function onJoin(
     else state.counters.droppedMisdirected += 1; // of one before, which it has been given another for; or what nobody can have
     return;
   }
+  if (known?.joiner === joiner && known.arrived === 0) {
+    goOn(state, now, view.id, known, 0); // on a slow link its parts may be on their way, and a new one's would never be
+    return;
+  }
   endGiving(state, view.id);
   endIdle(state, now);
   if (state.giving.size >= state.settings.limits.maxTransfers) {
@@ -57,6 +63,7 @@ export function onJoin(
     checkpoint: openCheckpoint(state),
     arrived: 0,
     sent: 0,
+    bytes: [],
     untilMs: 0,
   };
   state.giving.set(view.id, giving);
@@ -69,11 +76,16 @@ function goOn(state: PeerState, now: Now, to: PeerId, giving: Giving, part: numb
   giving.untilMs = now.monotonicMs + limits.transferIdleMs;
   if (part <= giving.arrived) giving.sent = part;
   giving.arrived = part;
-  while (giving.sent < part + limits.transferWindow) {
+  const most = limits.transferWindow * limits.checkpointPartBytes;
+  let underWay = giving.bytes.slice(part, giving.sent).reduce((sum, bytes) => sum + bytes, 0);
+  while (giving.sent < part + limits.transferWindow && underWay < most) {
     const content = readPart(giving.checkpoint, giving.sent);
     if (content === undefined) break;
     const { joiner, number: snapshot, sent } = giving;
     send(state, to, { kind: 'checkpoint', snapshot, part: sent, joiner, ...content });
+    const bytes = content.entries.reduce((sum, { value }) => sum + value.length, 0);
+    giving.bytes[sent] = bytes;
+    underWay += bytes;
     giving.sent += 1;
   }
   if (giving.sent === part) endGiving(state, to); // nothing is left to send: it has all of it

@@ -102,7 +102,7 @@ function isAwaited(state: PeerState, now: Now): boolean {
 
 function isThere({ peers }: PeerState, { id, incarnation }: Origin): boolean {
   const view = peers.get(id);
-  return view?.isLive === true && view.incarnation === incarnation;
+  return view?.isLive === true && view.phase === 'member' && view.incarnation === incarnation;
 }
 
 /** Live members: of the history that is wanted, if any is. */
@@ -122,7 +122,7 @@ export function onCheckpoint(state: PeerState, now: Now, from: Origin, message: 
     return;
   }
   if (message.isRefused === true) {
-    if (message.snapshot !== joining.snapshot) {
+    if (message.snapshot !== 0 && message.snapshot !== joining.snapshot) {
       counters.droppedMisdirected += 1; // of one before
       return;
     }

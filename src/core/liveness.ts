@@ -93,6 +93,7 @@ export function noteInput(state: PeerState, now: Now): void {
   state.lastInputMs = now.monotonicMs;
   state.lastWallMs = now.wallMs;
   if (Math.abs(stepMs) < state.settings.maxDriftMs / 2) return;
+  state.wallUnsureSinceMs = now.monotonicMs;
   for (const view of state.peers.values()) {
     shiftWallSamples(view, stepMs);
     // Until the others' samples are all of the clock as it is now, what they say of it is not.
@@ -104,6 +105,19 @@ export function noteInput(state: PeerState, now: Now): void {
 /** Whether this process stood still a moment ago: until it has drained its sockets it judges neither peers nor clocks. */
 export function isCatchingUp(state: PeerState, now: Now): boolean {
   return now.monotonicMs - state.lastStallMs < CATCH_UP_PERIODS * state.settings.keepaliveMs;
+}
+
+/** Whether the others have had the time to contradict this wall, as it is set now. */
+export function isWallConfirmed(state: PeerState, now: Now): boolean {
+  const { hasMedian, lastWallMs, lastInputMs, wallUnsureSinceMs, settings } = state;
+  const stepMs = now.wallMs - lastWallMs - (now.monotonicMs - lastInputMs);
+  const heldMs = (WALL_SAMPLES + 2) * settings.keepaliveMs;
+  return (
+    hasMedian &&
+    !isCatchingUp(state, now) &&
+    Math.abs(stepMs) < settings.maxDriftMs / 2 &&
+    now.monotonicMs - wallUnsureSinceMs >= heldMs
+  );
 }
 
 /** Timer: judges everyone, unless this process stood still itself. */
@@ -132,6 +146,7 @@ export function judgeClock(state: PeerState, now: Now): void {
     if (isHeard(state, view, now) && view.hearsUs && view.wallSamplesMs.length > 0)
       offsets.push(view.wallOffsetMs);
   offsets.sort((a, b) => a - b);
+  if (!state.hasMedian) state.wallUnsureSinceMs = now.monotonicMs;
   state.hasMedian = offsets.length > 1;
   state.medianOffsetMs = offsets[(offsets.length - 1) >> 1] ?? 0;
   const { maxDriftMs } = state.settings;

@@ -11,6 +11,8 @@ import type { PeerState } from './state.ts';
 import { schedule, scheduleBy } from './timers.ts';
 import type { Entry, Key } from './types.ts';
 
+/** Bytes of values that end in one slice, about: watchers are told of all of them at once. */
+const SLICE_BYTES = 4 * 1024 * 1024;
 /** Milliseconds between two slices. */
 const SLICE_PAUSE_MS = 2;
 /** Between two walks, where more expire than are remembered: so long at least, milliseconds, and so many times as long as the last one took. */
@@ -34,13 +36,21 @@ export function armExpiry(state: PeerState, now: Now): void {
 /** Ends what is due, a slice of it. True when nothing more is. */
 function expireDue(state: PeerState, now: Now): boolean {
   const time = hybridTime(state, now);
-  for (let taken = 0; taken < state.settings.limits.sweepEntries; taken += 1) {
+  let bytes = 0;
+  for (let taken = 0; taken < state.settings.limits.sweepEntries && bytes < SLICE_BYTES; taken += 1) {
     const key = takeDue(state.expiries, time);
     if (key === undefined) return true;
-    const entry = state.store.readEntry(key);
-    if (entry?.kind === 'value' && hasExpired(state, now, entry.expiresAt)) expire(state, key, entry);
+    bytes += expireIfDue(state, now, key);
   }
   return false;
+}
+
+/** Answers how many bytes the value had; 0 for a key whose time has not come. */
+function expireIfDue(state: PeerState, now: Now, key: Key): number {
+  const entry = state.store.readEntry(key);
+  if (entry?.kind !== 'value' || !hasExpired(state, now, entry.expiresAt)) return 0;
+  expire(state, key, entry);
+  return entry.value.length;
 }
 
 /** Its expiry stays with the tombstone: R8 heeds it. */
@@ -59,18 +69,20 @@ function walk(state: PeerState, now: Now): boolean {
     expiries.heap.length = 0; // all of them will be met
     expiries.beyondAt = Infinity;
   }
-  const found: (readonly [Key, Entry])[] = [];
+  const found: (readonly [key: Key, expiresAt: number])[] = [];
   let looked = 0;
   let last: Key | undefined;
-  for (const [key, entry] of store.entries(after === undefined ? {} : { after })) {
+  for (const [key, { kind, expiresAt }] of store.entries(after === undefined ? {} : { after })) {
     last = key;
     looked += 1;
-    if (entry.kind === 'value' && entry.expiresAt !== 0) found.push([key, entry]);
+    if (kind === 'value' && expiresAt !== 0) found.push([key, expiresAt]);
     if (looked >= settings.limits.sweepEntries) break;
   }
-  for (const [key, entry] of found) {
-    if (hasExpired(state, now, entry.expiresAt)) expire(state, key, entry);
-    else queueExpiry(state, key, entry.expiresAt);
+  let bytes = 0;
+  for (const [key, expiresAt] of found) {
+    // What is due and too much for this slice is the next one's.
+    if (bytes < SLICE_BYTES && hasExpired(state, now, expiresAt)) bytes += expireIfDue(state, now, key);
+    else queueExpiry(state, key, expiresAt);
   }
   const isAtEnd = looked < settings.limits.sweepEntries;
   expiries.walkedThrough = isAtEnd ? undefined : last;

@@ -30,12 +30,12 @@ const MEMBER_BYTES = 34;
 /** Timer: to the successor on the ring and to the next of the shuffled round; a peer that is to join asks for a checkpoint instead. */
 export function onHeartbeatTimer(state: PeerState, now: Now): void {
   schedule(state, now, 'heartbeat', jittered(state, state.settings.heartbeatMs));
+  endIdle(state, now);
   if (state.phase !== 'member') {
     if (state.phase !== 'forgotten') askForCheckpoint(state, now);
     for (const id of liveIds(state)) if (!knowsMembers(state, id)) sendMembers(state, id);
     return;
   }
-  endIdle(state, now);
   const successor = successorOf(state.self.id, liveIds(state));
   if (successor !== undefined) sendHeartbeat(state, successor);
   for (let drawn = 0; drawn < state.settings.limits.shuffledContacts; drawn += 1) {

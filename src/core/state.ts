@@ -119,6 +119,8 @@ export interface PeerState {
   medianOffsetMs: number;
   /** Whether any other peer's wall was heard lately: without one there is nothing to judge ours by. */
   hasMedian: boolean;
+  /** Since when this wall was set, or nobody was heard to compare it with, monotonic milliseconds. */
+  wallUnsureSinceMs: number;
   clockVerdict: 'right' | 'ahead' | 'behind';
   /** When FENCED last went to whom, monotonic milliseconds. */
   readonly lastFencedMs: Map<PeerId, number>;

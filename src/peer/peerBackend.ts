@@ -2,7 +2,8 @@
  * A running peer as a server sees it: binary keys, synchronous reads and writes, acknowledgement by turn.
  */
 import { timestampOf, wallMsOf, type Now } from '../core/clock.ts';
-import { hasExpired, isVisible, timeMs } from '../core/expiry.ts';
+import { isPast, isVisible, LATEST_EXPIRY_MS, timeMs } from '../core/expiry.ts';
+import { ToposphereError } from '../core/errors.ts';
 import type { Entry, Key, PeerId } from '../core/types.ts';
 import type { LmdbStore } from '../storage/lmdbStore.ts';
 import type { AcknowledgementLevel, Backend, KeyChange } from './backend.ts';
@@ -61,7 +62,7 @@ export class PeerBackend implements Backend {
   }
 
   readonly #hasExpired = (expiresAt: number): boolean =>
-    hasExpired(this.#parts.runtime.state, this.#parts.now(), expiresAt);
+    isPast(this.#parts.runtime.state, this.#parts.now(), expiresAt);
 
   assertWritable(key: Key, valueBytes: number): void {
     const { limits } = this.#parts.runtime.state.settings;
@@ -74,6 +75,7 @@ export class PeerBackend implements Backend {
     const { limits } = this.#parts.runtime.state.settings;
     assertValueLength(value.length, limits);
     assertKeyLength(key, limits);
+    assertExpiry(expiresAtMs);
     this.#parts.runtime.write(key, value, isFast, expiresAtMs === 0 ? 0 : timestampOf(expiresAtMs));
   }
 
@@ -166,4 +168,13 @@ export class PeerBackend implements Backend {
   rehearseFaults(words: readonly string[]): string {
     return this.#parts.runtime.faults.rehearse(words);
   }
+}
+
+/** Whatever a caller made of it: what cannot travel must not be stored. */
+function assertExpiry(expiresAtMs: number): void {
+  if (Number.isSafeInteger(expiresAtMs) && expiresAtMs >= 0 && expiresAtMs <= LATEST_EXPIRY_MS) return;
+  throw new ToposphereError(
+    'BAD_ARGUMENT',
+    `a key cannot expire at ${expiresAtMs}: whole milliseconds since 1970, before 2089`,
+  );
 }

@@ -25,12 +25,14 @@ interface TimeForm {
   readonly unitMs: number;
 }
 
-const FORMS: Readonly<Record<string, TimeForm>> = {
-  ex: { isAbsolute: false, unitMs: 1000 },
-  px: { isAbsolute: false, unitMs: 1 },
-  exat: { isAbsolute: true, unitMs: 1000 },
-  pxat: { isAbsolute: true, unitMs: 1 },
-};
+const FORMS: ReadonlyMap<string, TimeForm> = new Map([
+  ['ex', { isAbsolute: false, unitMs: 1000 }],
+  ['px', { isAbsolute: false, unitMs: 1 }],
+  ['exat', { isAbsolute: true, unitMs: 1000 }],
+  ['pxat', { isAbsolute: true, unitMs: 1 }],
+]);
+/** Seconds that Redis cannot count in milliseconds. */
+const MOST_NEGATIVE = -(2 ** 63) / 1000;
 
 /** Milliseconds since 1970, or what is wrong with it, in Redis's words. */
 type ReadTime = { readonly atMs: number } | { readonly error: string };
@@ -46,7 +48,7 @@ function readTime(
   const given = readInteger(text) ?? readBeyond(text);
   if (given === undefined) return { error: NOT_AN_INTEGER };
   const atMs = given * unitMs + (isAbsolute ? 0 : backend.timeMs());
-  if ((isPositive && given <= 0) || Math.abs(given) > LATEST_EXPIRY_MS || atMs > LATEST_EXPIRY_MS)
+  if ((isPositive && given <= 0) || given < MOST_NEGATIVE || atMs > LATEST_EXPIRY_MS)
     return { error: `ERR invalid expire time in '${command}' command` };
   return { atMs };
 }
@@ -62,23 +64,13 @@ function readBeyond(text: string): number | undefined {
 export type SetWords = { readonly atMs: number } | { readonly keepsTime: true } | { readonly error: string };
 
 export function readSetWords({ backend }: CommandContext, request: Request): SetWords {
-  let words: SetWords = { atMs: 0 };
-  let isTimed = false;
-  for (let index = 3; index < request.count; index += 1) {
-    const word = argumentText(request, index).toLowerCase();
-    const form = FORMS[word];
-    if (isTimed || (form === undefined && word !== 'keepttl')) return { error: SYNTAX };
-    isTimed = true;
-    if (form === undefined) {
-      words = { keepsTime: true };
-      continue;
-    }
-    index += 1;
-    if (index >= request.count) return { error: SYNTAX };
-    words = readTime(backend, argumentText(request, index), form, 'set', true);
-    if ('error' in words) return words;
-  }
-  return words;
+  // The words first, then what the time says: Redis finds faults in this order.
+  if (request.count === 3) return { atMs: 0 };
+  const word = argumentText(request, 3).toLowerCase();
+  if (word === 'keepttl') return request.count === 4 ? { keepsTime: true } : { error: SYNTAX };
+  const form = FORMS.get(word);
+  if (form === undefined || request.count !== 5) return { error: SYNTAX };
+  return readTime(backend, argumentText(request, 4), form, 'set', true);
 }
 
 /** Writes, or deletes where the time is past already. */
@@ -94,12 +86,12 @@ function rewrite(backend: Backend, key: Key, atMs: number): void {
 }
 
 /** What EXPIRE demands of the present time (0: none) and the new one. */
-const CONDITIONS: Readonly<Record<string, (present: number, next: number) => boolean>> = {
-  nx: (present) => present === 0,
-  xx: (present) => present !== 0,
-  gt: (present, next) => present !== 0 && next > present,
-  lt: (present, next) => present === 0 || next < present,
-};
+const CONDITIONS: ReadonlyMap<string, (present: number, next: number) => boolean> = new Map([
+  ['nx', (present: number) => present === 0],
+  ['xx', (present: number) => present !== 0],
+  ['gt', (present: number, next: number) => present !== 0 && next > present],
+  ['lt', (present: number, next: number) => present === 0 || next < present],
+]);
 
 /** The conditions named from argument 3 on, or what is wrong with them. */
 function readConditions(request: Request): readonly string[] | { readonly error: string } {
@@ -107,7 +99,7 @@ function readConditions(request: Request): readonly string[] | { readonly error:
   for (let index = 3; index < request.count; index += 1) {
     const text = argumentText(request, index);
     const word = text.toLowerCase();
-    if (CONDITIONS[word] === undefined) return { error: `ERR Unsupported option ${text}` };
+    if (!CONDITIONS.has(word)) return { error: `ERR Unsupported option ${text}` };
     named.push(word);
   }
   if (named.includes('nx') && named.some((word) => word !== 'nx'))
@@ -140,7 +132,8 @@ function expireCommand(name: string, form: TimeForm, summary: string): Command {
       const key = argumentKey(request, 1);
       const present = backend.expiryOf(key);
       const isMet =
-        present !== undefined && conditions.every((word) => CONDITIONS[word]?.(present, time.atMs) === true);
+        present !== undefined &&
+        conditions.every((word) => CONDITIONS.get(word)?.(present, time.atMs) === true);
       if (isMet) rewrite(backend, key, Math.max(1, time.atMs));
       reply.integer(isMet ? 1 : 0);
       return undefined;
@@ -197,7 +190,7 @@ function readGetexWord({ backend }: CommandContext, request: Request): ReadTime 
   if (request.count === 2) return undefined;
   const word = argumentText(request, 2).toLowerCase();
   if (word === 'persist') return request.count === 3 ? { atMs: 0 } : { error: SYNTAX };
-  const form = FORMS[word];
+  const form = FORMS.get(word);
   if (form === undefined || request.count !== 4) return { error: SYNTAX };
   return readTime(backend, argumentText(request, 3), form, 'getex', true);
 }

@@ -444,9 +444,16 @@ describe('the transfer of a checkpoint', () => {
     makeJoin(made, 'gamma');
     made.run(1000);
     const donor = made.at(made.at('gamma').state.joining.askedOf?.id ?? '');
-    made.deliver('gamma', donor.id, { kind: 'join', snapshot: 0, part: 0 }, 'stream');
+    const first = donor.state.giving.get('gamma' as PeerId)?.number ?? 0;
+    // It has one part and asks for another snapshot: the first one's parts say nothing of that.
+    for (const message of [
+      { snapshot: first, part: 1 },
+      { snapshot: 0, part: 0 },
+    ])
+      made.deliver('gamma', donor.id, { kind: 'join', ...message }, 'stream');
     made.run(5);
     const { number } = donor.state.giving.get('gamma' as PeerId) ?? assert.fail();
+    assert.equal(number, first + 1);
     held.length = 0;
     for (const part of [1, 2])
       made.deliver('gamma', donor.id, { kind: 'join', snapshot: number - 1, part }, 'stream');

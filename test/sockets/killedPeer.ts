@@ -1,5 +1,5 @@
 /**
- * Child process: `serve` from src that can be told to die at a durability point of its next checkpoint round.
+ * Child process: the built `serve`, to die at a durability point of its next checkpoint round.
  *
  * Owns the counting of points and the kill. A point is a turn handed to the store, its `committed` report or its `durable` report, each
  * just before it takes effect; they are counted from the turn that promises a bound, as coordinator or as member (R6.2). The store is
@@ -7,7 +7,7 @@
  */
 import { writeSync } from 'node:fs';
 import type { CommitListener, StateValue } from '../../src/core/store.ts';
-import { LmdbStore } from '../../src/storage/lmdbStore.ts';
+import type { LmdbStore } from '../../src/storage/lmdbStore.ts';
 
 /** Asks for the kill at the `point`-th point, from 1. Answered with a line `armed for point …`. */
 export interface Arm {
@@ -47,7 +47,12 @@ function isArm(message: unknown): message is Arm {
   return typeof message === 'object' && message !== null && 'kind' in message && message.kind === 'arm';
 }
 
-const store = LmdbStore.prototype;
+// The build, which needs no compiler at each of many starts.
+const built = new URL('../../dist/', import.meta.url);
+const { LmdbStore: Built } = (await import(new URL('storage/lmdbStore.js', built).href)) as {
+  readonly LmdbStore: typeof LmdbStore;
+};
+const store = Built.prototype;
 const commit: (this: LmdbStore, listener: CommitListener) => void = Reflect.get(store, 'commit');
 const writeState: (this: LmdbStore, name: string, value: StateValue) => void = Reflect.get(
   store,
@@ -73,4 +78,4 @@ process.on('message', (message) => {
   process.stdout.write(`armed for point ${armedFor}\n`);
 });
 
-await import('../../src/cli/main.ts');
+await import(new URL('cli/main.js', built).href);

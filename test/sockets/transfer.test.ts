@@ -12,9 +12,9 @@ import { assertAcknowledged, createAcknowledged, writeSteadily } from './steadyW
 import { report, waitUntil } from './waiting.ts';
 
 const IDS = ['alpha', 'beta', 'gamma'] as const;
-const LARGE_VALUES = 40;
+const LARGE_VALUES = 28;
 const MEBIBYTE = 1024 * 1024;
-const SMALL_VALUES = 3000;
+const SMALL_VALUES = 1000;
 
 describe('transfer', () => {
   const clusters = useClusters();

@@ -304,13 +304,8 @@ export const NUMBERED: readonly Mutant[] = [
     edits: [
       {
         file: 'src/core/expiry.ts',
-        find: "now.wallMs + (clockVerdict === 'right' ? 0 : medianOffsetMs)",
-        replace: 'now.wallMs',
-      },
-      {
-        file: 'src/core/expiry.ts',
-        find: '{ clock, clockVerdict, medianOffsetMs }: PeerState',
-        replace: '{ clock }: PeerState',
+        find: '  if (peers.size === 0) return now.wallMs;',
+        replace: '  if (peers.size >= 0) return now.wallMs;',
       },
     ],
     kill: { scenario: 'test/simulator/scenarios/expiry-by-a-wrong-clock.txt' },
