@@ -2,7 +2,7 @@
  * What `import … from 'toposphere'` gives: the embedded peer, its types and its error.
  */
 export { Peer } from './peer/peer.ts';
-export type { Change, RangeEntry, RangeOptions, WriteOptions } from './peer/peer.ts';
+export type { Change, RangeEntry, RangeOptions, SetOptions, WriteOptions } from './peer/peer.ts';
 export type { AcknowledgementLevel } from './peer/backend.ts';
 export type { Logger, PeerOptions, Settings } from './peer/configuration.ts';
 export type { Digest } from './peer/digest.ts';

@@ -17,7 +17,7 @@ import { learnMembers } from './members.ts';
 import { noteHeard, noteInput, onLivenessTimer } from './liveness.ts';
 import type { Channel, Message } from './messages.ts';
 import { onCommit, onPrepare, onPrepared, onRefuse, onRoundTimer, takeAnswer } from './onCheckpointRound.ts';
-import { hybridTime } from './expiry.ts';
+import { noteConfirmedWall } from './expiry.ts';
 import { armExpiry, onExpiryTimer } from './onExpiryTimer.ts';
 import { onHeartbeat, onHeartbeatTimer } from './onHeartbeat.ts';
 import { greet, onKeepalive, onKeepaliveTimer } from './onKeepalive.ts';
@@ -162,7 +162,7 @@ export function onTimer(state: PeerState, now: Now, timer: TimerName, token: num
       return;
     case 'liveness':
       onLivenessTimer(state, now);
-      hybridTime(state, now); // what is confirmed now is gone on from when nobody is heard
+      noteConfirmedWall(state, now);
       return;
     case 'nak':
       onNakTimer(state, now);

@@ -1,7 +1,7 @@
 /**
  * Keys that expire (protocol.md, section 8): an expired entry *is* a tombstone with its own tag, on every peer by itself; nobody sends a delete for it.
  *
- * Owns what time it is for expiry, and which keys are due next. Readers ask `hasExpired` and never see what is past its time, however late it is
+ * Owns what time it is for expiry, and which keys are due next. Readers ask `isVisible` and never see what is past its time, however late it is
  * noticed here. What is noticed becomes a tombstone in the store, under the same tag and expiry, and goes as tombstones go (R8). Keys that are due are
  * remembered up to a limit; those beyond, and those from before this process, are found by a walk over the store (onExpiryTimer.ts).
  */
@@ -14,6 +14,13 @@ import type { Entry, Key, Timestamp } from './types.ts';
 interface Due {
   readonly expiresAt: number;
   readonly key: Key;
+}
+
+/** A wall that the others confirmed, by how much they would have it corrected, and when that was, monotonic milliseconds. */
+interface Anchor {
+  readonly wallMs: number;
+  readonly offsetMs: number;
+  readonly monotonicMs: number;
 }
 
 export interface Expiries {
@@ -30,8 +37,8 @@ export interface Expiries {
   isSooner: boolean;
   /** The latest expiry that somebody was told is past, a Timestamp. */
   through: number;
-  /** A wall that the others confirmed, and when that was; and since when this process runs, monotonic milliseconds. */
-  anchor: { readonly wallMs: number; readonly monotonicMs: number } | undefined;
+  /** The wall as it was last confirmed, if ever; and since when this process runs, monotonic milliseconds. */
+  anchor: Anchor | undefined;
   readonly sinceMs: number;
 }
 
@@ -77,25 +84,37 @@ export function timeMs(state: PeerState, now: Now): number {
 }
 
 /**
- * What ends too early is lost: so the wall counts as far as the others' walls agree (one that they contradict counts as theirs), and where nobody is heard it
- * goes on from there by the monotonic clock, whatever it is set to, unless it is set back. Undefined before anything is known of it.
+ * What ends too early is lost: so the wall counts as far as the others' walls agree, and where nobody is heard it goes on from there by the monotonic clock,
+ * whatever it is set to, unless it is set back. Undefined before anything is known of it.
  */
 function confirmedWallMs(state: PeerState, now: Now): number | undefined {
-  const { expiries, peers, settings } = state;
+  const { expiries, peers } = state;
   if (peers.size === 0) return now.wallMs;
-  if (isWallConfirmed(state, now)) {
-    const wallMs = now.wallMs + (state.clockVerdict === 'right' ? 0 : state.medianOffsetMs);
-    expiries.anchor = { wallMs, monotonicMs: now.monotonicMs };
-    return wallMs;
-  }
-  // Alone since the start: there is no better.
-  const isAlone = !state.hasMedian && now.monotonicMs - expiries.sinceMs >= settings.deadAfterMs;
-  if (expiries.anchor === undefined && isAlone)
-    expiries.anchor = { wallMs: now.wallMs, monotonicMs: now.monotonicMs };
+  if (isWallConfirmed(state, now)) return judgedWallMs(state, now);
   const { anchor } = expiries;
-  return anchor === undefined
-    ? undefined
-    : Math.min(now.wallMs, anchor.wallMs + now.monotonicMs - anchor.monotonicMs);
+  if (anchor === undefined) return undefined;
+  return Math.min(now.wallMs + anchor.offsetMs, anchor.wallMs + now.monotonicMs - anchor.monotonicMs);
+}
+
+/** One that the others contradict counts as theirs. */
+function judgedWallMs(state: PeerState, now: Now): number {
+  return now.wallMs + judgedOffsetMs(state);
+}
+
+function judgedOffsetMs({ clockVerdict, medianOffsetMs }: PeerState): number {
+  return clockVerdict === 'right' ? 0 : medianOffsetMs;
+}
+
+/** Every now and then: while the wall is confirmed it is noted, to go on from. Who has been alone since its start has nothing better than its own. */
+export function noteConfirmedWall(state: PeerState, now: Now): void {
+  const { expiries, hasMedian, settings } = state;
+  const isAlone = !hasMedian && now.monotonicMs - expiries.sinceMs >= settings.deadAfterMs;
+  if (!isWallConfirmed(state, now) && (expiries.anchor !== undefined || !isAlone)) return;
+  expiries.anchor = {
+    wallMs: judgedWallMs(state, now),
+    offsetMs: judgedOffsetMs(state),
+    monotonicMs: now.monotonicMs,
+  };
 }
 
 /** Whether that time (0: never) is past for good. What has been noticed stays so. */
@@ -110,7 +129,7 @@ export function isPast(state: PeerState, now: Now, expiresAt: number): boolean {
   if (expiresAt === 0) return false;
   if (hasExpired(state, now, expiresAt)) return true;
   if (state.expiries.anchor !== undefined) return false;
-  return expiresAt <= timestampOf(now.wallMs + (state.clockVerdict === 'right' ? 0 : state.medianOffsetMs));
+  return expiresAt <= timestampOf(judgedWallMs(state, now));
 }
 
 /** Whether readers see this entry: a value that has not expired. */

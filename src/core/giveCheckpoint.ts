@@ -3,7 +3,7 @@
  *
  * JOIN asks for a new snapshot, or says how far one has come: then what follows is sent, or what was lost with a connection once more. So a transfer of any
  * length holds a window of parts in memory, and a broken one goes on where it stopped. R10: the joiner's incarnation is durable here
- * before any of it leaves. I14: so many at once; who is not heard of any more is let go, and its snapshot with it.
+ * before any of it leaves. I14: so many at once; where nothing more comes through the snapshot is let go.
  */
 import { openCheckpoint, readPart, type Checkpoint } from './buildCheckpoint.ts';
 import type { Now } from './clock.ts';
@@ -23,7 +23,7 @@ export interface Giving {
   sent: number;
   /** Of the values in each part that was sent: a long value makes a long part, and a few of those fill a stream. */
   readonly bytes: number[];
-  /** When it is let go unless more is heard, monotonic milliseconds. */
+  /** When it is let go unless a part more has come, monotonic milliseconds: who sends and cannot hear does not hold it for ever. */
   untilMs: number;
 }
 
@@ -64,7 +64,7 @@ export function onJoin(
     arrived: 0,
     sent: 0,
     bytes: [],
-    untilMs: 0,
+    untilMs: now.monotonicMs + state.settings.limits.transferIdleMs,
   };
   state.giving.set(view.id, giving);
   goOn(state, now, view.id, giving, 0);
@@ -73,8 +73,8 @@ export function onJoin(
 /** All before `part` has come. The same said again: what followed was lost. */
 function goOn(state: PeerState, now: Now, to: PeerId, giving: Giving, part: number): void {
   const { limits } = state.settings;
-  giving.untilMs = now.monotonicMs + limits.transferIdleMs;
-  if (part <= giving.arrived) giving.sent = part;
+  if (part > giving.arrived) giving.untilMs = now.monotonicMs + limits.transferIdleMs;
+  else giving.sent = part;
   giving.arrived = part;
   const most = limits.transferWindow * limits.checkpointPartBytes;
   let underWay = giving.bytes.slice(part, giving.sent).reduce((sum, bytes) => sum + bytes, 0);
@@ -105,7 +105,7 @@ function endGiving(state: PeerState, to: PeerId): void {
   state.giving.delete(to);
 }
 
-/** Lets go of the snapshots of those who are not heard of any more. */
+/** Lets go of the snapshots of transfers that have stopped. */
 export function endIdle(state: PeerState, now: Now): void {
   for (const [id, { untilMs }] of state.giving) if (now.monotonicMs >= untilMs) endGiving(state, id);
 }

@@ -80,7 +80,7 @@ export interface CoreLimits {
   readonly roundRetryMs: number;
   /** Milliseconds without any part of a checkpoint before another member is asked for one. Less than a part takes on the slowest link, and it never comes. */
   readonly joinRetryMs: number;
-  /** Bytes of one part of a checkpoint (of a longer value, one part), and of a whole one, about: a store beyond cannot be joined by message. */
+  /** Bytes of one part of a checkpoint, about; a longer value is one part. */
   readonly checkpointPartBytes: number;
   /** Bytes of a checkpoint that are kept until all of it is there; more is not joined. */
   readonly maxCheckpointBytes: number;
@@ -88,7 +88,7 @@ export interface CoreLimits {
   readonly transferWindow: number;
   /** Peers that are given a checkpoint at once; others are told to ask elsewhere. */
   readonly maxTransfers: number;
-  /** Milliseconds without a word from who joins before its snapshot is let go. Until then a broken transfer goes on where it stopped. */
+  /** Milliseconds without a part more having come before a snapshot is let go (I14). Until then a broken transfer goes on where it stopped. */
   readonly transferIdleMs: number;
   /** Every so manieth turn of the shuffled contact goes to a peer presumed dead, when one is drawn. */
   readonly deadContactEvery: number;

@@ -222,11 +222,8 @@ export class Peer {
   timeToLive(key: KeyInput): number | undefined {
     this.#assertOpen();
     const expiresAtMs = this.backend.expiryOf(parseKey(key, this.#limits));
-    return expiresAtMs === 0
-      ? Infinity
-      : expiresAtMs === undefined
-        ? undefined
-        : expiresAtMs - this.backend.timeMs();
+    if (expiresAtMs === undefined) return undefined;
+    return expiresAtMs === 0 ? Infinity : expiresAtMs - this.backend.timeMs();
   }
 
   #expiryOf({ expiresInMs }: SetOptions): number {

@@ -38,7 +38,7 @@ export class PeerBackend implements Backend {
 
   /** As `read`, in bytes that are the caller's to change. */
   readOwn(key: Key): Buffer | undefined {
-    return this.#parts.store.readOwnValue(key, this.#hasExpired);
+    return this.#parts.store.readOwnValue(key, this.#isPast);
   }
 
   expiryOf(key: Key): number | undefined {
@@ -61,7 +61,7 @@ export class PeerBackend implements Backend {
     return entry !== undefined && this.isVisible(entry) ? entry : undefined;
   }
 
-  readonly #hasExpired = (expiresAt: number): boolean =>
+  readonly #isPast = (expiresAt: number): boolean =>
     isPast(this.#parts.runtime.state, this.#parts.now(), expiresAt);
 
   assertWritable(key: Key, valueBytes: number): void {

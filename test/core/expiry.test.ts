@@ -148,6 +148,28 @@ describe('expiry', () => {
     }
   });
 
+  it("goes on by the others' time where they are not heard any more, whatever its wall was and is set to", () => {
+    for (const [offsetMs, laterMs] of [
+      [-HOUR_MS, -HOUR_MS],
+      [-HOUR_MS, 0],
+      [HOUR_MS, HOUR_MS],
+      [0, HOUR_MS],
+    ] as const) {
+      const cluster = threePeers();
+      cluster.at('gamma').offsetMs = offsetMs;
+      cluster.write('alpha', 'k', 'v', 20_000);
+      cluster.run(8000);
+      cluster.loses = (_message, from, to) => from === 'gamma' || to === 'gamma';
+      cluster.run(5000);
+      cluster.at('gamma').offsetMs = laterMs;
+      cluster.run(5000);
+      const what = `${offsetMs}, then ${laterMs}`;
+      assert.equal(cluster.read('gamma', 'k'), 'v', what);
+      cluster.run(2000 + defaultSettings.maxDriftMs + NOTICED_MS);
+      assert.equal(cluster.read('gamma', 'k'), undefined, what);
+    }
+  });
+
   it('R8: it is forgotten when the horizon is past its expiry, not when it is past its tag', () => {
     const cluster = threePeers({ ...defaultSettings, gcIntervalMs: 200 });
     cluster.write('alpha', 'k', 'v', 20_000);

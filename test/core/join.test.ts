@@ -466,6 +466,63 @@ describe('the transfer of a checkpoint', () => {
     assertSound(made);
   });
 
+  it('is sent from the same snapshot to who asks again before a part has come, but not for ever', () => {
+    const made = threeWithData({ transferWindow: 2, transferIdleMs: 3000, joinRetryMs: 100_000 });
+    const held = holdBack(made, 'gamma');
+    makeJoin(made, 'gamma');
+    made.run(1000);
+    const donor = made.at(made.at('gamma').state.joining.askedOf?.id ?? '');
+    const { number } = donor.state.giving.get('gamma' as PeerId) ?? assert.fail();
+    held.length = 0;
+    const again = (): void => {
+      made.deliver('gamma', donor.id, { kind: 'join', snapshot: 0, part: 0 }, 'stream');
+      made.run(5);
+    };
+    again();
+    assert.deepEqual(
+      held.map(({ message }) => message.kind === 'checkpoint' && [message.snapshot, message.part]),
+      [
+        [number, 0],
+        [number, 1],
+      ],
+    );
+    made.run(1000);
+    again();
+    made.run(1500); // more than transferIdleMs since the beginning, less since the last word
+    assert.equal(donor.state.giving.size, 0);
+  });
+
+  it('has no more bytes on their way than a window of parts, and one long value', () => {
+    const long = 2000;
+    const made = cluster(['alpha', 'beta'], bounded({ checkpointPartBytes: 300, transferWindow: 4 }));
+    for (let at = 0; at < 8; at += 1) made.write('alpha', `k${at}`, 'v'.repeat(long));
+    made.run(1000);
+    const held = holdBack(made, 'beta');
+    makeJoin(made, 'beta', true);
+    made.run(1000);
+    assert.equal(held.length, 1);
+    handOn(made, held.shift());
+    made.run(5);
+    assert.equal(held.length, 1);
+    made.loses = () => false;
+    handOn(made, held.shift());
+    made.run(1000);
+    assert.equal(made.at('beta').state.phase, 'member');
+    assertSound(made);
+  });
+
+  it('is let go of by a donor that takes no part any more', () => {
+    const made = threeWithData({ transferIdleMs: 1000 });
+    holdBack(made, 'gamma');
+    makeJoin(made, 'gamma');
+    made.run(500);
+    const donor = made.at(made.at('gamma').state.joining.askedOf?.id ?? '').state;
+    assert.equal(donor.giving.size, 1);
+    donor.phase = 'forgotten';
+    made.run(2000);
+    assert.equal(donor.giving.size, 0);
+  });
+
   it('that was let go is asked for anew', () => {
     const made = threeWithData({ transferWindow: 1, transferIdleMs: 1000, joinRetryMs: 3000 });
     makeJoin(made, 'gamma');
