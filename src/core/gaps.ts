@@ -34,18 +34,29 @@ export function noteAnnounced(state: PeerState, now: Now, origin: OriginState, s
 
 /** Share of a new measurement in `repairDelayMs`. */
 const DELAY_SHARE = 0.25;
+/** Growth of `repairDelayMs` when it cannot be told which of several NAKs was answered. */
+const DOUBT_GROWTH = 1.1;
 
 /** A repair of the origin arrived: whoever was asked is not silent. */
 export function noteRepair(now: Now, origin: OriginState): void {
   origin.silentTries = 0;
   const { timed, have } = origin;
   if (timed !== undefined && hasSequence(have, timed.sequence)) {
-    const tookMs = now.monotonicMs - timed.askedAtMs;
-    const before = origin.repairDelayMs;
-    origin.repairDelayMs = before === 0 ? tookMs : before + DELAY_SHARE * (tookMs - before);
+    noteDelay(origin, now.monotonicMs - timed.askedAtMs, timed.isAskedAgain);
     origin.timed = undefined;
   }
   noteArrival(origin);
+}
+
+/**
+ * Learns from one answer, `tookMs` after the dot was last asked for. Lost NAKs and lost answers must not count as slow ones (Karn's rule), or patience
+ * grows with every loss: of a dot that was asked for again only what exceeds the estimate is certain.
+ */
+function noteDelay(origin: OriginState, tookMs: number, isAskedAgain: boolean): void {
+  const before = origin.repairDelayMs;
+  if (before === 0) origin.repairDelayMs = tookMs;
+  else if (isAskedAgain && tookMs < before) origin.repairDelayMs = before * DOUBT_GROWTH;
+  else origin.repairDelayMs = before + DELAY_SHARE * (tookMs - before);
 }
 
 /** Something of the origin arrived, asked for or not. */
@@ -74,26 +85,36 @@ export function onNakTimer(state: PeerState, now: Now): void {
 
 function ask(state: PeerState, now: Now, origin: OriginState): void {
   const { limits } = state.settings;
-  const again = origin.askAgainAtMs <= now.monotonicMs;
-  const fresh = origin.askFreshAtMs <= now.monotonicMs;
-  const from = again ? 0 : origin.askedThrough;
-  const through = fresh ? origin.announced : origin.askedThrough;
-  const ranges = bounded(missingRanges(origin.have, from, through, limits.maxNakRanges), limits.maxNakDots);
-  origin.askFreshAtMs = Infinity;
-  if (again) origin.silentTries += 1;
-  const target = targetOf(state, origin, ranges);
-  const lastAsked = ranges[ranges.length - 1]?.[1] ?? from;
-  origin.askedThrough = Math.max(origin.askedThrough, lastAsked);
+  const { have, announced } = origin;
+  const isFreshDue = origin.askFreshAtMs <= now.monotonicMs;
+  const isAgainDue = origin.askAgainAtMs <= now.monotonicMs;
+  const again = isAgainDue ? missingRanges(have, 0, origin.askAgainThrough, limits.maxNakRanges) : [];
+  const room = limits.maxNakRanges - again.length;
+  const fresh = isFreshDue ? missingRanges(have, origin.askedThrough, announced, room) : [];
+  const ranges = bounded([...again, ...fresh], limits.maxNakDots);
+  if (again.length > 0) origin.silentTries += 1;
   // Busy peers answer late: whoever asked again before an answer can be here would get everything twice.
   const patienceMs = Math.max(limits.nakRetryMs, 2 * origin.repairDelayMs);
-  if (origin.askedThrough < origin.announced) origin.askFreshAtMs = now.monotonicMs + patienceMs; // the rest waits its turn
-  const longestMs = Math.max(limits.nakRetryMaxMs, patienceMs);
-  const waitMs = Math.min(longestMs, patienceMs * 2 ** Math.min(origin.silentTries, 8));
-  if (again || origin.askAgainAtMs === Infinity) {
-    origin.askAgainAtMs = now.monotonicMs + waitMs + limits.nakBackoffMs * state.random();
+  origin.askFreshAtMs = isFreshDue ? Infinity : origin.askFreshAtMs;
+  if (isFreshDue) {
+    const lastAsked = ranges.at(-1)?.[1] ?? 0;
+    const rest = missingRanges(have, Math.max(origin.askedThrough, lastAsked), announced, 1);
+    origin.askedThrough = rest.length === 0 ? announced : Math.max(origin.askedThrough, lastAsked);
+    if (rest.length > 0) origin.askFreshAtMs = now.monotonicMs + patienceMs; // the rest waits its turn
   }
-  if (ranges.length === 0 || target === undefined) return;
-  if (missingCount(origin.have, origin.announced) > limits.maxNakBacklog) {
+  if (isAgainDue || origin.askAgainAtMs === Infinity) {
+    const longestMs = Math.max(limits.nakRetryMaxMs, patienceMs);
+    const waitMs = Math.min(longestMs, patienceMs * 2 ** Math.min(origin.silentTries, 8));
+    origin.askAgainAtMs = now.monotonicMs + waitMs + limits.nakBackoffMs * state.random();
+    origin.askAgainThrough = origin.askedThrough;
+  }
+  if (ranges.length > 0) sendNak(state, now, origin, ranges);
+}
+
+function sendNak(state: PeerState, now: Now, origin: OriginState, ranges: readonly SequenceRange[]): void {
+  const target = targetOf(state, origin, ranges);
+  if (target === undefined) return;
+  if (missingCount(origin.have, origin.announced) > state.settings.limits.maxNakBacklog) {
     askByHeartbeat(state, now, target);
     return;
   }
@@ -103,8 +124,10 @@ function ask(state: PeerState, now: Now, origin: OriginState): void {
     ranges,
   });
   state.counters.naksSent += 1;
-  const sequence = ranges[0]?.[0];
-  if (sequence !== undefined) origin.timed ??= { sequence, askedAtMs: now.monotonicMs };
+  const { timed } = origin;
+  const sequence = timed?.sequence ?? ranges[0]?.[0] ?? 0;
+  if (timed === undefined || ranges.some(([from, to]) => from <= sequence && sequence <= to))
+    origin.timed = { sequence, askedAtMs: now.monotonicMs, isAskedAgain: timed !== undefined };
 }
 
 /** The first ranges that together hold at most `maxDots`. */

@@ -55,6 +55,7 @@ export function noteHeard(
     view.incarnation = incarnation;
     view.hearsUs = false; // the new process says for itself whom it hears
     view.hearsOurMulticast = false;
+    view.hearing = { others: 'unheard', listed: [] };
     view.hasReported = false;
     view.answered = undefined;
   }

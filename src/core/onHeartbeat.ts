@@ -15,7 +15,8 @@ import { askForCheckpoint } from './join.ts';
 import { liveIds } from './liveness.ts';
 import { buildMembers, learnMembers } from './members.ts';
 import type { HaveReport, HeartbeatMessage, SyncMessage } from './messages.ts';
-import type { PeerView } from './peerView.ts';
+import type { OriginState } from './originState.ts';
+import { doesHear, type PeerView } from './peerView.ts';
 import { containsSequence } from './ranges.ts';
 import { nextContact, successorOf } from './ring.ts';
 import { haveBytes, sendStream, sendUnicast } from './send.ts';
@@ -30,6 +31,7 @@ const MEMBER_BYTES = 34;
 /** Timer: to the successor on the ring and to the next of the shuffled round; a peer that is to join asks for a checkpoint instead. */
 export function onHeartbeatTimer(state: PeerState, now: Now): void {
   schedule(state, now, 'heartbeat', jittered(state, state.settings.heartbeatMs));
+  markAged(state);
   endIdle(state, now);
   if (state.phase !== 'member') {
     if (state.phase !== 'forgotten') askForCheckpoint(state, now);
@@ -125,6 +127,14 @@ export function markSettled(state: PeerState, now: Now): void {
   }
 }
 
+/** The same, a HEARTBEAT period at a time: NAKs have brought what is older, if they could. */
+function markAged(state: PeerState): void {
+  for (const origin of state.origins.values()) {
+    origin.agedThrough = origin.youngThrough;
+    origin.youngThrough = lastSequenceOf(origin.have);
+  }
+}
+
 /** Remembers what a peer says it has. What it has folded, this peer has folded too by now. */
 export function noteClaims(
   state: PeerState,
@@ -154,7 +164,7 @@ export function answer(state: PeerState, now: Now, view: PeerView, as: 'sync' | 
   const to = view.id;
   const builder = new SyncBuilder(state);
   markSettled(state, now);
-  const more = !isAnswerUnderWay(view, now) && collectLacked(state, now, view.claims, builder);
+  const more = !isAnswerUnderWay(view, now) && collectLacked(state, now, view, builder);
   const records = builder.records();
   if (records.length === 0 && as === 'sync') return;
   const report = as === 'hybrid' ? { have: buildHave(state) } : {};
@@ -200,15 +210,10 @@ function send(state: PeerState, to: PeerId, by: 'unicast' | 'stream', message: S
 const MAX_PASSED_OVER = 65_536;
 
 /**
- * Gathers the dots that `claims` lacks, within the limits of one answer. Returns whether some were left. What the receiver must refuse, for its
+ * Gathers the dots that `view` lacks by its claims, within the limits of one answer. Returns whether some were left. What the receiver must refuse, for its
  * time has not come by the clocks of most, comes last: it would be sent again and again in place of all behind it.
  */
-function collectLacked(
-  state: PeerState,
-  now: Now,
-  claims: ReadonlyMap<OriginKey, HaveClaim>,
-  builder: SyncBuilder,
-): boolean {
+function collectLacked(state: PeerState, now: Now, view: PeerView, builder: SyncBuilder): boolean {
   const { maxAnswerBytes, maxAnswerDots } = state.settings.limits;
   const latest = latestForMost(state, now);
   const isAnyEarly = Math.max(state.clock, state.aheadThrough) > latest;
@@ -219,7 +224,7 @@ function collectLacked(
     looked += 1;
     if (!builder.add(origin, sequence, maxAnswerBytes)) isFull = true;
   };
-  for (const dot of lackedDots(state, claims)) {
+  for (const dot of lackedDots(state, view)) {
     if (looked >= maxAnswerDots || early.length >= MAX_PASSED_OVER) return true;
     if (isAnyEarly && builder.timestampOf(dot) > latest) early.push(dot);
     else add(dot);
@@ -232,22 +237,32 @@ function collectLacked(
 }
 
 /** Every answer begins with another origin: what the receiver must refuse of one holds up nobody else's. */
-function* lackedDots(
-  state: PeerState,
-  claims: ReadonlyMap<OriginKey, HaveClaim>,
-): IterableIterator<AddedDot> {
+function* lackedDots(state: PeerState, view: PeerView): IterableIterator<AddedDot> {
+  const { claims } = view;
   const origins = [...state.origins.values()];
   const begin = Math.floor(state.random() * origins.length);
-  for (const { key, have, trim, settledThrough } of [...origins.slice(begin), ...origins.slice(0, begin)]) {
+  for (const origin of [...origins.slice(begin), ...origins.slice(0, begin)]) {
+    const { key, have, trim } = origin;
+    const through = dueThrough(state, view, origin);
     const lacked: SequenceRange[] = [];
     for (const [first, to] of rangesLacked(have, claims.get(key))) {
       const from = Math.max(first, trim + 1); // below, only a checkpoint can serve
-      const last = Math.min(to, settledThrough); // what is younger is likely on its way already
+      const last = Math.min(to, through);
       if (from <= last) lacked.push([from, last]);
     }
     for (const [from, to] of unclaimedAtRandom(state, lacked, claims.get(key)))
       for (let sequence = from; sequence <= to; sequence += 1) yield { origin: key, sequence };
   }
+}
+
+/**
+ * What is younger is likely on its way to `view` already. Of an origin that it hears it also asks by NAK: a peer that is only behind, with all of it in
+ * its receive buffer, would be sent everything twice, and fall further behind.
+ */
+function dueThrough(state: PeerState, view: PeerView, origin: OriginState): number {
+  const { id, incarnation, agedThrough, settledThrough } = origin;
+  const isPresent = origin === state.own || state.peers.get(id)?.incarnation === incarnation;
+  return isPresent && doesHear(view, id) ? agedThrough : settledThrough;
 }
 
 /**

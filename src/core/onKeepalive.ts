@@ -118,6 +118,7 @@ export function onKeepalive(state: PeerState, now: Now, view: PeerView, message:
   const didHearUs = view.hearsUs;
   view.hearsUs = hearing !== 'unheard';
   view.hearsOurMulticast = hearing === 'multicast';
+  view.hearing = { others: message.others, listed: message.listed };
   view.membershipHash = message.membershipHash;
   const aheadOfItMs = now.monotonicMs < view.wallClaimsHeldUntilMs ? undefined : (listed?.aheadMs ?? 0);
   if (!isCatchingUp(state, now)) addWallSample(view, message.wallMs - now.wallMs, aheadOfItMs);

@@ -4,6 +4,12 @@
 import { createHaveSet, lastSequenceOf, type HaveSet } from './haveSet.ts';
 import { originKey, type Origin, type OriginKey } from './types.ts';
 
+export interface TimedDot {
+  readonly sequence: number;
+  readonly askedAtMs: number;
+  readonly isAskedAgain: boolean;
+}
+
 export interface OriginState extends Origin {
   readonly key: OriginKey;
   /** Void dots count as present (R6). */
@@ -16,12 +22,14 @@ export interface OriginState extends Origin {
   askedThrough: number;
   /** Monotonic milliseconds at which fresh gaps are asked for; Infinity when there are none. */
   askFreshAtMs: number;
-  /** Monotonic milliseconds at which what was asked for is asked for again. */
+  /** Monotonic milliseconds at which what is still missing of what was asked for is asked for again. */
   askAgainAtMs: number;
+  /** Dots above were asked for later than this wait began: they get the next one. */
+  askAgainThrough: number;
   /** NAKs since anything missing arrived. */
   silentTries: number;
-  /** One dot that was asked for, and when first, monotonic milliseconds: its arrival tells how long answers take. */
-  timed: { readonly sequence: number; readonly askedAtMs: number } | undefined;
+  /** One dot that was asked for, and when last, monotonic milliseconds: its arrival tells how long answers take. */
+  timed: TimedDot | undefined;
   /** How long answers to NAKs take of late, milliseconds. */
   repairDelayMs: number;
   /** Its part of the have-set's hash when that was last taken. */
@@ -30,6 +38,9 @@ export interface OriginState extends Origin {
   settledThrough: number;
   markedThrough: number;
   markedAtMs: number;
+  /** Last sequence had a whole HEARTBEAT period ago, and had when the present one began. */
+  agedThrough: number;
+  youngThrough: number;
 }
 
 export function createOriginState(origin: Origin, have: HaveSet = createHaveSet(), trim = 0): OriginState {
@@ -43,6 +54,7 @@ export function createOriginState(origin: Origin, have: HaveSet = createHaveSet(
     askedThrough: 0,
     askFreshAtMs: Infinity,
     askAgainAtMs: Infinity,
+    askAgainThrough: 0,
     silentTries: 0,
     timed: undefined,
     repairDelayMs: 0,
@@ -50,5 +62,7 @@ export function createOriginState(origin: Origin, have: HaveSet = createHaveSet(
     settledThrough: lastSequenceOf(have),
     markedThrough: lastSequenceOf(have),
     markedAtMs: -Infinity,
+    agedThrough: lastSequenceOf(have),
+    youngThrough: lastSequenceOf(have),
   };
 }

@@ -4,7 +4,7 @@
  * Heard from the other's own authentic messages only; nobody reports on a third peer.
  */
 import type { AddedDot } from './buildSync.ts';
-import type { Lineage, Phase } from './messages.ts';
+import type { KeepaliveMessage, Lineage, Phase } from './messages.ts';
 import type { Incarnation, OriginKey, PeerId, Timestamp, VectorEntry } from './types.ts';
 
 export interface PeerView {
@@ -17,6 +17,8 @@ export interface PeerView {
   /** What its last KEEPALIVE said of us. */
   hearsUs: boolean;
   hearsOurMulticast: boolean;
+  /** Whom it hears, by its last KEEPALIVE. */
+  hearing: Pick<KeepaliveMessage, 'others' | 'listed'>;
   /** Its wall clock less ours, milliseconds, as far as it is certain. */
   wallOffsetMs: number;
   /** One sample a KEEPALIVE, the latest last: its wall as it spoke less ours as we heard it. */
@@ -49,6 +51,11 @@ export interface PeerView {
   lastEagerHeartbeatMs: number;
   /** The difference of servers.txt was reported. */
   isDifferenceTold: boolean;
+}
+
+/** Whether it says that it hears `id`. */
+export function doesHear({ hearing }: PeerView, id: PeerId): boolean {
+  return (hearing.listed.find((listed) => listed.id === id)?.how ?? hearing.others) !== 'unheard';
 }
 
 /** Two seconds of KEEPALIVEs: short enough to notice a clock that is set. */
@@ -92,6 +99,7 @@ export function createPeerView(id: PeerId): PeerView {
     lastMulticastMs: -Infinity,
     hearsUs: false,
     hearsOurMulticast: false,
+    hearing: { others: 'unheard', listed: [] },
     wallOffsetMs: 0,
     wallSamplesMs: [],
     aheadOfItMs: 0,

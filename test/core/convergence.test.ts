@@ -159,7 +159,7 @@ describe('convergence', () => {
       cluster.run(3);
     }
     assert.equal(cluster.sent.filter(isSync).length, 0);
-    cluster.run(600);
+    cluster.run(1200);
     cluster.deliver('beta', 'alpha', { kind: 'heartbeat', vectorHash: 0, have: NOTHING });
     cluster.run(3);
     const records = cluster.sent

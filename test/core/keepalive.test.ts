@@ -102,7 +102,7 @@ describe('at rest', () => {
     cluster.run(1000);
     cluster.loses = () => true;
     cluster.write('alpha', 'k', 'v');
-    cluster.run(600);
+    cluster.run(1200);
     cluster.loses = () => false;
     cluster.sent.length = 0;
     const { vectorHash } = cluster.at('beta').state;

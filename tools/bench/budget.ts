@@ -26,10 +26,12 @@ export interface Sizes {
   /** Paced writes of one visibility round, and rounds. */
   readonly visibilityWrites: number;
   readonly visibilityRounds: number;
+  /** Writes under each kind of loss. */
+  readonly lossWrites: number;
 }
 
 export const FULL: Sizes = {
-  totalMs: 320_000,
+  totalMs: 400_000,
   embeddedKeys: 100_000,
   embeddedRounds: 5,
   embeddedWriteMs: 500,
@@ -40,6 +42,7 @@ export const FULL: Sizes = {
   visibilityWarmUp: 1000,
   visibilityWrites: 500,
   visibilityRounds: 5,
+  lossWrites: 100_000,
 };
 
 export const SHORT: Sizes = {
@@ -54,6 +57,7 @@ export const SHORT: Sizes = {
   visibilityWarmUp: 100,
   visibilityWrites: 150,
   visibilityRounds: 2,
+  lossWrites: 10_000,
 };
 
 export interface Bench {

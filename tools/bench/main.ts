@@ -15,6 +15,7 @@ import { Children } from './children.ts';
 import { runEmbedded } from './embedded.ts';
 import { runFour } from './four.ts';
 import { watchOthers } from './processorTime.ts';
+import { runLoss } from './loss.ts';
 import { findRedis } from './redisServers.ts';
 import { formatGate, judgeGate, print, printPart } from './report.ts';
 import type { PartResult } from './report.ts';
@@ -33,6 +34,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   alone: { run: runAlone, share: 42 },
   four: { run: runFour, share: 26 },
   visibility: { run: runVisibility, share: 20 },
+  loss: { run: runLoss, share: 24 },
 };
 /** A run that hangs is broken: it is ended after so many times the time it was given. */
 const HANG_FACTOR = 5;

@@ -62,12 +62,21 @@ export function clusterWords(cluster: ServersText, id: string): readonly string[
   ];
 }
 
-/** Starts every peer of a fresh servers.txt and waits until all hear all, by multicast. */
-export async function startPeers(bench: Bench, count: number): Promise<readonly ServedPeer[]> {
+/** Starts every peer of a fresh servers.txt and waits until all hear all, by multicast. `words` are settings of all. */
+export async function startPeers(
+  bench: Bench,
+  count: number,
+  words: readonly string[] = [],
+): Promise<readonly ServedPeer[]> {
   const command = builtCommand();
   const cluster = await bench.workspace.cluster(count);
   const children = cluster.ids.map((id) =>
-    bench.children.spawnNode(`serve ${id} of ${count}`, [command, 'serve', ...clusterWords(cluster, id)]),
+    bench.children.spawnNode(`serve ${id} of ${count}`, [
+      command,
+      'serve',
+      ...clusterWords(cluster, id),
+      ...words,
+    ]),
   );
   const peers: ServedPeer[] = [];
   for (const [index, child] of children.entries()) {

@@ -138,8 +138,8 @@ export const REPAIR: readonly Mutant[] = [
     edits: [
       {
         file: 'src/core/gaps.ts',
-        find: 'if (ranges.length === 0 || target === undefined) return;',
-        replace: 'if (ranges.length >= 0 || target === undefined) return;',
+        find: 'if (ranges.length > 0) sendNak(state, now, origin, ranges);',
+        replace: 'if (ranges.length < 0) sendNak(state, now, origin, ranges);',
       },
     ],
     kill: { scenario: 'test/simulator/scenarios/nak-alone.txt' },
