@@ -219,7 +219,7 @@ function joinEntries(
   for (const [key, entry] of state.store.entries({})) {
     if (theirs.has(key)) continue;
     const isGone = entry.timestamp <= horizon;
-    if (isUnknown(closures, entry, !isGone) || (isGone && isTooLate(state, entry, isTheirs))) {
+    if (isUnknown(closures, entry, !isGone) || (isGone && isTooLate(state, closures, entry, isTheirs))) {
       unknown.push([key, entry]);
       continue;
     }
@@ -241,6 +241,12 @@ function joinEntries(
         if (isUnknown(closures, present, true)) unknown.push([key, present]);
         continue;
       }
+      if (
+        entry.kind === 'synthetic' &&
+        present !== undefined &&
+        isTooLate(state, closures, present, isTheirs)
+      )
+        unknown.push([key, present]);
       if (isAheadOfClock(state, now, entry.timestamp)) applyAhead(state, key, present, entry);
       else applyOver(state, key, present, entry);
     }
@@ -283,9 +289,19 @@ function applyAhead(state: PeerState, key: Key, present: Entry | undefined, entr
   state.store.writeState('aheadThrough', state.aheadThrough);
 }
 
-/** R4, here: what this peer stamped below a horizon that its disk had forgotten, and nobody has taken. Another's is for its origin to stamp anew. */
-function isTooLate({ self }: PeerState, { kind, ...dot }: Entry, isTheirs: (dot: Dot) => boolean): boolean {
-  return kind !== 'synthetic' && dot.id === self.id && !isTheirs(dot);
+/**
+ * R4, here: what this peer stamped below a horizon that its disk had forgotten, and nobody has taken. Either nobody has its dot, or no round that has
+ * ended named its incarnation: then nothing of that was ever collected, and who has the dot has recorded it alone, with an alarm or by ABSENT, and
+ * may not have told us yet. Another's is for its origin to stamp anew.
+ */
+function isTooLate(
+  { self }: PeerState,
+  theirs: Closures,
+  { kind, ...dot }: Entry,
+  isTheirs: (dot: Dot) => boolean,
+): boolean {
+  if (kind === 'synthetic' || dot.id !== self.id) return false;
+  return dot.incarnation > (theirs.get(self.id)?.closedBelow ?? 0) || !isTheirs(dot);
 }
 
 /** Whether a report claims a dot; of what it has folded, all. */
