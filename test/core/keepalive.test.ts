@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict';
 import type { KeepaliveMessage } from '../../src/core/messages.ts';
 import { createPeerState } from '../../src/core/loadState.ts';
-import { hashVector } from '../../src/core/vectorHash.ts';
+import { originKey, type Incarnation, type OriginKey, type PeerId } from '../../src/core/types.ts';
+import { addHashes, hashFolded, hashVector } from '../../src/core/vectorHash.ts';
 import { defaultLimits, defaultSettings } from '../../src/core/settings.ts';
 import type { PeerId } from '../../src/core/types.ts';
 import { openMemoryStore } from '../../src/storage/memoryStore.ts';
 import { encodeMessage } from '../../src/wire/messageCodec.ts';
-import { Cluster } from './cluster.ts';
+import { Cluster, seeded } from './cluster.ts';
 
 const names = (count: number): string[] => Array.from({ length: count }, (_, at) => `peer-${100 + at}`);
 
@@ -131,4 +132,24 @@ describe('the hash of a have-set', () => {
     );
     assert.equal(hashVector(again), hashes[0]);
   });
+
+  it('tells have-sets apart that differ in one dot more here and one fewer there (seed 513449)', () => {
+    const random = seeded(1);
+    const drawOrigin = (id: string): OriginKey =>
+      originKey(id as PeerId, (775_736_000_000_000 + Math.floor(random() * 2 ** 30)) as Incarnation);
+    const partOf = (origin: OriginKey, sequence: number): number => hashFolded(origin, [1, sequence]);
+    let collisions = 0;
+    for (let at = 0; at < 50_000; at += 1) {
+      const [one, other] = [drawOrigin('alpha'), drawOrigin('beta')];
+      const [m, n] = [1 + Math.floor(random() * 30), 1 + Math.floor(random() * 30)];
+      const before = addHashes(partOf(one, m), partOf(other, n));
+      for (const [here, there] of [
+        [m + 1, n + 1],
+        [m + 1, n + 2],
+        [m, n + 1],
+      ] as const)
+        if (addHashes(partOf(one, here), partOf(other, there)) === before) collisions += 1;
+    }
+    assert.equal(collisions, 0);
+  }).timeout(20_000);
 });
