@@ -2,7 +2,8 @@
  * What `import … from 'toposphere'` gives: the embedded peer, its types and its error.
  */
 export { Peer } from './peer/peer.ts';
-export type { Change, RangeEntry, RangeOptions, SetOptions, WriteOptions } from './peer/peer.ts';
+export type { Change, RangeEntry, SetOptions, WriteOptions } from './peer/peer.ts';
+export type { RangeOptions } from './peer/keyRange.ts';
 export type { AcknowledgementLevel } from './peer/backend.ts';
 export type { Logger, PeerOptions, Settings } from './peer/configuration.ts';
 export type { Digest } from './peer/digest.ts';

@@ -9,6 +9,7 @@
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { endWhenUnread } from './brokenOutput.ts';
+import { addCheckpoint } from './checkpoint.ts';
 import { addDel } from './del.ts';
 import { addDigest } from './digest.ts';
 import { CommandFailure, describeFailure } from './failure.ts';
@@ -19,6 +20,7 @@ import { addGet } from './get.ts';
 import { markLiterals, restoreLiterals } from './literalWords.ts';
 import { addRange } from './range.ts';
 import { addReload } from './reload.ts';
+import { addRestore } from './restore.ts';
 import { addServe } from './serve.ts';
 import { addSet } from './set.ts';
 import { addSimulate } from './simulate.ts';
@@ -39,6 +41,8 @@ const COMMANDS = [
   addBootstrap,
   addForget,
   addReload,
+  addCheckpoint,
+  addRestore,
   addFaults,
   addSimulate,
 ];

@@ -4,10 +4,8 @@
  * Owns whom to tell: all peers of the file at hand, or the one that is named. A new peer that does not run yet is told nothing.
  */
 import type { Argv } from 'yargs';
-import { replyText, withConnection } from './connection.ts';
-import { CommandFailure } from './failure.ts';
-import { printLine, printWarning } from './print.ts';
-import { findTargets, nameOf, withTarget } from './target.ts';
+import { askEach } from './askEach.ts';
+import { findTargets, withTarget } from './target.ts';
 
 export function addReload(yargs: Argv): Argv {
   return yargs.command(
@@ -15,25 +13,7 @@ export function addReload(yargs: Argv): Argv {
     'let the peers of servers.txt (or one of them) read their servers.txt again',
     (options) => withTarget(options),
     async (argv) => {
-      const targets = await findTargets(argv);
-      const failures = await Promise.all(
-        targets.map(async (target) => {
-          const name = nameOf(target);
-          try {
-            const reply = await withConnection(target, (connection) =>
-              connection.request(['TOPOSPHERE', 'RELOAD']),
-            );
-            printLine(`${name}: ${replyText(reply)}`);
-            return undefined;
-          } catch (error) {
-            if (!(error instanceof CommandFailure)) throw error;
-            return `${name}: ${error.message}`;
-          }
-        }),
-      );
-      const reasons = failures.filter((failure) => failure !== undefined);
-      if (reasons.length === targets.length) throw new CommandFailure(reasons.join('\n'));
-      for (const reason of reasons) printWarning(reason);
+      await askEach(await findTargets(argv), ['TOPOSPHERE', 'RELOAD']);
     },
   );
 }

@@ -127,6 +127,7 @@ async function serveOnce(settings: Settings, stopped: Promise<void>): Promise<vo
   process.on('SIGHUP', reload);
   try {
     await serveClients(peer.backend, options, clients, Promise.race([stopped, failed]));
+    await closeInTime('the checkpoint file', peer.saveUnasked());
   } finally {
     process.off('SIGHUP', reload);
     await closeInTime('the peer', peer.close());

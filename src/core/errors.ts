@@ -15,6 +15,8 @@ export type ErrorCode =
   | 'FENCED'
   | 'STORAGE_FAILED'
   | 'STORE_LOCKED'
+  | 'DISK_FULL'
+  | 'BAD_CHECKPOINT'
   | 'ADDRESS_IN_USE'
   | 'CLOSED';
 

@@ -60,6 +60,8 @@ export interface Backend {
   bootstrap(): Promise<void>;
   /** Reads servers.txt again; resolves to what changed, in one sentence. Throws BAD_CONFIGURATION, and nothing changed then. */
   reload(): Promise<string>;
+  /** Writes a checkpoint file; resolves to its path. Rejects with DISK_FULL, STORAGE_FAILED. */
+  checkpoint(): Promise<string>;
   /** Sets or clears rehearsed faults; throws BAD_ARGUMENT unless the peer was started with faults allowed. `words` as in `faults cut beta gamma`. */
   rehearseFaults(words: readonly string[]): string;
 }

@@ -32,7 +32,7 @@ interface Described {
 /** A whole number within `minimum`..`maximum`, both inclusive, in `unit`. */
 export interface NumberTunable extends Described {
   readonly kind: 'number';
-  readonly unit: 'ms' | 'bytes' | 'port' | 'updates' | 'rows';
+  readonly unit: 'ms' | 'bytes' | 'port' | 'updates' | 'rows' | 'files';
   /** Undefined: follows from another setting, as `meaning` says. */
   readonly default: number | undefined;
   readonly minimum: number;
@@ -79,6 +79,9 @@ export const TUNABLES = {
   gcIntervalMs: { kind: 'number', unit: 'ms', default: 30_000, minimum: 100, maximum: 24 * HOUR_MS, meaning: 'time after which a checkpoint round begins when there is anything to collect', raising: 'tombstones are kept longer' },
   maxTableRows: { kind: 'number', unit: 'rows', default: 1_000_000, minimum: 100, maximum: 1_000_000_000, meaning: 'length of one update table at which its older half is let go while a round waits for a member', raising: 'more disk; a peer that was away for long is caught up record by record, not by checkpoint' },
   maxCheckpointBytes: { kind: 'number', unit: 'bytes', default: 512 * MEBIBYTE, minimum: MEBIBYTE, maximum: 16 * 1024 * MEBIBYTE, meaning: 'largest checkpoint that this peer takes in to join: kept in memory until all of it is there', raising: 'larger stores can be joined, with as much memory for a while' },
+  checkpointDirectory: { kind: 'text', default: undefined, meaning: 'folder for checkpoint files, best on another disk; by default the one of --data-directory' },
+  checkpointIntervalMs: { kind: 'number', unit: 'ms', default: HOUR_MS, minimum: 0, maximum: 30 * 24 * HOUR_MS, meaning: 'least time between two checkpoint files that are written unasked, when anything changed; one is also written at a clean stop; 0: none unasked', raising: 'less disk traffic; a restored file is older' },
+  checkpointsKept: { kind: 'number', unit: 'files', default: 2, minimum: 1, maximum: 1000, meaning: 'checkpoint files of this peer that are kept, the newest first', raising: 'more disk; one can go back further' },
   bootstrap: { kind: 'flag', meaning: 'on an empty disk, begin at once: for one peer, on the very first start of a cluster without the others' },
   receiveBufferBytes: { kind: 'number', unit: 'bytes', default: 8 * MEBIBYTE, minimum: 64 * KIBIBYTE, maximum: 256 * MEBIBYTE, meaning: 'UDP receive buffer asked of the kernel for each socket', raising: 'bursts lose fewer datagrams, if the kernel grants it (status says what was granted)' },
   allowFaults: { kind: 'flag', meaning: 'obey `toposphere faults` (rehearsed cuts and losses)' },
@@ -130,6 +133,9 @@ export interface PeerOptions {
   readonly gcIntervalMs: number;
   readonly maxTableRows: number;
   readonly maxCheckpointBytes: number;
+  readonly checkpointDirectory: string;
+  readonly checkpointIntervalMs: number;
+  readonly checkpointsKept: number;
   readonly bootstrap: boolean;
   readonly receiveBufferBytes: number;
   readonly allowFaults: boolean;
@@ -262,8 +268,9 @@ async function resolvePeer(
   const number = (name: NameOfKind<'number'>): number =>
     checkNumber(name, settings, faults) ?? TUNABLES[name].default ?? 0;
   const id = own?.id ?? ('' as PeerId);
+  const dataDirectory = settings.dataDirectory ?? TUNABLES.dataDirectory.default;
   const options = {
-    dataDirectory: join(settings.dataDirectory ?? TUNABLES.dataDirectory.default, id),
+    dataDirectory: join(dataDirectory, id),
     clusterId,
     ...(clusterKey === undefined ? {} : { clusterKey }),
     multicast,
@@ -276,6 +283,9 @@ async function resolvePeer(
     gcIntervalMs: number('gcIntervalMs'),
     maxTableRows: number('maxTableRows'),
     maxCheckpointBytes: number('maxCheckpointBytes'),
+    checkpointDirectory: settings.checkpointDirectory ?? dataDirectory,
+    checkpointIntervalMs: number('checkpointIntervalMs'),
+    checkpointsKept: number('checkpointsKept'),
     bootstrap: settings.bootstrap ?? false,
     receiveBufferBytes: number('receiveBufferBytes'),
     allowFaults: settings.allowFaults ?? false,

@@ -5,10 +5,8 @@
  * their acknowledgement level says (R1). There is no leader to ask: a peer that hears nobody takes writes
  * like any other, and what it took reaches the others when they are back.
  */
-import { fnv1a } from '../core/vectorHash.ts';
 import { ToposphereError } from '../core/errors.ts';
-import { defaultLimits, type CoreSettings } from '../core/settings.ts';
-import type { KeyRange } from '../core/store.ts';
+import type { CoreSettings } from '../core/settings.ts';
 import type { Key } from '../core/types.ts';
 import { openNetwork, type Network } from '../network/network.ts';
 import { openLmdbStore, type LmdbStore } from '../storage/lmdbStore.ts';
@@ -18,22 +16,16 @@ import type { AcknowledgementLevel } from './backend.ts';
 import { resolvePeerOptions, type Logger, type PeerOptions, type Settings } from './configuration.ts';
 import type { Digest } from './digest.ts';
 import { LATEST_EXPIRY_MS } from '../core/expiry.ts';
+import { coreSettings } from './coreSettings.ts';
+import { Checkpoints } from './checkpoints.ts';
 import { Faults } from './faults.ts';
-import {
-  keyBytes,
-  parseKey,
-  parsePrefix,
-  parseValue,
-  prefixEnd,
-  type KeyInput,
-  type ValueInput,
-} from './keys.ts';
+import { keyBytes, parseKey, parsePrefix, parseValue, type KeyInput, type ValueInput } from './keys.ts';
+import { keyRangeOf, type RangeOptions } from './keyRange.ts';
 import { createNoticeLog } from './noticeLog.ts';
 import { PeerBackend } from './peerBackend.ts';
 import { AddressBook, reloadServers } from './addressBook.ts';
 import { createMachinePorts } from './machinePorts.ts';
 import { Runtime } from './runtime.ts';
-import { canonicalServersText } from './serversFile.ts';
 import type { PeerStatus } from './status.ts';
 
 /** Entries read at a time by `range`: between two pages other work may come in. */
@@ -47,18 +39,6 @@ export interface WriteOptions {
 export interface SetOptions extends WriteOptions {
   /** The key is gone after so many milliseconds (1 or more), everywhere, cut off or not. */
   readonly expiresInMs?: number;
-}
-
-export interface RangeOptions {
-  /** Only keys that start with this. */
-  readonly prefix?: KeyInput;
-  /** Bounds, by bytes: from (inclusive), after (exclusive), before (exclusive). */
-  readonly from?: KeyInput;
-  readonly after?: KeyInput;
-  readonly before?: KeyInput;
-  readonly reverse?: boolean;
-  /** Entries at most; all when left out. */
-  readonly limit?: number;
 }
 
 export interface RangeEntry {
@@ -81,6 +61,7 @@ interface Parts {
   readonly store: LmdbStore;
   readonly network: Network;
   readonly backend: PeerBackend;
+  readonly checkpoints: Checkpoints;
   readonly failureListeners: Set<(failure: ToposphereError) => void>;
 }
 
@@ -164,15 +145,24 @@ export class Peer {
       });
       await runtime.start(envelope);
       const opened = runtime;
+      const checkpoints = await Checkpoints.start({
+        options,
+        state: runtime.state,
+        store,
+        wallMs: () => ports.now().wallMs,
+        after: ports.after,
+        whenCommitted: () => acknowledged(opened, 'committed'),
+      });
       const backend = new PeerBackend({
         runtime,
         store,
+        checkpoints,
         now: ports.now,
         createHash: () => hashing.createHash64(),
         reload: () => reloadServers(addresses, opened, options.logger),
         describeNetwork: () => ({ ...network.report() }),
       });
-      return new Peer({ options, runtime, store, network, backend, failureListeners });
+      return new Peer({ options, runtime, store, network, backend, checkpoints, failureListeners });
     } catch (error) {
       await network.close();
       await store?.close();
@@ -315,6 +305,15 @@ export class Peer {
     return this.backend.reload();
   }
 
+  /**
+   * Writes a checkpoint file, a compact copy of everything held here, to be kept or restored (`toposphere restore`); resolves to its path. Other
+   * work goes on meanwhile. Rejects with DISK_FULL, STORAGE_FAILED: the earlier files are as they were then.
+   */
+  async checkpoint(): Promise<string> {
+    this.#assertOpen();
+    return this.backend.checkpoint();
+  }
+
   /** Called when the peer cannot go on (a commit failed): close it and open it again once the cause is mended. */
   onFailure(listener: (failure: ToposphereError) => void): void {
     this.#parts.failureListeners.add(listener);
@@ -326,8 +325,14 @@ export class Peer {
     return this.#closing;
   }
 
+  /** Before a clean stop: a checkpoint file, if they are written unasked and anything changed. Never rejects for a disk. */
+  async saveUnasked(): Promise<void> {
+    await this.#parts.checkpoints.writeUnasked();
+  }
+
   async #close(): Promise<void> {
     this.#parts.runtime.stop();
+    await this.#parts.checkpoints.stop();
     await this.#parts.network.close();
     await this.#parts.store.close();
   }
@@ -337,13 +342,7 @@ export class Peer {
   }
 
   #acknowledged(level: AcknowledgementLevel): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.backend.acknowledge(level, (failure) => {
-        if (failure === undefined) resolve();
-        else reject(failure);
-      });
-      this.#parts.runtime.endTurnSoon();
-    });
+    return acknowledged(this.#parts.runtime, level);
   }
 
   #assertOpen(): void {
@@ -352,41 +351,17 @@ export class Peer {
   }
 }
 
+function acknowledged(runtime: Runtime, level: AcknowledgementLevel): Promise<void> {
+  return new Promise((resolve, reject) => {
+    runtime.acknowledge(level, (failure) => {
+      if (failure === undefined) resolve();
+      else reject(failure);
+    });
+    runtime.endTurnSoon();
+  });
+}
+
 const silent: Logger = { info: () => undefined, warn: () => undefined };
-
-function coreSettings(options: PeerOptions): CoreSettings {
-  return {
-    keepaliveMs: options.keepaliveMs,
-    heartbeatMs: options.heartbeatMs,
-    deadAfterMs: options.deadAfterMs,
-    maxDriftMs: options.maxDriftMs,
-    gcUpdateCount: options.gcUpdateCount,
-    gcIntervalMs: options.gcIntervalMs,
-    serversHash: fnv1a(canonicalServersText(options.servers)),
-    limits: {
-      ...defaultLimits,
-      maxValueBytes: options.maxValueBytes,
-      maxTableRows: options.maxTableRows,
-      maxCheckpointBytes: options.maxCheckpointBytes,
-    },
-  };
-}
-
-/** The tighter of prefix and bounds. */
-function keyRangeOf(options: RangeOptions): KeyRange {
-  const [prefix, from, after, before] = [options.prefix, options.from, options.after, options.before].map(
-    (bound) => (bound === undefined ? undefined : parsePrefix(bound)),
-  );
-  const lowest = prefix !== undefined && (from === undefined || prefix > from) ? prefix : from;
-  const end = prefix === undefined ? undefined : prefixEnd(prefix);
-  const highest = end !== undefined && (before === undefined || end < before) ? end : before;
-  return {
-    ...(lowest === undefined ? {} : { from: lowest }),
-    ...(after === undefined ? {} : { after }),
-    ...(highest === undefined ? {} : { before: highest }),
-    ...(options.reverse === undefined ? {} : { reverse: options.reverse }),
-  };
-}
 
 function copyOf(value: Uint8Array | undefined): Buffer | undefined {
   return value === undefined ? undefined : Buffer.from(value);

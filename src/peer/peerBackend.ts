@@ -7,6 +7,7 @@ import { ToposphereError } from '../core/errors.ts';
 import type { Entry, Key, PeerId } from '../core/types.ts';
 import type { LmdbStore } from '../storage/lmdbStore.ts';
 import type { AcknowledgementLevel, Backend, KeyChange } from './backend.ts';
+import type { Checkpoints } from './checkpoints.ts';
 import { assertMayBootstrap, describeBootstrap } from './bootstrapping.ts';
 import { digestEntries, type Digest, type StreamingHash } from './digest.ts';
 import { describeForgetting } from './forgetting.ts';
@@ -19,6 +20,7 @@ export interface PeerBackendParts {
   readonly store: LmdbStore;
   readonly now: () => Now;
   readonly createHash: () => StreamingHash;
+  readonly checkpoints: Checkpoints;
   /** Reads servers.txt again. */
   readonly reload: () => Promise<string>;
   /** What the network layer reports: buffers granted, frames dropped. */
@@ -117,11 +119,12 @@ export class PeerBackend implements Backend {
   }
 
   describe(): PeerStatus & Record<string, unknown> {
-    const { runtime, store, now, describeNetwork } = this.#parts;
+    const { runtime, store, now, checkpoints, describeNetwork } = this.#parts;
     return {
       ...buildStatus(runtime.state, now(), runtime.drops, runtime.dropSources, runtime.faults.report()),
       network: { ...describeNetwork(), sendQueueDropped: runtime.sendQueueDropped },
       storage: store.report(),
+      checkpoints: checkpoints.report(),
     };
   }
 
@@ -163,6 +166,10 @@ export class PeerBackend implements Backend {
 
   reload(): Promise<string> {
     return this.#parts.reload();
+  }
+
+  checkpoint(): Promise<string> {
+    return this.#parts.checkpoints.write();
   }
 
   rehearseFaults(words: readonly string[]): string {

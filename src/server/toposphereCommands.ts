@@ -144,6 +144,21 @@ export const toposphereCommand: Command = {
     },
     {
       ...ORDINARY,
+      name: 'toposphere|checkpoint',
+      arity: 2,
+      flags: ['admin', 'noscript', 'loading', 'stale'],
+      summary:
+        'Write a checkpoint file, a compact copy of everything this peer holds; answers its path there',
+      partition: 'Holds what this peer holds: what a cut keeps from it is not in the file.',
+      run: async ({ backend }) => {
+        const path = await backend.checkpoint();
+        return (reply) => {
+          reply.bulkUtf8(path);
+        };
+      },
+    },
+    {
+      ...ORDINARY,
       name: 'toposphere|watch',
       arity: 3,
       summary: 'Be told of every change of a key with this prefix until the connection ends',

@@ -88,6 +88,7 @@ export class LmdbStore implements Store {
   #put: { readonly committed: Promise<unknown>; readonly flushed: Promise<unknown> } | undefined;
   #snapshots = new Set<TreeSnapshot>();
   #readyWaiters: (() => void)[] = [];
+  #copying: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
   /** Use openLmdbStore. */
@@ -300,6 +301,14 @@ export class LmdbStore implements Store {
     };
   }
 
+  /** Copies every turn closed so far into an empty folder, while others go on. Rejects when a commit failed, or the disk of the copy. */
+  async copyTo(folder: string): Promise<void> {
+    this.#assertOpen();
+    await this.#reports.whenCommitted(this.#sets.lastTurn);
+    this.#copying = this.#trees.copyTo(folder);
+    await this.#copying;
+  }
+
   /** Number of keys with an entry, tombstones included; too large by the changed keys that the trees hold already. */
   approximateKeys(): number {
     const { active, sealed } = this.#sets;
@@ -337,7 +346,7 @@ export class LmdbStore implements Store {
   async #close(): Promise<void> {
     this.#sets.close();
     for (const snapshot of [...this.#snapshots]) this.#endSnapshot(snapshot);
-    await this.#reports.whenSettled();
+    await Promise.allSettled([this.#reports.whenSettled(), this.#copying]);
     try {
       // The active set holds what an open turn wrote: its committed turns stay in the log then.
       if (this.#writer.isEmpty()) await this.#sets.whenFolded(() => undefined);

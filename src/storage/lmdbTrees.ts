@@ -283,6 +283,8 @@ export function openTrees(directory: string, checksum: Checksum) {
       const stats = entries.getStats() as LmdbStats;
       return { entries: stats.entryCount, fileBytes: (stats.lastPageNumber + 1) * stats.pageSize };
     },
+    /** Writes everything committed by now, free pages left out, as a file of its own into an empty folder; off the main thread. */
+    copyTo: (folder: string): Promise<void> => root.backup(folder, true),
     close: (): Promise<void> => root.close(),
   };
 }

@@ -5,7 +5,6 @@ import { createPeerState } from '../../src/core/loadState.ts';
 import { originKey, type Incarnation, type OriginKey, type PeerId } from '../../src/core/types.ts';
 import { addHashes, hashFolded, hashVector } from '../../src/core/vectorHash.ts';
 import { defaultLimits, defaultSettings } from '../../src/core/settings.ts';
-import type { PeerId } from '../../src/core/types.ts';
 import { openMemoryStore } from '../../src/storage/memoryStore.ts';
 import { encodeMessage } from '../../src/wire/messageCodec.ts';
 import { Cluster, seeded } from './cluster.ts';

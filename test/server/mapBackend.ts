@@ -144,6 +144,7 @@ export function createMapBackend(): MapBackend {
     describeBootstrap: () => 'beta was last heard 5 s ago',
     bootstrap: () => Promise.resolve(),
     reload: () => Promise.resolve('nothing new'),
+    checkpoint: () => Promise.resolve('checkpoints/beta-20260101T000000000Z.checkpoint'),
     rehearseFaults: (words) => {
       if (words[0] !== 'heal') {
         throw new ToposphereError('BAD_ARGUMENT', 'this peer was not started with --allow-faults');

@@ -1,0 +1,23 @@
+/** A peer's options as the protocol core takes them. */
+import { defaultLimits, type CoreSettings } from '../core/settings.ts';
+import { fnv1a } from '../core/vectorHash.ts';
+import type { PeerOptions } from './configuration.ts';
+import { canonicalServersText } from './serversFile.ts';
+
+export function coreSettings(options: PeerOptions): CoreSettings {
+  return {
+    keepaliveMs: options.keepaliveMs,
+    heartbeatMs: options.heartbeatMs,
+    deadAfterMs: options.deadAfterMs,
+    maxDriftMs: options.maxDriftMs,
+    gcUpdateCount: options.gcUpdateCount,
+    gcIntervalMs: options.gcIntervalMs,
+    serversHash: fnv1a(canonicalServersText(options.servers)),
+    limits: {
+      ...defaultLimits,
+      maxValueBytes: options.maxValueBytes,
+      maxTableRows: options.maxTableRows,
+      maxCheckpointBytes: options.maxCheckpointBytes,
+    },
+  };
+}
