@@ -26,6 +26,7 @@ import { addSet } from './set.ts';
 import { addSimulate } from './simulate.ts';
 import { addStatus } from './status.ts';
 import { addUp } from './up.ts';
+import { addWaitReady } from './waitReady.ts';
 import { addWatch } from './watch.ts';
 
 const COMMANDS = [
@@ -37,6 +38,7 @@ const COMMANDS = [
   addRange,
   addWatch,
   addStatus,
+  addWaitReady,
   addDigest,
   addBootstrap,
   addForget,

@@ -61,6 +61,8 @@ export interface StatusReport {
   readonly clockRefusal: string | undefined;
   /** fresh, joining, forgotten or member. */
   readonly phase: string | undefined;
+  /** It takes part and lacks nothing that it knows of. */
+  readonly isCaughtUp: boolean;
   readonly joining: JoiningReport;
   readonly collection: CollectionReport;
 }
@@ -152,6 +154,7 @@ export function parseStatus(json: string): StatusReport {
     drops: asCounts(fields['drops']),
     clockRefusal: asClockRefusal(fields['writesRefused']),
     phase: asText(fields['phase']),
+    isCaughtUp: fields['caughtUp'] === true,
     joining: asJoining(fields['joining']),
     collection: asCollection(fields),
   };

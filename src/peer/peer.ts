@@ -31,6 +31,9 @@ import type { PeerStatus } from './status.ts';
 /** Entries read at a time by `range`: between two pages other work may come in. */
 const RANGE_PAGE_ENTRIES = 256;
 
+/** Milliseconds between two looks while `caughtUp` waits. */
+const CAUGHT_UP_POLL_MS = 50;
+
 export interface WriteOptions {
   /** What the resolved promise survives: nothing, this process's death (default), a power cut here. */
   readonly acknowledge?: AcknowledgementLevel;
@@ -158,6 +161,7 @@ export class Peer {
         store,
         checkpoints,
         now: ports.now,
+        startedMs: ports.now().monotonicMs,
         createHash: () => hashing.createHash64(),
         reload: () => reloadServers(addresses, opened, options.logger),
         describeNetwork: () => ({ ...network.report() }),
@@ -312,6 +316,15 @@ export class Peer {
   async checkpoint(): Promise<string> {
     this.#assertOpen();
     return this.backend.checkpoint();
+  }
+
+  /** Resolves when this peer takes part and lacks nothing of what those that it hears have; after a start, also when nobody is heard. Rejects with CLOSED. */
+  async caughtUp(): Promise<void> {
+    for (;;) {
+      this.#assertOpen();
+      if (this.backend.isCaughtUp()) return;
+      await new Promise((resolve) => setTimeout(resolve, CAUGHT_UP_POLL_MS));
+    }
   }
 
   /** Called when the peer cannot go on (a commit failed): close it and open it again once the cause is mended. */

@@ -7,6 +7,7 @@ import { ToposphereError } from '../core/errors.ts';
 import type { Entry, Key, PeerId } from '../core/types.ts';
 import type { LmdbStore } from '../storage/lmdbStore.ts';
 import type { AcknowledgementLevel, Backend, KeyChange } from './backend.ts';
+import { isCaughtUp } from './caughtUp.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import { assertMayBootstrap, describeBootstrap } from './bootstrapping.ts';
 import { digestEntries, type Digest, type StreamingHash } from './digest.ts';
@@ -19,6 +20,8 @@ export interface PeerBackendParts {
   readonly runtime: Runtime;
   readonly store: LmdbStore;
   readonly now: () => Now;
+  /** When it began to listen, monotonic milliseconds. */
+  readonly startedMs: number;
   readonly createHash: () => StreamingHash;
   readonly checkpoints: Checkpoints;
   /** Reads servers.txt again. */
@@ -123,9 +126,15 @@ export class PeerBackend implements Backend {
     return {
       ...buildStatus(runtime.state, now(), runtime.drops, runtime.dropSources, runtime.faults.report()),
       network: { ...describeNetwork(), sendQueueDropped: runtime.sendQueueDropped },
+      caughtUp: this.isCaughtUp(),
       storage: store.report(),
       checkpoints: checkpoints.report(),
     };
+  }
+
+  isCaughtUp(): boolean {
+    const { runtime, now, startedMs } = this.#parts;
+    return isCaughtUp(runtime.state, now(), startedMs);
   }
 
   async digest(): Promise<Digest> {

@@ -10,7 +10,7 @@ import { buildArguments } from '../../src/cli/settingsOptions.ts';
 import { useClusters } from './cluster.ts';
 import { runCommand } from './command.ts';
 import type { ChildPeer } from './childPeer.ts';
-import { awaitAllPresent, awaitEqualDigests } from './convergence.ts';
+import { assertAllPresent, awaitAllPresent, awaitEqualDigests } from './convergence.ts';
 
 /** Runs `toposphere restore` with the settings the peer is started with. */
 function restore({ settings }: ChildPeer, ...words: readonly string[]) {
@@ -35,7 +35,8 @@ describe('backup', () => {
   const clusters = useClusters();
 
   it('brings everything back when all disks are gone: one is restored, the others join it', async () => {
-    const { peers, peer } = await clusters.start();
+    const site = await clusters.start();
+    const { peers, peer } = site;
     const written = await writeKeys(peers, 'before', 200);
     await peer('beta').ask('DEL', 'before:0');
     written.delete('before:0');
@@ -55,8 +56,12 @@ describe('backup', () => {
       lines.some((line) => line.includes('199 keys')),
       lines.join('\n'),
     );
-    await Promise.all(peers.map((one) => one.start()));
-    await awaitAllPresent(peers, written);
+    const starting = Promise.all(peers.map((one) => one.start()));
+    const { serversPath } = site;
+    const waited = await runCommand(['wait-ready', '--servers', serversPath]);
+    assert.deepEqual(waited.lines.slice(-1), ['out ready: alpha, beta, gamma, delta']);
+    await starting;
+    await assertAllPresent(peers, written);
     const { visible } = await awaitEqualDigests(peers);
     assert.equal(visible, 199);
     await peer('delta').set('after', 'restore');
