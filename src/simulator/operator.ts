@@ -4,6 +4,7 @@
  *
  * Owns what servers.txt lists and who was forgotten. Leaves processes, clients and links to the world.
  */
+import { createHaveSet, hasSequence } from '../core/haveSet.ts';
 import type { PeerId } from '../core/types.ts';
 import type { Machines } from './machines.ts';
 import { TWIN_SUFFIX } from './machines.ts';
@@ -53,7 +54,22 @@ export class Operator {
     const disk = this.#copyDisk(id, address);
     const twin = this.#ports.createPeer(id, address, disk);
     this.#ports.machines.twins.set(id, twin);
+    this.#noteUncopied(id, disk);
     twin.start();
+  }
+
+  /** The newer of two processes is the one that counts (R10): what it does not know of, the other has written outside (seed 517917). */
+  #noteUncopied(id: string, disk: VirtualDisk): void {
+    for (const written of this.#world.truth.all()) {
+      if (written.entry.id !== id) continue;
+      const [, , contiguous = 0, gaps = []] = (disk.store.readState(`vector/${written.origin}`) ?? []) as [
+        string?,
+        number?,
+        number?,
+        number[]?,
+      ];
+      if (!hasSequence(createHaveSet(contiguous, gaps), written.sequence)) written.isOutside = true;
+    }
   }
 
   endTwin(id: string): void {

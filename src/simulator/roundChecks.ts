@@ -52,7 +52,7 @@ export function createRoundChecks(holders: Holders): Checker {
   /** Whether what it promised before is not known to it. */
   function isForgetful(world: World, peer: VirtualPeer): boolean {
     // A machine that was forgotten while it was off starts without knowing it.
-    if (isTwin(peer) || !world.ids.includes(peer.id)) return true;
+    if (isTwin(peer) || hasTwin(world, peer) || !world.ids.includes(peer.id)) return true;
     const lapse = lapses.get(peer.id);
     return lapse?.kind === 'older' && lapse.joinedAt === undefined;
   }
@@ -200,6 +200,14 @@ export function createRoundChecks(holders: Holders): Checker {
 
 function isTwin({ id, address }: VirtualPeer): boolean {
   return id !== address;
+}
+
+/** Whether a second process runs with its id: the newer one, until this one is started again. */
+function hasTwin(world: World, { id, state }: VirtualPeer): boolean {
+  for (const other of world.machines)
+    if (isTwin(other) && other.id === id && other.isRunning)
+      return other.state.self.incarnation > state.self.incarnation;
+  return false;
 }
 
 function membersUp(world: World): VirtualPeer[] {

@@ -31,6 +31,8 @@ const FOUND: readonly (readonly [seed: number, what: string, minutes?: number, s
   [70602, 'the same, two peers', 2, 2],
   [95817, 'an older disk that wrote below a horizon (late-writes-of-an-older-disk.txt)', 2, 2],
   [510776, 'the same, its dot recorded with an alarm (late-write-recorded-with-an-alarm.txt)', 1, 3],
+  [517917, 'what a process wrote that its twin, on a copy of the disk, did not know of', 2, 2],
+  [518651, 'the same, acknowledged as durable before the twin ended it', 1, 3],
   [513449, 'peers that differed and had the same hash of their have-sets', 1, 4],
   [110978, 'what came by way of a forgotten peer (newcomer-by-way-of-the-forgotten.txt)', 1, 7],
   [108, 'a promise made before its own older one was told (rolled-back-and-not-told.txt)', 0.5, 3],
