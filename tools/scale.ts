@@ -1,7 +1,7 @@
 /**
  * `npm run scale [-- --peers 10,100] [--contacts 0,1] [--short]`: how news spreads by HEARTBEAT alone among many simulated peers, and what they send at rest.
  *
- * Owns the experiment: one update reaches one peer and its origin dies, so that neither KEEPALIVE nor NAK can tell of it; then HEARTBEAT
+ * Owns the experiment: one update reaches the one peer that hears its origin, which dies, so that neither KEEPALIVE nor NAK can tell of it; then HEARTBEAT
  * periods are counted until everyone has it, on the ring alone and with the shuffled contact. Prints one table for
  * ARCHITECTURE.md. Invariant: runs the build, with the shipped settings but for the KEEPALIVE periods of many peers (a thousand that
  * say four times a second to all others that they live are four million datagrams a second to simulate): what a KEEPALIVE takes at rest is measured, and
@@ -76,38 +76,51 @@ class Tally implements Observer {
   }
 }
 
-function measure(count: number, shuffledContacts: number): Row {
+function createWorld(count: number, shuffledContacts: number, tally?: Tally) {
   const isMany = count >= MANY_PEERS;
-  const keepaliveMs = isMany ? SELDOM_MS : KEEPALIVE_MS;
-  const deadAfterMs = isMany ? 3_600_000 : 2_000;
-  const peers = peerNames(count);
-  const tally = new Tally();
-  const world = new World({
+  return new World({
     seed: count,
-    peers,
+    peers: peerNames(count),
     hashing,
     // No rounds: with the origin dead none would end, and each peer that has the news would ask all others for one.
     settings: {
-      keepaliveMs,
+      keepaliveMs: isMany ? SELDOM_MS : KEEPALIVE_MS,
       heartbeatMs: HEARTBEAT_MS,
-      deadAfterMs,
+      deadAfterMs: isMany ? 3_600_000 : 2_000,
       ...NO_ROUNDS,
       limits: { shuffledContacts },
     },
-    observers: [tally],
+    observers: tally === undefined ? [] : [tally],
   });
+}
+
+/** Bytes a second that a peer sends where nothing happens. */
+function measureRest(
+  count: number,
+  shuffledContacts: number,
+): Pick<Row, 'heartbeatBytes' | 'keepaliveBytes'> {
+  const tally = new Tally();
+  const world = createWorld(count, shuffledContacts, tally);
   world.run(MEET_MS);
   tally.clear();
-  const restMs = isMany ? REST_OF_MANY_MS : REST_MS;
+  const restMs = count >= MANY_PEERS ? REST_OF_MANY_MS : REST_MS;
   world.run(restMs);
-  const heartbeatBytes = tally.bytesOf('heartbeat') / count / (restMs / 1000);
-  const keepaliveBytes = (tally.meanOf('keepalive') * 1000) / KEEPALIVE_MS;
-  const [origin = '', ...rest] = peers;
+  return {
+    heartbeatBytes: tally.bytesOf('heartbeat') / count / (restMs / 1000),
+    keepaliveBytes: (tally.meanOf('keepalive') * 1000) / KEEPALIVE_MS,
+  };
+}
+
+/** HEARTBEAT periods until all have what one of them alone heard. The others never hear the origin: they have nobody to ask by NAK. */
+function measureNews(count: number, shuffledContacts: number): number {
+  const world = createWorld(count, shuffledContacts);
+  const [origin = '', ...rest] = peerNames(count);
   const witness = rest[Math.floor(rest.length / 2)] ?? '';
   world.cut(
     [origin],
     rest.filter((peer) => peer !== witness),
   );
+  world.run(MEET_MS);
   world.write(origin, 'news', '1');
   world.run(3);
   world.crash(origin, false);
@@ -116,12 +129,15 @@ function measure(count: number, shuffledContacts: number): Row {
   const startedMs = world.nowMs;
   if (!world.runUntilTrue(isEverywhere, PERIODS_AT_MOST * HEARTBEAT_MS, HEARTBEAT_MS / 5))
     throw new Error(`${count} peers: not everywhere after ${PERIODS_AT_MOST} periods`);
+  return (world.nowMs - startedMs) / HEARTBEAT_MS;
+}
+
+function measure(count: number, shuffledContacts: number): Row {
   return {
     peers: count,
     how: shuffledContacts === 0 ? 'ring alone' : `ring and ${shuffledContacts} shuffled`,
-    periods: (world.nowMs - startedMs) / HEARTBEAT_MS,
-    heartbeatBytes,
-    keepaliveBytes,
+    periods: measureNews(count, shuffledContacts),
+    ...measureRest(count, shuffledContacts),
   };
 }
 

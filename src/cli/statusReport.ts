@@ -63,6 +63,8 @@ export interface StatusReport {
   readonly phase: string | undefined;
   /** It takes part and lacks nothing that it knows of. */
   readonly isCaughtUp: boolean;
+  /** Its disk is nearly full: it writes nothing more. */
+  readonly isDiskLow: boolean;
   readonly joining: JoiningReport;
   readonly collection: CollectionReport;
 }
@@ -155,6 +157,7 @@ export function parseStatus(json: string): StatusReport {
     clockRefusal: asClockRefusal(fields['writesRefused']),
     phase: asText(fields['phase']),
     isCaughtUp: fields['caughtUp'] === true,
+    isDiskLow: asFields(fields['disk'])['isLow'] === true,
     joining: asJoining(fields['joining']),
     collection: asCollection(fields),
   };
@@ -220,6 +223,9 @@ export function listRemarks(called: string, report: StatusReport): readonly stri
   return [
     ...describePhase(name, report),
     ...describeCollection(name, report.collection),
+    ...(report.isDiskLow
+      ? [`${name} refuses writes: its disk is nearly full; free some space, and it goes on by itself`]
+      : []),
     ...(report.clockRefusal === undefined ? [] : [`${name} refuses writes: ${report.clockRefusal}`]),
     ...report.members
       .filter(({ alive, apart }) => alive && apart)

@@ -18,6 +18,7 @@ import type { Digest } from './digest.ts';
 import { LATEST_EXPIRY_MS } from '../core/expiry.ts';
 import { coreSettings } from './coreSettings.ts';
 import { Checkpoints } from './checkpoints.ts';
+import { DiskSpace } from './diskSpace.ts';
 import { Faults } from './faults.ts';
 import { keyBytes, parseKey, parsePrefix, parseValue, type KeyInput, type ValueInput } from './keys.ts';
 import { keyRangeOf, type RangeOptions } from './keyRange.ts';
@@ -62,6 +63,7 @@ interface Parts {
   readonly options: PeerOptions;
   readonly runtime: Runtime;
   readonly store: LmdbStore;
+  readonly space: DiskSpace;
   readonly network: Network;
   readonly backend: PeerBackend;
   readonly checkpoints: Checkpoints;
@@ -111,8 +113,10 @@ export class Peer {
       },
     });
     let store: LmdbStore | undefined;
+    let space: DiskSpace | undefined;
     try {
       store = await openLmdbStore({ directory: options.dataDirectory });
+      space = await DiskSpace.watch(options.dataDirectory, options.minFreeBytes, options.logger);
       const failureListeners = new Set<(failure: ToposphereError) => void>();
       const ports = createMachinePorts(network, options.clockOffsetMs);
       const members = options.servers.servers.map(({ id }) => id);
@@ -137,6 +141,7 @@ export class Peer {
           onFailure: (failure) => {
             for (const listener of failureListeners) listener(failure);
           },
+          findRefusal: space.findRefusal,
         },
       );
       const envelope = createEnvelope({
@@ -160,14 +165,16 @@ export class Peer {
         runtime,
         store,
         checkpoints,
+        space,
         now: ports.now,
         startedMs: ports.now().monotonicMs,
         createHash: () => hashing.createHash64(),
         reload: () => reloadServers(addresses, opened, options.logger),
         describeNetwork: () => ({ ...network.report() }),
       });
-      return new Peer({ options, runtime, store, network, backend, checkpoints, failureListeners });
+      return new Peer({ options, runtime, store, space, network, backend, checkpoints, failureListeners });
     } catch (error) {
+      space?.stop();
       await network.close();
       await store?.close();
       throw error;
@@ -345,6 +352,7 @@ export class Peer {
 
   async #close(): Promise<void> {
     this.#parts.runtime.stop();
+    this.#parts.space.stop();
     await this.#parts.checkpoints.stop();
     await this.#parts.network.close();
     await this.#parts.store.close();

@@ -11,6 +11,7 @@ import { isCaughtUp } from './caughtUp.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import { assertMayBootstrap, describeBootstrap } from './bootstrapping.ts';
 import { digestEntries, type Digest, type StreamingHash } from './digest.ts';
+import type { DiskSpace } from './diskSpace.ts';
 import { describeForgetting } from './forgetting.ts';
 import { assertKeyLength, assertValueLength } from './keys.ts';
 import type { Runtime } from './runtime.ts';
@@ -24,6 +25,7 @@ export interface PeerBackendParts {
   readonly startedMs: number;
   readonly createHash: () => StreamingHash;
   readonly checkpoints: Checkpoints;
+  readonly space: DiskSpace;
   /** Reads servers.txt again. */
   readonly reload: () => Promise<string>;
   /** What the network layer reports: buffers granted, frames dropped. */
@@ -122,13 +124,14 @@ export class PeerBackend implements Backend {
   }
 
   describe(): PeerStatus & Record<string, unknown> {
-    const { runtime, store, now, checkpoints, describeNetwork } = this.#parts;
+    const { runtime, store, now, checkpoints, space, describeNetwork } = this.#parts;
     return {
       ...buildStatus(runtime.state, now(), runtime.drops, runtime.dropSources, runtime.faults.report()),
       network: { ...describeNetwork(), sendQueueDropped: runtime.sendQueueDropped },
       caughtUp: this.isCaughtUp(),
       storage: store.report(),
       checkpoints: checkpoints.report(),
+      disk: space.report(),
     };
   }
 

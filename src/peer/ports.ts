@@ -4,7 +4,10 @@
  * A deployment hands in the machine's; a simulator hands in its own, and the same runtime runs in virtual time.
  */
 import type { Now } from '../core/clock.ts';
+import type { Effect } from '../core/effects.ts';
+import type { ToposphereError } from '../core/errors.ts';
 import type { PeerId } from '../core/types.ts';
+import type { WriteRefusal } from './runtimeErrors.ts';
 
 /** Where bytes came from, for the operator's eyes: nothing is ever sent there because of it. */
 export interface PacketSource {
@@ -31,4 +34,13 @@ export interface RuntimePorts {
   /** Runs the callback when the code that runs now is done, before any other input. */
   readonly soon: (callback: () => void) => void;
   readonly transport: Transport;
+}
+
+export type NoticeEffect = Extract<Effect, { kind: 'notice' }>;
+
+export interface RuntimeEvents {
+  readonly onNotice: (notice: NoticeEffect) => void;
+  readonly onFailure: (failure: ToposphereError) => void;
+  /** Why nothing more may be written for now, beside what the protocol says. */
+  readonly findRefusal?: () => WriteRefusal | undefined;
 }

@@ -17,30 +17,25 @@ import { createPeerState, type CoreOptions } from '../core/loadState.ts';
 import type { PeerState } from '../core/state.ts';
 import type { Store } from '../core/store.ts';
 import { assertNever, type Incarnation, type Key, type PeerId } from '../core/types.ts';
-import { findWriteRefusal, onWrite, type WriteRefusal } from '../core/write.ts';
+import { findWriteRefusal, onWrite } from '../core/write.ts';
 import type { AcknowledgementLevel } from './backend.ts';
 import { decodeMessage } from '../wire/messageCodec.ts';
-import { closedWhileWaitingError, commitFailedError, supersededError } from './runtimeErrors.ts';
+import {
+  closedWhileWaitingError,
+  commitFailedError,
+  supersededError,
+  throwRefusal,
+} from './runtimeErrors.ts';
 import type { Envelope } from '../wire/envelope.ts';
 import type { Faults } from './faults.ts';
-import type { PacketSource, RuntimePorts } from './ports.ts';
+import type { PacketSource, RuntimeEvents, RuntimePorts } from './ports.ts';
 import { Outbox } from './outbox.ts';
-import { createTurn, isAwaited, type Acknowledged, type Turn } from './turn.ts';
+import { createTurn, isAwaited, LINGER_MS, STREAMING_TURN_MS, STREAMING_WRITES, type Turn } from './turn.ts';
+import type { Acknowledged } from './turn.ts';
 import { Watchers } from './watchers.ts';
 
-/** Milliseconds that updates of other peers wait for company in a commit: a crash loses so much more, and repair brings it back. */
-const LINGER_MS = 10;
-
-/** Writes that one event-loop turn must bring for the next to join it, and how long a turn may last then, milliseconds. */
-const STREAMING_WRITES = 8;
-const STREAMING_TURN_MS = 0.4;
-
-export type NoticeEffect = Extract<Effect, { kind: 'notice' }>;
-
-export interface RuntimeEvents {
-  readonly onNotice: (notice: NoticeEffect) => void;
-  readonly onFailure: (failure: ToposphereError) => void;
-}
+/** Messages that bring data. */
+const FILLING: ReadonlySet<Message['kind']> = new Set(['update', 'sync', 'checkpoint']);
 
 export class Runtime {
   readonly state: PeerState;
@@ -112,14 +107,14 @@ export class Runtime {
 
   /** A local write, to expire at a Timestamp (0: never); throws a ToposphereError when it is refused (nothing was changed then). */
   write(key: Key, value: Uint8Array | undefined, isFast: boolean, expiresAt = 0): void {
-    this.#assertUsable();
+    this.#assertRoom();
     throwRefusal(onWrite(this.state, this.#ports.now(), key, value, isFast, expiresAt));
     this.#openTurn();
   }
 
   /** Throws what a write would be refused with now. */
   assertWritable(): void {
-    this.#assertUsable();
+    this.#assertRoom();
     throwRefusal(findWriteRefusal(this.state, this.#ports.now()));
   }
 
@@ -200,6 +195,10 @@ export class Runtime {
     }
     if (this.#store.isBusy() && (message.kind === 'update' || message.kind === 'sync')) {
       this.#drop('storeBusy', source); // anti-entropy brings it again when the disk has caught up
+      return;
+    }
+    if (FILLING.has(message.kind) && this.#events.findRefusal?.() !== undefined) {
+      this.#drop('diskFull', source); // likewise, when there is room
       return;
     }
     onMessage(this.state, this.#ports.now(), from, incarnation, channel, message);
@@ -357,7 +356,8 @@ export class Runtime {
     const tell = (): void => {
       this.#events.onFailure(failure);
     };
-    if (this.#store.hasChanges()) this.#store.commit({ committed: nothing, durable: tell, failed: tell });
+    if (this.#store.hasChanges())
+      this.#store.commit({ committed: () => undefined, durable: tell, failed: tell });
     else tell();
   }
 
@@ -378,17 +378,14 @@ export class Runtime {
     for (const callback of owed) callback(failure);
   }
 
+  #assertRoom(): void {
+    this.#assertUsable();
+    throwRefusal(this.#events.findRefusal?.());
+  }
+
   #assertUsable(): void {
     if (this.#isClosed)
       throw new ToposphereError('CLOSED', 'write refused: this peer is closed; open it again');
     if (this.#failure !== undefined) throw this.#failure;
   }
-}
-
-function nothing(): void {
-  // Nobody waits for this report.
-}
-
-function throwRefusal(refusal: WriteRefusal | undefined): void {
-  if (refusal !== undefined) throw new ToposphereError(refusal.code, refusal.message);
 }

@@ -1,7 +1,7 @@
 /**
  * Why a peer's runtime cannot go on, in an operator's words.
  */
-import { ToposphereError } from '../core/errors.ts';
+import { ToposphereError, type ErrorCode } from '../core/errors.ts';
 
 /** R1: a commit that fails ends the incarnation. */
 export function commitFailedError(reason: Error): ToposphereError {
@@ -29,4 +29,15 @@ export function closedWhileWaitingError(): ToposphereError {
     'this peer is closing: the write may have been committed; read it after the next start',
     { changed: 'unknown' },
   );
+}
+
+/** Why a write is not taken; nothing was changed. */
+export interface WriteRefusal {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+/** What is said of a write becomes what its caller meets. */
+export function throwRefusal(refusal: WriteRefusal | undefined): void {
+  if (refusal !== undefined) throw new ToposphereError(refusal.code, refusal.message);
 }

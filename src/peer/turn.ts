@@ -6,6 +6,13 @@ import type { Outgoing } from './outbox.ts';
 
 export type Acknowledged = (failure?: Error) => void;
 
+/** Milliseconds that updates of other peers wait for company in a commit: a crash loses so much more, and repair brings it back. */
+export const LINGER_MS = 10;
+
+/** Writes that one event-loop turn must bring for the next to join it, and how long a turn may last then, milliseconds. */
+export const STREAMING_WRITES = 8;
+export const STREAMING_TURN_MS = 0.4;
+
 export interface Turn {
   readonly committed: Outgoing[];
   readonly durable: Outgoing[];

@@ -15,7 +15,7 @@ import type { Incarnation, PeerId } from '../core/types.ts';
 import { Faults } from '../peer/faults.ts';
 import type { PacketSource, Transport } from '../peer/ports.ts';
 import { Runtime } from '../peer/runtime.ts';
-import type { NoticeEffect } from '../peer/runtime.ts';
+import type { NoticeEffect } from '../peer/ports.ts';
 import { createEnvelope } from '../wire/envelope.ts';
 import type { Hashing } from '../wire/hash.ts';
 import { between } from './random.ts';

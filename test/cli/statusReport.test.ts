@@ -47,6 +47,12 @@ describe('a status report', () => {
     ]);
   });
 
+  it('says that a disk is nearly full', () => {
+    const full = report({ disk: { freeBytes: 1, isLow: true } });
+    assert.match(listRemarks('alpha', full).join('\n'), /refuses writes: its disk is nearly full/);
+    assert.doesNotMatch(listRemarks('alpha', report({ disk: { isLow: false } })).join('\n'), /disk/);
+  });
+
   it('marks members that are not heard', () => {
     const row = statusRow(
       'alpha',

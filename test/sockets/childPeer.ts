@@ -7,6 +7,7 @@
 import { join } from 'node:path';
 import { buildArguments } from '../../src/cli/settingsOptions.ts';
 import type { Settings } from '../../src/peer/configuration.ts';
+import type { DiskSpaceReport } from '../../src/peer/diskSpace.ts';
 import type { CheckpointsReport } from '../../src/peer/checkpoints.ts';
 import type { PeerStatus } from '../../src/peer/status.ts';
 import { Command, describeEnd } from './command.ts';
@@ -20,6 +21,7 @@ const STOP_TIMEOUT_MS = 15_000;
 /** What TOPOSPHERE STATUS says: the peer's own view, and what its Redis server counts. */
 export interface FullStatus extends PeerStatus {
   readonly checkpoints: CheckpointsReport;
+  readonly disk: DiskSpaceReport;
   readonly clients: Readonly<Record<string, number>>;
   readonly network: {
     readonly datagrams: { readonly received: { readonly multicast: number; readonly unicast: number } };

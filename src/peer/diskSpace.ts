@@ -1,0 +1,90 @@
+/**
+ * Watches the free space of the disk that holds the store, and says when nothing more may be written.
+ *
+ * LMDB ends the process when the disk is full: well before that, writes are refused and updates of others are left for anti-entropy to bring again, while
+ * reads go on. By itself all goes on when there is room again, and a little more, so that it does not flutter.
+ */
+import { statfs } from 'node:fs/promises';
+import type { Logger } from './configuration.ts';
+import type { WriteRefusal } from './runtimeErrors.ts';
+
+/** Milliseconds between two looks: a disk of 200 MB/s fills by as much meanwhile as the default watermark leaves. */
+const LOOK_EVERY_MS = 1000;
+/** Room, as a multiple of the watermark, at which writing goes on. */
+const ENOUGH = 1.25;
+
+export interface DiskSpaceReport {
+  /** Bytes free to this process; null before the first look, and where the system does not say. */
+  readonly freeBytes: number | null;
+  readonly isLow: boolean;
+}
+
+export class DiskSpace {
+  readonly #directory: string;
+  readonly #minimumBytes: number;
+  readonly #logger: Logger;
+  #freeBytes: number | null = null;
+  #isLow = false;
+  #timer: NodeJS.Timeout | undefined;
+  #isStopped = false;
+
+  private constructor(directory: string, minimumBytes: number, logger: Logger) {
+    this.#directory = directory;
+    this.#minimumBytes = minimumBytes;
+    this.#logger = logger;
+  }
+
+  /** Resolves after the first look. `minimumBytes` 0: never low. */
+  static async watch(directory: string, minimumBytes: number, logger: Logger): Promise<DiskSpace> {
+    const space = new DiskSpace(directory, minimumBytes, logger);
+    await space.#look();
+    return space;
+  }
+
+  /** Why nothing more may be written now; undefined while there is room. */
+  readonly findRefusal = (): WriteRefusal | undefined => {
+    if (!this.#isLow) return undefined;
+    const message = `write refused: ${this.#describe()}; free some space, and writing goes on by itself`;
+    return { code: 'DISK_FULL', message };
+  };
+
+  report(): DiskSpaceReport {
+    return { freeBytes: this.#freeBytes, isLow: this.#isLow };
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  async #look(): Promise<void> {
+    if (this.#minimumBytes === 0) return;
+    try {
+      const { bavail, bsize } = await statfs(this.#directory);
+      this.#judge(bavail * bsize);
+    } catch {
+      this.#freeBytes = null; // not known here: LMDB will say it
+    }
+    if (this.#isStopped) return;
+    this.#timer = setTimeout(() => void this.#look(), LOOK_EVERY_MS).unref();
+  }
+
+  #judge(freeBytes: number): void {
+    this.#freeBytes = freeBytes;
+    const isLow = freeBytes < this.#minimumBytes * (this.#isLow ? ENOUGH : 1);
+    if (isLow === this.#isLow) return;
+    this.#isLow = isLow;
+    if (isLow)
+      this.#logger.warn(
+        `${this.#describe()}: writes are refused, and updates of others not taken, until there is room`,
+      );
+    else this.#logger.info('there is room on the disk again: writing goes on');
+  }
+
+  #describe(): string {
+    const [free, minimum] = [this.#freeBytes ?? 0, this.#minimumBytes].map(
+      (bytes) => `${Math.floor(bytes / 2 ** 20)} MiB`,
+    );
+    return `the disk of ${this.#directory} has ${free} free, less than ${minimum} (--min-free-bytes)`;
+  }
+}
