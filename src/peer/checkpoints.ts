@@ -70,9 +70,15 @@ export class Checkpoints {
     return this.#underWay;
   }
 
-  /** Writes a file if one is to be written unasked, and anything has changed since the newest. Never rejects: it says what failed. */
+  /**
+   * Writes a file if one is to be written unasked, and anything has changed since the newest. Never rejects: it says what failed. A disk that holds nothing,
+   * or is to join first, is not worth the good file that would be let go for it.
+   */
   async writeUnasked(): Promise<void> {
-    if (this.#parts.options.checkpointIntervalMs === 0 || this.#fingerprint() === this.#saved) return;
+    const { options, state } = this.#parts;
+    const isEmpty = state.visibleKeys + state.tombstones.count === 0;
+    if (options.checkpointIntervalMs === 0 || state.phase !== 'member' || isEmpty) return;
+    if (this.#fingerprint() === this.#saved) return;
     try {
       await this.write();
     } catch (error) {

@@ -4,6 +4,7 @@
  * Owns the choice of the file, that nothing is overwritten, and what such a disk may do: it is an old one (R10), so its peer takes part only
  * when it has joined the others, unless the operator says that nobody else has any data left. Needs the directory for itself: the peer must not run.
  */
+import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { ToposphereError } from '../core/errors.ts';
 import { bootstrap } from '../core/join.ts';
@@ -61,11 +62,11 @@ export async function restorePeer(request: RestoreRequest): Promise<Restored> {
     aside = await setAside(dataDirectory, nowMs);
   }
   await extractCheckpoint(path, manifest, dataDirectory);
-  const store = await openLmdbStore({ directory: dataDirectory });
   try {
-    await makeOld(store, request);
-  } finally {
-    await store.close();
+    await makeOld(request);
+  } catch (error) {
+    await rm(dataDirectory, { recursive: true, force: true }); // as it is, it would pass for a disk that was never away
+    throw error;
   }
   return { path, manifest, aside };
 }
@@ -100,18 +101,26 @@ async function chooseFile({
 }
 
 /** Resolves when it is durable. */
-async function makeOld(store: LmdbStore, { options, isBeginning, nowMs }: RestoreRequest): Promise<void> {
-  store.writeState('phase', 'joining');
-  if (isBeginning) {
-    const members = options.servers.servers.map(({ id }) => id);
-    const state = createPeerState(
-      { id: options.id, members, settings: coreSettings(options), store, random: Math.random },
-      { monotonicMs: 0, wallMs: nowMs },
-    );
-    bootstrap(state);
-    saveTurn(state);
+async function makeOld({ options, isBeginning, nowMs }: RestoreRequest): Promise<void> {
+  const store = await openLmdbStore({ directory: options.dataDirectory });
+  try {
+    store.writeState('phase', 'joining');
+    if (isBeginning) begin(store, options, nowMs);
+    await new Promise<void>((resolve, reject) => {
+      store.commit({ committed: () => undefined, durable: resolve, failed: reject });
+    });
+  } finally {
+    await store.close();
   }
-  await new Promise<void>((resolve, reject) => {
-    store.commit({ committed: () => undefined, durable: resolve, failed: reject });
-  });
+}
+
+/** What `toposphere bootstrap` does to a peer that runs (R10). */
+function begin(store: LmdbStore, options: PeerOptions, nowMs: number): void {
+  const members = options.servers.servers.map(({ id }) => id);
+  const state = createPeerState(
+    { id: options.id, members, settings: coreSettings(options), store, random: Math.random },
+    { monotonicMs: 0, wallMs: nowMs },
+  );
+  bootstrap(state);
+  saveTurn(state);
 }

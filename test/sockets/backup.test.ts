@@ -138,5 +138,11 @@ describe('backup', () => {
     );
     await alpha.start();
     await awaitAllPresent(peers, new Map([['k', '2']])); // beta has it
+    await Promise.all(peers.map((one) => one.stop()));
+    const kept = await files();
+    await rm(alpha.dataDirectory, { recursive: true });
+    await alpha.start();
+    await alpha.stop();
+    assert.deepEqual(await files(), kept, 'a disk that holds nothing');
   }).timeout(90_000);
 });

@@ -154,7 +154,7 @@ export const ROUNDS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/core/join.ts',
-        find: ' || (isGone && isTooLate(state, entry, isTheirs))',
+        find: ' || (isGone && isTooLate(state, closures, entry, isTheirs))',
         replace: '',
       },
       {
@@ -164,6 +164,18 @@ export const ROUNDS: readonly Mutant[] = [
       },
     ],
     kill: { scenario: 'test/simulator/scenarios/late-writes-of-an-older-disk.txt' },
+  },
+  {
+    number: 'R9f',
+    name: 'a late write whose dot others have recorded alone dropped at the join',
+    edits: [
+      {
+        file: 'src/core/join.ts',
+        find: 'return dot.incarnation > (theirs.get(self.id)?.closedBelow ?? 0) || !isTheirs(dot);',
+        replace: 'return !isTheirs(dot);',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/late-write-recorded-with-an-alarm.txt' },
   },
   {
     number: 'S8e',
