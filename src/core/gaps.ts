@@ -95,12 +95,11 @@ function ask(state: PeerState, now: Now, origin: OriginState): void {
   if (again.length > 0) origin.silentTries += 1;
   // Busy peers answer late: whoever asked again before an answer can be here would get everything twice.
   const patienceMs = Math.max(limits.nakRetryMs, 2 * origin.repairDelayMs);
-  origin.askFreshAtMs = isFreshDue ? Infinity : origin.askFreshAtMs;
   if (isFreshDue) {
     const lastAsked = ranges.at(-1)?.[1] ?? 0;
     const rest = missingRanges(have, Math.max(origin.askedThrough, lastAsked), announced, 1);
     origin.askedThrough = rest.length === 0 ? announced : Math.max(origin.askedThrough, lastAsked);
-    if (rest.length > 0) origin.askFreshAtMs = now.monotonicMs + patienceMs; // the rest waits its turn
+    origin.askFreshAtMs = rest.length === 0 ? Infinity : now.monotonicMs + patienceMs; // the rest waits its turn
   }
   if (isAgainDue || origin.askAgainAtMs === Infinity) {
     const longestMs = Math.max(limits.nakRetryMaxMs, patienceMs);

@@ -101,9 +101,17 @@ export async function listCheckpoints(folder: string, id: string): Promise<strin
     .map((name) => join(folder, name));
 }
 
-/** Removes all but the newest `keep` files of a peer. */
+/** Removes all but the newest `keep` files of a peer. Throws STORAGE_FAILED. */
 export async function pruneCheckpoints(folder: string, id: string, keep: number): Promise<void> {
-  for (const path of (await listCheckpoints(folder, id)).slice(keep)) await rm(path, { force: true });
+  try {
+    for (const path of (await listCheckpoints(folder, id)).slice(keep)) await rm(path, { force: true });
+  } catch (error) {
+    throw new ToposphereError(
+      'STORAGE_FAILED',
+      `removing old checkpoint files of ${id} from ${folder} failed: ${reasonOf(error)}. The new one was written`,
+      { cause: error },
+    );
+  }
 }
 
 /** What a file says of itself; the copy in it is not looked at. Throws BAD_CHECKPOINT. */
@@ -121,7 +129,9 @@ export async function readManifest(path: string): Promise<Manifest> {
 /** Reads the whole file and compares its checksum. Throws BAD_CHECKPOINT. */
 export async function verifyCheckpoint(path: string): Promise<Manifest> {
   const manifest = await readManifest(path);
-  const { sha256 } = await measure(path, manifest.bytes);
+  const { sha256 } = await measure(path, manifest.bytes).catch((error: unknown) => {
+    throw badCheckpoint(path, `it cannot be read (${reasonOf(error)})`);
+  });
   if (sha256 !== manifest.sha256) throw badCheckpoint(path, 'its bytes are damaged (the checksum differs)');
   return manifest;
 }
