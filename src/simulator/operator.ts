@@ -28,11 +28,11 @@ export interface OperatorPorts {
 export class Operator {
   /** What servers.txt lists, the same everywhere. */
   readonly listed: string[];
-  /** Somebody watches over the processes: one that ends by itself is started again. */
-  isSupervised = false;
   readonly #world: World;
   readonly #ports: OperatorPorts;
   readonly #forgotten = new Set<string>();
+  /** Whose processes somebody watches over: one that ends by itself is started again. */
+  readonly #supervised = new Set<string>();
   readonly #backups = new Map<string, VirtualDisk>();
 
   constructor(world: World, listed: readonly string[], ports: OperatorPorts) {
@@ -157,7 +157,6 @@ export class Operator {
   /** Everything works again: links, clocks, disks, processes; and there is one of each. */
   healAll(): void {
     this.#world.note('', 'everything is healed');
-    this.isSupervised = true;
     for (const id of [...this.#ports.machines.twins.keys()]) this.endTwin(id);
     this.#world.network.heal();
     this.#world.network.setQuality(GOOD_LINK);
@@ -182,8 +181,13 @@ export class Operator {
     for (const id of this.#forgotten) this.#tellForgotten(peer, id);
   }
 
-  /** One machine works again; the links stay as they are. */
+  isSupervised(id: string): boolean {
+    return this.#supervised.has(id);
+  }
+
+  /** One machine works again, and somebody sees to it that it goes on to; the links stay as they are. */
   healPeer(id: string): void {
+    this.#supervised.add(id);
     const peer = this.#world.peer(id);
     peer.clockOffsetMs = 0;
     peer.strayShare = 0;

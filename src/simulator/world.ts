@@ -357,7 +357,7 @@ export class World {
           const isIt = peer.isRunning;
           if (isIt) this.#end(peer, failure.code === 'STORAGE_FAILED' ? 'disk' : 'process');
           // It starts again by itself, as `toposphere serve` does; or by whoever watches over it, which before healing is an event of its own.
-          if ((isFenced && isIt) || this.operator.isSupervised) peer.start();
+          if ((isFenced && isIt) || this.operator.isSupervised(peer.id)) peer.start();
         });
       },
     };
