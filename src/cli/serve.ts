@@ -38,13 +38,17 @@ export async function refuseTakenPort(address: {
   await listener.close();
 }
 
-/** Waits for `closing`, but not for ever, and never hides the error that led here. */
-async function closeInTime(what: string, closing: Promise<void>): Promise<void> {
+/** Waits for a step of the ending, but not for ever, and never hides the error that led here. */
+async function endInTime(what: string, ending: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<string>((resolve) => {
-    timer = setTimeout(resolve, CLOSE_TIMEOUT_MS, `${what} did not close within ${CLOSE_TIMEOUT_MS} ms`);
+    timer = setTimeout(
+      resolve,
+      CLOSE_TIMEOUT_MS,
+      `${what} was not done within ${CLOSE_TIMEOUT_MS} ms, and was given up`,
+    );
   });
-  const closed = closing.catch((error: unknown) => `${what} did not close cleanly: ${String(error)}`);
+  const closed = ending.catch((error: unknown) => `${what} failed: ${String(error)}`);
   const complaint = await Promise.race([closed, late]);
   clearTimeout(timer);
   if (typeof complaint === 'string') printWarning(complaint);
@@ -83,7 +87,7 @@ async function serveClients(
     announce(options, clients, server.port);
     await end;
   } finally {
-    await closeInTime('the Redis server', server.close());
+    await endInTime('closing the Redis server', server.close());
   }
 }
 
@@ -127,10 +131,10 @@ async function serveOnce(settings: Settings, stopped: Promise<void>): Promise<vo
   process.on('SIGHUP', reload);
   try {
     await serveClients(peer.backend, options, clients, Promise.race([stopped, failed]));
-    await closeInTime('the checkpoint file', peer.saveUnasked());
+    await endInTime('writing the checkpoint file', peer.saveUnasked());
   } finally {
     process.off('SIGHUP', reload);
-    await closeInTime('the peer', peer.close());
+    await endInTime('closing the peer', peer.close());
   }
 }
 

@@ -54,6 +54,8 @@ export type Tunable = NumberTunable | TextTunable | FlagTunable;
 const KIBIBYTE = 1024;
 const MEBIBYTE = 1024 * KIBIBYTE;
 const HOUR_MS = 3_600_000;
+/** A timer of Node.js holds less than 2^31 ms: 24 days. */
+const LONGEST_TIMER_MS = 14 * 24 * HOUR_MS;
 /** A dead verdict needs this many KEEPALIVEs in a row to be lost: fewer, and plain packet loss looks like death. */
 const KEEPALIVES_BEFORE_DEAD = 3;
 /** Bytes of an AES-256 key. */
@@ -81,7 +83,7 @@ export const TUNABLES = {
   maxCheckpointBytes: { kind: 'number', unit: 'bytes', default: 512 * MEBIBYTE, minimum: MEBIBYTE, maximum: 16 * 1024 * MEBIBYTE, meaning: 'largest checkpoint that this peer takes in to join: kept in memory until all of it is there', raising: 'larger stores can be joined, with as much memory for a while' },
   minFreeBytes: { kind: 'number', unit: 'bytes', default: 256 * MEBIBYTE, minimum: 0, maximum: 1024 * 1024 * MEBIBYTE, meaning: 'free space on the disk of the store below which nothing more is written, until there is more again; 0: not watched', raising: 'less of the disk is used; more room for what is under way' },
   checkpointDirectory: { kind: 'text', default: undefined, meaning: 'folder for checkpoint files, best on another disk; by default the one of --data-directory' },
-  checkpointIntervalMs: { kind: 'number', unit: 'ms', default: HOUR_MS, minimum: 0, maximum: 14 * 24 * HOUR_MS, meaning: 'least time between two checkpoint files that are written unasked, when anything changed; one is also written at a clean stop; 0: none unasked', raising: 'less disk traffic; a restored file is older' },
+  checkpointIntervalMs: { kind: 'number', unit: 'ms', default: HOUR_MS, minimum: 0, maximum: LONGEST_TIMER_MS, meaning: 'least time between two checkpoint files that are written unasked, when anything changed; one is also written at a clean stop; 0: none unasked', raising: 'less disk traffic; a restored file is older' },
   checkpointsKept: { kind: 'number', unit: 'files', default: 2, minimum: 1, maximum: 1000, meaning: 'checkpoint files of this peer that are kept, the newest first', raising: 'more disk; one can go back further' },
   bootstrap: { kind: 'flag', meaning: 'on an empty disk, begin at once: for one peer, on the very first start of a cluster without the others' },
   receiveBufferBytes: { kind: 'number', unit: 'bytes', default: 8 * MEBIBYTE, minimum: 64 * KIBIBYTE, maximum: 256 * MEBIBYTE, meaning: 'UDP receive buffer asked of the kernel for each socket', raising: 'bursts lose fewer datagrams, if the kernel grants it (status says what was granted)' },

@@ -11,6 +11,7 @@ import { mkdir, mkdtemp, open, readdir, rename, rm, stat, statfs } from 'node:fs
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ToposphereError } from '../core/errors.ts';
+import { DATA_FILE, isCode, stampOf } from './fileNames.ts';
 
 const SUFFIX = '.checkpoint';
 /** A name sorts by time: `alpha-20261129T140512345Z.checkpoint`. */
@@ -21,7 +22,6 @@ const LENGTH_BYTES = 4;
 const MAX_MANIFEST_BYTES = 16 * 1024 * 1024;
 /** Free bytes that must be left beside a copy as large as the store. */
 const SPARE_BYTES = 16 * 1024 * 1024;
-const COPIED_FILE = 'data.mdb';
 
 /** What is said of a copy beside its bytes. */
 export interface CheckpointFacts {
@@ -62,7 +62,7 @@ export interface WriteOptions {
 export async function writeCheckpoint(options: WriteOptions): Promise<string> {
   const { folder, facts, nowMs, storeBytes, copyTo } = options;
   const writtenAt = new Date(nowMs).toISOString();
-  const path = join(folder, `${facts.id}-${writtenAt.replaceAll(/[-:.]/g, '')}${SUFFIX}`);
+  const path = join(folder, `${facts.id}-${stampOf(nowMs)}${SUFFIX}`);
   let draft: string | undefined;
   try {
     await mkdir(folder, { recursive: true });
@@ -70,7 +70,7 @@ export async function writeCheckpoint(options: WriteOptions): Promise<string> {
     await assertSpace(folder, storeBytes);
     draft = await mkdtemp(join(folder, draftPrefix(facts.id)));
     await copyTo(draft);
-    const copied = join(draft, COPIED_FILE);
+    const copied = join(draft, DATA_FILE);
     const manifest: Manifest = { ...facts, writtenAt, ...(await measure(copied)) };
     await finish(copied, manifest);
     await rename(copied, path);
@@ -88,11 +88,15 @@ export async function writeCheckpoint(options: WriteOptions): Promise<string> {
   }
 }
 
-/** Paths of a peer's checkpoint files, the newest first; none where there is no such folder. */
+/** Paths of a peer's checkpoint files, the newest first; none where there is no such folder. Throws STORAGE_FAILED for a folder that cannot be read. */
 export async function listCheckpoints(folder: string, id: string): Promise<string[]> {
   const names = await readdir(folder).catch((error: unknown) => {
     if (isCode(error, 'ENOENT')) return [];
-    throw error;
+    throw new ToposphereError(
+      'STORAGE_FAILED',
+      `the folder of checkpoint files ${folder} cannot be read: ${reasonOf(error)}`,
+      { cause: error },
+    );
   });
   const own = names.filter((name) => name.startsWith(id) && STAMP.test(name.slice(id.length)));
   return own
@@ -138,7 +142,7 @@ export async function verifyCheckpoint(path: string): Promise<Manifest> {
 
 /** Puts the copy of a verified file into a folder without a store. Throws STORAGE_FAILED; nothing that looks like a store was left then. */
 export async function extractCheckpoint(path: string, { bytes }: Manifest, folder: string): Promise<void> {
-  const target = join(folder, COPIED_FILE);
+  const target = join(folder, DATA_FILE);
   const draft = `${target}.partial`;
   try {
     await mkdir(folder, { recursive: true });
@@ -264,7 +268,7 @@ function badCheckpoint(path: string, seen: string): ToposphereError {
 
 /** Whether a folder holds a store. */
 export async function holdsStore(folder: string): Promise<boolean> {
-  return stat(join(folder, COPIED_FILE)).then(
+  return stat(join(folder, DATA_FILE)).then(
     () => true,
     (error: unknown) => {
       if (isCode(error, 'ENOENT')) return false;
@@ -275,7 +279,7 @@ export async function holdsStore(folder: string): Promise<boolean> {
 
 /** Gives a folder another name beside it; answers the new path. */
 export async function setAside(folder: string, nowMs: number): Promise<string> {
-  const aside = `${folder}-before-${new Date(nowMs).toISOString().replaceAll(/[-:.]/g, '')}`;
+  const aside = `${folder}-before-${stampOf(nowMs)}`;
   await rename(folder, aside);
   await syncFolder(dirname(folder));
   return aside;
@@ -287,8 +291,4 @@ function inMebibytes(bytes: number): string {
 
 function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-function isCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
 }

@@ -8,6 +8,7 @@
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ToposphereError } from '../core/errors.ts';
+import { isCode } from './fileNames.ts';
 
 const LOCK_FILE = 'owner.lock';
 /** Attempts to take a lock that others take or leave at the same moment. */
@@ -114,8 +115,4 @@ function readIfThere(path: string): string | undefined {
     if (isCode(error, 'ENOENT')) return undefined;
     throw error;
   }
-}
-
-function isCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
 }

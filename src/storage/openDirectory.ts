@@ -11,13 +11,13 @@ import { ToposphereError } from '../core/errors.ts';
 import type { StateValue } from '../core/store.ts';
 import { lockDirectory } from './directoryLock.ts';
 import type { Checksum } from './entryRecord.ts';
+import { DATA_FILE } from './fileNames.ts';
 import { openTrees } from './lmdbTrees.ts';
 import type { Trees } from './lmdbTrees.ts';
 import { recoverLogs } from './recoverLogs.ts';
 import type { Recovery } from './recoverLogs.ts';
 
-/** LMDB's file in the directory, and the number that its first page holds after a header of 24 bytes. */
-const DATA_FILE = 'data.mdb';
+/** The number that the first page of LMDB's file holds, after a header of 24 bytes. */
 const DATA_MAGIC = 0xbeefc0de;
 const DATA_MAGIC_OFFSET = 24;
 

@@ -207,6 +207,33 @@ describe('the command line', function () {
       assert.match(none.errors, /^toposphere: cannot reach a peer at .*\n$/);
     });
 
+    it('wait-ready returns when all have caught up, and says what the others do when it gives up', async () => {
+      const saying = (status: object): Answer => {
+        return () => bulk(JSON.stringify(status));
+      };
+      const late = { phase: 'joining', joining: { bytes: 3 * 2 ** 20 } };
+      let asked = 0;
+      const [ready, becoming, lacking, joining, silent] = [
+        await start(saying({ phase: 'member', caughtUp: true })),
+        await start(() =>
+          bulk(JSON.stringify((asked += 1) < 3 ? late : { phase: 'member', caughtUp: true })),
+        ),
+        await start(saying({ phase: 'member', caughtUp: false, lagUpdates: 7 })),
+        await start(saying(late)),
+        await start(() => undefined),
+      ];
+      await silent.close();
+      const soon = await runCommand(['wait-ready', '--servers', await listed([ready, becoming])]);
+      assert.deepEqual([soon.code, soon.output.toString()], [0, 'ready: p0, p1\n']);
+      assert.equal(asked, 3);
+      const all = await listed([ready, lacking, joining, silent]);
+      await assertRefused(
+        ['wait-ready', '--seconds', '0.5', '--servers', all],
+        /not ready after 0.5 s: p1 lacks 7 updates, p2 joining \[.*\] 3.0 MiB, p3 does not answer$/,
+      );
+      await assertRefused(['wait-ready', '--seconds', '0', '--servers', all], /above 0$/);
+    });
+
     describe('forget', () => {
       const knowing = (said: string): Answer => {
         return (words) => (words[3]?.toString() === 'YES' ? '+OK\r\n' : bulk(`p9 ${said}`));

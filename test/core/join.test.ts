@@ -12,6 +12,7 @@ import {
   type CoreLimits,
   type CoreSettings,
 } from '../../src/core/settings.ts';
+import { SYNTHETIC_ID } from '../../src/core/types.ts';
 import type { Incarnation, Key, PeerId, SequenceRange, Timestamp } from '../../src/core/types.ts';
 import type { PeerState } from '../../src/core/state.ts';
 import { hashFolded } from '../../src/core/vectorHash.ts';
@@ -269,6 +270,46 @@ describe('a checkpoint', () => {
     assert.equal(made.write('beta', 'x', 'later')?.code, 'CLOCK_AHEAD');
     assert.equal(made.write('beta', 'k', '3'), undefined);
     assertSound(made);
+  });
+});
+
+describe('a tombstone that nobody wrote, in a checkpoint', () => {
+  /** Beta joins from alpha, that had k dropped, was told so by ABSENT, and has no horizon itself. */
+  function joinWithout(made: Cluster, at: Timestamp): void {
+    const beta = made.at('beta').state;
+    makeJoin(made, 'beta');
+    made.loses = (message) => message.kind === 'checkpoint';
+    made.run(2000);
+    const tag = { timestamp: at, id: SYNTHETIC_ID, incarnation: 0 as Incarnation, sequence: 0 };
+    const tombstone = { ...tag, key: 'k' as Key, expiresAt: 0, value: new Uint8Array() };
+    const entries = [{ ...tombstone, entryKind: 'synthetic' } as const];
+    for (const part of allParts(made.at('alpha').state, beta.self.incarnation))
+      made.deliver('alpha', 'beta', { ...part, entries }, 'stream');
+    assert.deepEqual([beta.phase, beta.counters.checkpointsJoined], ['member', 1]);
+    made.loses = () => false;
+    made.run(2000);
+  }
+
+  it('does not cover what this peer wrote and nobody has: that is stamped anew', () => {
+    const made = cluster(['alpha', 'beta']);
+    made.loses = () => true;
+    made.write('beta', 'k', 'late');
+    made.run(10);
+    joinWithout(made, (made.at('beta').state.clock + 1) as Timestamp);
+    for (const id of ['alpha', 'beta']) assert.equal(made.read(id, 'k'), 'late', id);
+    assertSound(made);
+  });
+
+  it("covers another's, for its own origin to stamp anew", () => {
+    const made = cluster(['alpha', 'beta', 'gamma']);
+    made.loses = (_message, _from, to) => to === 'alpha';
+    made.write('gamma', 'k', 'late');
+    made.run(50);
+    assert.equal(made.read('beta', 'k'), 'late');
+    made.at('gamma').isUp = false;
+    joinWithout(made, (made.at('beta').state.clock + 1) as Timestamp);
+    assert.equal(made.read('beta', 'k'), undefined);
+    assert.equal(made.at('beta').disk.store.readEntry('k' as Key)?.kind, 'synthetic');
   });
 });
 

@@ -28,7 +28,7 @@ async function runUntilKilled(directory: string, turns: number): Promise<number>
 }
 
 describe('the LMDB store of a process killed with SIGKILL', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
 
   it('has every turn that was reported committed, whole, in a directory that is free again', async () => {
     const directory = makeTemporaryDirectory();
