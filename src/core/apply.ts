@@ -7,7 +7,7 @@
 import { raiseAlarm } from './alarms.ts';
 import { timestampOf, TICKS_PER_MS, type Now } from './clock.ts';
 import { queueExpiry } from './expiry.ts';
-import { addSequence, dotsAboveVector, opensInterval } from './haveSet.ts';
+import { addRanges, addSequence, dotsAboveVector, hasSequence, opensInterval } from './haveSet.ts';
 import type { OriginState } from './originState.ts';
 import { touchOrigin, type PeerState } from './state.ts';
 import { countTombstone, queueTombstone } from './tombstones.ts';
@@ -79,6 +79,30 @@ export function recordDot(state: PeerState, origin: OriginState, sequence: numbe
   state.store.writeRow(origin.key, sequence, key);
   touchOrigin(state, origin);
   return true;
+}
+
+export interface KeyedDot {
+  readonly sequence: number;
+  readonly key: Key;
+}
+
+/** The same for many at once, in any order: a have-set of thousands of intervals is gone through once. Answers how many are news. */
+export function recordDots(state: PeerState, origin: OriginState, dots: KeyedDot[]): number {
+  dots.sort((a, b) => a.sequence - b.sequence);
+  const ranges: number[] = [];
+  let recorded = 0;
+  for (const { sequence, key } of dots) {
+    const last = ranges.at(-1);
+    if (last === sequence || hasSequence(origin.have, sequence)) continue;
+    if (last === sequence - 1) ranges[ranges.length - 1] = sequence;
+    else ranges.push(sequence, sequence);
+    state.store.writeRow(origin.key, sequence, key);
+    recorded += 1;
+  }
+  if (recorded === 0) return 0;
+  addRanges(origin.have, ranges);
+  touchOrigin(state, origin);
+  return recorded;
 }
 
 /** A record ahead of the clock is told of at most so often: it comes again with every repair. */

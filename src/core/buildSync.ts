@@ -14,25 +14,19 @@ const RECORD_OVERHEAD_BYTES = 112;
 /** Bytes one covered dot adds, at most: when it lies alone, in a range of its own. */
 const COVERED_DOT_BYTES = 20;
 
-interface Building {
-  readonly key: Key;
-  readonly covers: Map<OriginKey, number[]>;
-  bytes: number;
-}
-
 export interface AddedDot {
   readonly origin: OriginKey;
   readonly sequence: number;
 }
 
 export class SyncBuilder {
-  /** Estimated size of all records so far. */
+  /** Estimated size of all records that were added so far. */
   bytes = 0;
-  /** The first and the last dot that were added. */
-  firstDot: AddedDot | undefined;
-  lastDot: AddedDot | undefined;
   readonly #state: PeerState;
-  readonly #byKey = new Map<Key, Building>();
+  /** By key: the sequences that it covers, of each origin. */
+  readonly #byKey = new Map<Key, Map<OriginKey, number[]>>();
+  /** In the order in which they came in. */
+  readonly #keys: Key[] = [];
 
   constructor(state: PeerState) {
     this.#state = state;
@@ -45,36 +39,56 @@ export class SyncBuilder {
   add(origin: OriginKey, sequence: number, maxBytes = Infinity): boolean {
     const key = this.#state.store.readRow(origin, sequence);
     if (key === undefined) return true;
-    let building = this.#byKey.get(key);
     if (this.bytes > maxBytes) return false;
-    if (building === undefined) {
+    if (!this.#byKey.has(key)) {
       const valueBytes = this.#state.store.readEntry(key)?.value.length ?? 0;
       const bytes = RECORD_OVERHEAD_BYTES + key.length + valueBytes;
       if (this.bytes > 0 && this.bytes + bytes + COVERED_DOT_BYTES > maxBytes) return false;
-      building = { key, covers: new Map(), bytes };
-      this.#byKey.set(key, building);
       this.bytes += bytes;
     }
-    this.lastDot = { origin, sequence };
-    this.firstDot ??= this.lastDot;
-    const sequences = building.covers.get(origin);
-    if (sequences === undefined) building.covers.set(origin, [sequence]);
-    else sequences.push(sequence);
-    building.bytes += COVERED_DOT_BYTES;
     this.bytes += COVERED_DOT_BYTES;
+    this.#cover(key, origin, sequence);
     return true;
   }
 
-  /** Of the entry that would answer for a dot; 0 where there is none. */
-  timestampOf({ origin, sequence }: AddedDot): number {
-    const { store } = this.#state;
-    const key = store.readRow(origin, sequence);
-    return key === undefined ? 0 : (store.readEntry(key)?.timestamp ?? 0);
+  /** The same, however many there are: what their records take shows when they are built. */
+  gather(origin: OriginKey, sequence: number): void {
+    const key = this.#state.store.readRow(origin, sequence);
+    if (key !== undefined) this.#cover(key, origin, sequence);
   }
 
+  #cover(key: Key, origin: OriginKey, sequence: number): void {
+    let covers = this.#byKey.get(key);
+    if (covers === undefined) {
+      covers = new Map();
+      this.#byKey.set(key, covers);
+      this.#keys.push(key);
+    }
+    const sequences = covers.get(origin);
+    if (sequences === undefined) covers.set(origin, [sequence]);
+    else sequences.push(sequence);
+  }
+
+  /** How many keys are in. */
+  get size(): number {
+    return this.#keys.length;
+  }
+
+  /** As the entries are now, all of them. */
   records(): SyncRecord[] {
+    return this.recordsBetween(0, this.#keys.length, Infinity);
+  }
+
+  /** Of the keys from one index to another, the first at least, and as many as about `maxBytes` hold. */
+  recordsBetween(start: number, end: number, maxBytes: number): SyncRecord[] {
     const records: SyncRecord[] = [];
-    for (const { key, covers } of this.#byKey.values()) records.push(this.#recordOf(key, covers));
+    let bytes = 0;
+    for (const key of this.#keys.slice(start, end)) {
+      const record = this.#recordOf(key, this.#byKey.get(key) ?? new Map<OriginKey, number[]>());
+      bytes += sizeOf(record);
+      if (bytes > maxBytes && records.length > 0) break;
+      records.push(record);
+    }
     return records;
   }
 
@@ -82,7 +96,7 @@ export class SyncBuilder {
     const covers: CoveredDots[] = [];
     for (const [origin, sequences] of coveredBy) {
       const known = this.#state.origins.get(origin);
-      if (known === undefined) throw new Error(`update table row of an origin that is not known: ${origin}`);
+      if (known === undefined) continue; // folded since: all have it
       covers.push({ id: known.id, incarnation: known.incarnation, ranges: rangesOf(sequences) });
     }
     const entry = this.#state.store.readEntry(key);
@@ -128,6 +142,12 @@ export class SyncBuilder {
     if (batch.length > 0) datagrams.push(batch);
     return { datagrams, oversized };
   }
+}
+
+/** Of the entry that would answer for a dot; 0 where there is none. */
+export function timestampOf({ store }: PeerState, { origin, sequence }: AddedDot): number {
+  const key = store.readRow(origin, sequence);
+  return key === undefined ? 0 : (store.readEntry(key)?.timestamp ?? 0);
 }
 
 function sizeOf(record: SyncRecord): number {

@@ -12,6 +12,7 @@ import { adoptHorizons } from './facts.ts';
 import { endIfOutdated, isFenced, onFenced, onOwnId } from './fence.ts';
 import { onNakTimer } from './gaps.ts';
 import { onCheckpoint } from './join.ts';
+import { onCatchUpTimer, onPull } from './giveCatchUp.ts';
 import { onJoin } from './giveCheckpoint.ts';
 import { learnMembers } from './members.ts';
 import { noteHeard, noteInput, onLivenessTimer } from './liveness.ts';
@@ -109,10 +110,13 @@ function dispatch(
       onHeartbeat(state, now, view, message);
       return;
     case 'sync':
-      onSync(state, now, view, message);
+      onSync(state, now, view, incarnation, message);
       return;
     case 'nak':
       onNak(state, now, view.id, message);
+      return;
+    case 'pull':
+      onPull(state, now, view, incarnation, message);
       return;
     case 'prepare':
       onPrepare(state, now, view, from, message);
@@ -169,6 +173,9 @@ export function onTimer(state: PeerState, now: Now, timer: TimerName, token: num
       return;
     case 'repair':
       onRepairTimer(state, now);
+      return;
+    case 'catchUp':
+      onCatchUpTimer(state, now);
       return;
     case 'round':
       onRoundTimer(state, now);

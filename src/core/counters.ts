@@ -18,6 +18,8 @@ export interface CoreCounters {
   heartbeatsSent: number;
   syncsSent: number;
   syncRecordsSent: number;
+  /** Catch-ups given: what a peer lacks that is more than a few datagrams. */
+  catchUpsGiven: number;
   keepalivesSent: number;
   roundsBegun: number;
   roundsRefused: number;
@@ -85,6 +87,7 @@ export function createCounters(): CoreCounters {
     heartbeatsSent: 0,
     syncsSent: 0,
     syncRecordsSent: 0,
+    catchUpsGiven: 0,
     keepalivesSent: 0,
     roundsBegun: 0,
     roundsRefused: 0,

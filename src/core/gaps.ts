@@ -12,6 +12,7 @@ import { sendUnicast } from './send.ts';
 import type { OriginState } from './originState.ts';
 import type { PeerState } from './state.ts';
 import { scheduleBy } from './timers.ts';
+import { leftToCatchUp } from './takeCatchUp.ts';
 import type { PeerId, SequenceRange } from './types.ts';
 
 /** An out-of-turn HEARTBEAT for a large backlog goes to the same peer no more often than this. */
@@ -88,16 +89,18 @@ function ask(state: PeerState, now: Now, origin: OriginState): void {
   const { have, announced } = origin;
   const isFreshDue = origin.askFreshAtMs <= now.monotonicMs;
   const isAgainDue = origin.askAgainAtMs <= now.monotonicMs;
-  const again = isAgainDue ? missingRanges(have, 0, origin.askAgainThrough, limits.maxNakRanges) : [];
+  const left = leftToCatchUp(state, now, origin);
+  const again = isAgainDue ? missingRanges(have, left, origin.askAgainThrough, limits.maxNakRanges) : [];
   const room = limits.maxNakRanges - again.length;
-  const fresh = isFreshDue ? missingRanges(have, origin.askedThrough, announced, room) : [];
+  const asked = Math.max(left, origin.askedThrough);
+  const fresh = isFreshDue ? missingRanges(have, asked, announced, room) : [];
   const ranges = bounded([...again, ...fresh], limits.maxNakDots);
   if (again.length > 0) origin.silentTries += 1;
   // Busy peers answer late: whoever asked again before an answer can be here would get everything twice.
   const patienceMs = Math.max(limits.nakRetryMs, 2 * origin.repairDelayMs);
   if (isFreshDue) {
     const lastAsked = ranges.at(-1)?.[1] ?? 0;
-    const rest = missingRanges(have, Math.max(origin.askedThrough, lastAsked), announced, 1);
+    const rest = missingRanges(have, Math.max(asked, lastAsked), announced, 1);
     origin.askedThrough = rest.length === 0 ? announced : Math.max(origin.askedThrough, lastAsked);
     origin.askFreshAtMs = rest.length === 0 ? Infinity : now.monotonicMs + patienceMs; // the rest waits its turn
   }
@@ -113,7 +116,8 @@ function ask(state: PeerState, now: Now, origin: OriginState): void {
 function sendNak(state: PeerState, now: Now, origin: OriginState, ranges: readonly SequenceRange[]): void {
   const target = targetOf(state, origin, ranges);
   if (target === undefined) return;
-  if (missingCount(origin.have, origin.announced) > state.settings.limits.maxNakBacklog) {
+  const left = missingCount(origin.have, leftToCatchUp(state, now, origin));
+  if (missingCount(origin.have, origin.announced) - left > state.settings.limits.maxNakBacklog) {
     askByHeartbeat(state, now, target);
     return;
   }

@@ -57,7 +57,6 @@ export function noteHeard(
     view.hearsOurMulticast = false;
     view.hearing = { others: 'unheard', listed: [] };
     view.hasReported = false;
-    view.answered = undefined;
   }
   return { wasSilent };
 }

@@ -18,6 +18,7 @@ import { createPeerView } from './peerView.ts';
 import { createRoundsState } from './rounds.ts';
 import type { CoreSettings } from './settings.ts';
 import { createJoining } from './spool.ts';
+import { createTaking } from './takeCatchUp.ts';
 import { loadLineage } from './lineage.ts';
 import { noteIncarnation, type PeerState } from './state.ts';
 import type { StateValue, Store } from './store.ts';
@@ -87,6 +88,8 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
     expiries: createExpiries(expiring ?? 0, now),
     alarms: loadAlarms(store),
     giving: new Map(),
+    catchUps: new Map(),
+    taking: createTaking(),
     joining: createJoining(),
     pendingUpdates: [],
     isTurnFast: true,
@@ -99,6 +102,7 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
       liveness: { token: 0, dueMs: Infinity },
       nak: { token: 0, dueMs: Infinity },
       repair: { token: 0, dueMs: Infinity },
+      catchUp: { token: 0, dueMs: Infinity },
       round: { token: 0, dueMs: Infinity },
       sweep: { token: 0, dueMs: Infinity },
       expiry: { token: 0, dueMs: Infinity },

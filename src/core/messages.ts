@@ -161,14 +161,26 @@ export interface SyncAbsentRecord {
 export type SyncRecord = SyncEntryRecord | SyncAbsentRecord;
 
 /**
- * Records the receiver lacks. With `have` it is a HYBRID: "now send what I lack". `more` says the
- * sender stopped at a limit: ask again when these are applied.
+ * Records the receiver lacks. With `have` it is a HYBRID: "now send what I lack". `more` without records or `have` says that
+ * what is lacking is more than goes into a few datagrams: it is there for whoever pulls it. With `catchUp` it is a part of that; `more`: not the last one.
  */
 export interface SyncMessage {
   readonly kind: 'sync';
   readonly records: readonly SyncRecord[];
   readonly more: boolean;
   readonly have?: HaveReport;
+  readonly catchUp?: CatchUpPart;
+}
+
+/** Which catch-up of its giver's process, 0 for none: it gives to as many others as it may; and which part of it, from 0. */
+export interface CatchUpPart {
+  readonly number: number;
+  readonly part: number;
+}
+
+/** By stream, to who offered it: the parts of a catch-up before this one have come; number 0 asks for a new one. */
+export interface PullMessage extends CatchUpPart {
+  readonly kind: 'pull';
 }
 
 /** Unicast: these dots are missing here; send them. */
@@ -300,6 +312,7 @@ export type Message =
   | HeartbeatMessage
   | SyncMessage
   | NakMessage
+  | PullMessage
   | PrepareMessage
   | PreparedMessage
   | RefuseMessage

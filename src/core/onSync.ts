@@ -5,36 +5,43 @@
  * not what it sent. A HYBRID's vector is a question, answered with SYNC.
  */
 import { lacksAlarmRoom } from './alarms.ts';
-import { applyEntry, isAheadOfClock, recordDot, refuseAhead } from './apply.ts';
+import { applyEntry, isAheadOfClock, recordDots, refuseAhead, type KeyedDot } from './apply.ts';
 import type { Now } from './clock.ts';
 import { isVoid } from './closures.ts';
 import { learnFacts } from './facts.ts';
 import { noteRepair } from './gaps.ts';
 import { hasSequence } from './haveSet.ts';
-import { answer, noteClaims, sendHeartbeat } from './onHeartbeat.ts';
+import { answer, noteClaims } from './onHeartbeat.ts';
 import type { SyncAbsentRecord, SyncEntryRecord, SyncMessage, SyncRecord } from './messages.ts';
 import type { PeerView } from './peerView.ts';
 import type { OriginState } from './originState.ts';
 import { isSettled, originOf, type PeerState } from './state.ts';
+import { onOffer, onPart } from './takeCatchUp.ts';
 import { compareTags, SYNTHETIC_ID, type Entry, type Incarnation, type Key, type PeerId } from './types.ts';
 
 const EMPTY = new Uint8Array(0);
 
-export function onSync(state: PeerState, now: Now, view: PeerView, message: SyncMessage): void {
+export function onSync(
+  state: PeerState,
+  now: Now,
+  view: PeerView,
+  incarnation: Incarnation,
+  message: SyncMessage,
+): void {
+  const { have, catchUp, more } = message;
   const arrived: ArrivedDots = new Map();
   for (const record of message.records) onSyncRecord(state, now, view.id, record, arrived);
-  const progress = recordArrived(state, now, arrived);
-  if (message.have !== undefined) {
-    if (!learnFacts(state, now, message.have)) return;
-    noteClaims(state, view, message.have);
+  const recorded = recordArrived(state, now, arrived);
+  if (have !== undefined) {
+    if (!learnFacts(state, now, have)) return;
+    noteClaims(state, view, have);
     answer(state, now, view, 'sync');
-  }
-  // Only after progress: a sender of records that we refuse would otherwise be asked for them for ever.
-  else if (message.more && progress > 0) sendHeartbeat(state, view.id);
+  } else if (catchUp !== undefined) onPart(state, now, view, incarnation, catchUp, more, recorded);
+  else if (more) onOffer(state, now, view);
 }
 
 /** Dots that the records of one message stand for, with their keys. */
-type ArrivedDots = Map<OriginState, { readonly sequence: number; readonly key: Key }[]>;
+type ArrivedDots = Map<OriginState, KeyedDot[]>;
 
 function onSyncRecord(
   state: PeerState,
@@ -95,8 +102,7 @@ function noteArrived(arrived: ArrivedDots, origin: OriginState, sequence: number
 function recordArrived(state: PeerState, now: Now, arrived: ArrivedDots): number {
   let recorded = 0;
   for (const [origin, dots] of arrived) {
-    dots.sort((a, b) => a.sequence - b.sequence);
-    for (const { sequence, key } of dots) if (recordDot(state, origin, sequence, key)) recorded += 1;
+    recorded += recordDots(state, origin, dots);
     noteRepair(now, origin);
   }
   return recorded;

@@ -3,7 +3,6 @@
  *
  * Heard from the other's own authentic messages only; nobody reports on a third peer.
  */
-import type { AddedDot } from './buildSync.ts';
 import type { KeepaliveMessage, Lineage, Phase } from './messages.ts';
 import type { Incarnation, OriginKey, PeerId, Timestamp, VectorEntry } from './types.ts';
 
@@ -34,8 +33,6 @@ export interface PeerView {
   lastSequence: number;
   /** The vector of its last HEARTBEAT or HYBRID. */
   claims: ReadonlyMap<OriginKey, VectorEntry>;
-  /** Dots of an answer that is on its way to it by stream; until it claims one, or time is up, it is sent no other records. */
-  answered: { readonly dots: readonly AddedDot[]; readonly untilMs: number } | undefined;
   /** It has told what it has since its present incarnation was heard. */
   hasReported: boolean;
   /** Whether it takes part, and what it last promised; by its last KEEPALIVE. */
@@ -109,7 +106,6 @@ export function createPeerView(id: PeerId): PeerView {
     membershipHash: undefined,
     lastSequence: 0,
     claims: new Map(),
-    answered: undefined,
     hasReported: false,
     phase: 'fresh',
     promised: 0 as Timestamp,

@@ -58,13 +58,13 @@ export interface CoreLimits {
   readonly repairPauseMs: number;
   /** Milliseconds a dot is given to arrive by itself before a HEARTBEAT that lacks it is answered with it. */
   readonly settleMs: number;
-  /** An answer to a HEARTBEAT longer than this, in bytes, goes over TCP. */
+  /** An answer to a HEARTBEAT longer than this, in bytes, is offered, and goes over TCP when it is pulled. */
   readonly streamThresholdBytes: number;
-  /** Bytes of records in one answer to a HEARTBEAT; the rest is asked for again at once. */
+  /** Bytes of records in one part of a catch-up, about; a longer value is one part. */
   readonly maxAnswerBytes: number;
   /** Gap intervals claimed in one vector, all origins together. */
   readonly maxVectorGaps: number;
-  /** Dots looked at for one answer. */
+  /** Dots of one catch-up: each key of them travels once. What is beyond comes with the next one. Raising it costs the giver memory. */
   readonly maxAnswerDots: number;
   /** Peers of the shuffled round contacted at each HEARTBEAT, beside the successor on the ring. Raising it spreads news in fewer periods; 0 leaves the ring alone, which two rings joined by one link need more than. */
   readonly shuffledContacts: number;
@@ -114,9 +114,9 @@ export const defaultLimits: CoreLimits = Object.freeze({
   repairPauseMs: 2,
   settleMs: 100,
   streamThresholdBytes: 8 * 1300,
-  maxAnswerBytes: 256 * 1024,
+  maxAnswerBytes: 128 * 1024,
   maxVectorGaps: 16_384,
-  maxAnswerDots: 16_384,
+  maxAnswerDots: 131_072,
   maxTableRows: 1_000_000,
   maxAlarms: 4096,
   sweepEntries: 1000,

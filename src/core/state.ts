@@ -13,6 +13,7 @@ import { gapRanges, lastSequenceOf } from './haveSet.ts';
 import type { HaveReport, Lineage, PendingHorizon, Phase, PromiseReport, UpdateRecord } from './messages.ts';
 import { createOriginState, type OriginState } from './originState.ts';
 import type { Expiries } from './expiry.ts';
+import type { CatchUp } from './giveCatchUp.ts';
 import type { Giving } from './giveCheckpoint.ts';
 import type { PeerView } from './peerView.ts';
 import type { PendingRepairs } from './repairQueue.ts';
@@ -20,6 +21,7 @@ import type { OpenRound, RoundsState } from './rounds.ts';
 import type { CoreSettings } from './settings.ts';
 import type { Store } from './store.ts';
 import type { Joining } from './spool.ts';
+import type { Taking } from './takeCatchUp.ts';
 import type { Tombstones } from './tombstones.ts';
 import {
   originKey,
@@ -96,6 +98,9 @@ export interface PeerState {
   readonly giving: Map<PeerId, Giving>;
   /** The checkpoint that is being taken in, while there is one. */
   readonly joining: Joining;
+  /** Catch-ups on their way out, by who takes them, and the one that is taken in. */
+  readonly catchUps: Map<PeerId, CatchUp>;
+  readonly taking: Taking;
   /** Own updates of this turn, not yet made into UPDATEs. */
   pendingUpdates: UpdateRecord[];
   /** False once anything in this turn asked for more than `fast`. */
@@ -188,13 +193,18 @@ export function buildVector(state: PeerState, maxGaps: number): VectorEntry[] {
   return vector;
 }
 
+/** Gaps claimed while a catch-up closes them by the thousand: what is lacked is on its way. */
+const GAPS_WHILE_TAKING = 256;
+
 /**
  * What this peer has, with the facts that others need to read it. `whole`: every gap, however many: a round must not take for void
  * what somebody has (I7).
  */
 export function buildHave(state: PeerState, howMuch: 'bounded' | 'whole' = 'bounded'): HaveReport {
+  const { maxVectorGaps } = state.settings.limits;
+  const most = state.taking.from === undefined ? maxVectorGaps : Math.min(maxVectorGaps, GAPS_WHILE_TAKING);
   return {
-    vector: buildVector(state, howMuch === 'whole' ? Infinity : state.settings.limits.maxVectorGaps),
+    vector: buildVector(state, howMuch === 'whole' ? Infinity : most),
     closures: buildClosureReports(state.closures),
     promises: buildPromises(state),
   };

@@ -16,6 +16,7 @@ export const MESSAGE_KINDS: readonly MessageKind[] = [
   'heartbeat',
   'sync',
   'nak',
+  'pull',
   'prepare',
   'prepared',
   'refuse',

@@ -34,9 +34,11 @@ export function describeMessage(message: Message): string {
     case 'heartbeat':
       return `HEARTBEAT ${message.have === undefined ? 'same' : message.have.vector.map(({ id, contiguous, gaps }) => `${id}:${contiguous}${gaps.length > 0 ? '+' : ''}`).join(' ')}`;
     case 'sync':
-      return `${message.have === undefined ? 'SYNC' : 'HYBRID'} ${message.records.length} records ${keysOf(message.records)}${message.more ? ' (more to come)' : ''}`;
+      return `${message.have === undefined ? 'SYNC' : 'HYBRID'} ${message.records.length} records ${keysOf(message.records)}${message.more ? ' (more to come)' : ''}${message.catchUp === undefined ? '' : `, part ${message.catchUp.part} of catch-up ${message.catchUp.number}`}`;
     case 'nak':
       return `NAK ${message.origin.id} ${message.ranges.map(([from, to]) => (from === to ? `${from}` : `${from}..${to}`)).join(' ')}`;
+    case 'pull':
+      return `PULL ${message.number === 0 ? '' : `part ${message.part} of catch-up ${message.number}`}`;
     case 'prepare':
       return `PREPARE ${message.number}`;
     case 'prepared':

@@ -46,7 +46,7 @@ import {
   readValue,
 } from './fieldReader.ts';
 import type { DecodeFault, FieldReader } from './fieldReader.ts';
-import { readSync, writeSync } from './syncCodec.ts';
+import { readCatchUp, readSync, writeCatchUp, writeSync } from './syncCodec.ts';
 import { readHave, readLineage, readMembers, writeHave, writeLineage, writeMembers } from './haveCodec.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpointCodec.ts';
 import {
@@ -85,6 +85,7 @@ const KIND_NUMBERS: Readonly<Record<MessageKind, number>> = {
   checkpoint: 11,
   fenced: 12,
   alarm: 13,
+  pull: 14,
 };
 const KINDS = new Map(Object.entries(KIND_NUMBERS).map(([kind, number]) => [number, kind as MessageKind]));
 
@@ -125,6 +126,9 @@ export function encodeMessage(message: Message): Buffer {
     case 'nak':
       writeOrigin(writer, message.origin);
       writeRanges(writer, message.ranges, 0);
+      break;
+    case 'pull':
+      writeCatchUp(writer, message);
       break;
     case 'prepare':
       writePrepare(writer, message);
@@ -187,6 +191,8 @@ function readMessage(reader: FieldReader, kind: MessageKind): Message {
       return readSync(reader);
     case 'nak':
       return readNak(reader);
+    case 'pull':
+      return { kind: 'pull', ...readCatchUp(reader) };
     case 'prepare':
       return readPrepare(reader);
     case 'prepared':

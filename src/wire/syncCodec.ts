@@ -7,7 +7,7 @@
  */
 import { assertNever, SYNTHETIC_ID } from '../core/types.ts';
 import type { EntryKind, Incarnation } from '../core/types.ts';
-import type { CoveredDots, SyncEntryRecord, SyncMessage, SyncRecord } from '../core/messages.ts';
+import type { CatchUpPart, CoveredDots, SyncEntryRecord, SyncMessage, SyncRecord } from '../core/messages.ts';
 import {
   writeInteger,
   writeKey,
@@ -40,6 +40,7 @@ const EXPIRES = 4;
 
 const MORE = 1;
 const HAVE = 2;
+const CATCH_UP = 4;
 
 /** Flags, timestamp, key length, number of covers. */
 const LEAST_RECORD_INTEGERS = 4;
@@ -49,20 +50,33 @@ const NO_BYTES = new Uint8Array(0);
 const NO_INCARNATION = 0 as Incarnation;
 
 export function writeSync(writer: FieldWriter, message: SyncMessage): void {
-  writer.integers.push((message.more ? MORE : 0) | (message.have === undefined ? 0 : HAVE));
-  if (message.have !== undefined) writeHave(writer, message.have);
-  writer.integers.push(message.records.length);
-  for (const record of message.records) writeRecord(writer, record);
+  const { records, more, have, catchUp } = message;
+  const flags = (more ? MORE : 0) | (have === undefined ? 0 : HAVE) | (catchUp === undefined ? 0 : CATCH_UP);
+  writer.integers.push(flags);
+  if (have !== undefined) writeHave(writer, have);
+  if (catchUp !== undefined) writeCatchUp(writer, catchUp);
+  writer.integers.push(records.length);
+  for (const record of records) writeRecord(writer, record);
+}
+
+export function writeCatchUp(writer: FieldWriter, { number, part }: CatchUpPart): void {
+  writeInteger(writer, number);
+  writeInteger(writer, part);
+}
+
+export function readCatchUp(reader: FieldReader): CatchUpPart {
+  const number = readInteger(reader, 0, Number.MAX_SAFE_INTEGER);
+  return { number, part: readInteger(reader, 0, Number.MAX_SAFE_INTEGER) };
 }
 
 export function readSync(reader: FieldReader): SyncMessage {
-  const flags = readInteger(reader, 0, MORE | HAVE);
-  const have = (flags & HAVE) === 0 ? undefined : readHave(reader);
+  const flags = readInteger(reader, 0, MORE | HAVE | CATCH_UP);
+  const have = (flags & HAVE) === 0 ? {} : { have: readHave(reader) };
+  const catchUp = (flags & CATCH_UP) === 0 ? {} : { catchUp: readCatchUp(reader) };
   const count = readCount(reader, MAX_RECORDS_PER_MESSAGE, LEAST_RECORD_INTEGERS);
   const records: SyncRecord[] = [];
   for (let index = 0; index < count && reader.fault === undefined; index++) records.push(readRecord(reader));
-  const message = { kind: 'sync', records, more: (flags & MORE) !== 0 } as const;
-  return have === undefined ? message : { ...message, have };
+  return { kind: 'sync', records, more: (flags & MORE) !== 0, ...have, ...catchUp };
 }
 
 function writeRecord(writer: FieldWriter, record: SyncRecord): void {

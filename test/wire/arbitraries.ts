@@ -215,6 +215,7 @@ const sync: fc.Arbitrary<Message> = fc.record(
     records: fc.array(syncRecord, { maxLength: 8 }),
     more: fc.boolean(),
     have,
+    catchUp: record({ number: safe(0), part: safe(0) }),
   },
   { requiredKeys: ['kind', 'records', 'more'], noNullPrototype: true },
 );
@@ -307,6 +308,7 @@ export const messages: Readonly<Record<Message['kind'], fc.Arbitrary<Message>>> 
     promises,
   }),
   join: record({ kind: fc.constant('join' as const), snapshot: fc.nat(), part: fc.nat() }),
+  pull: record({ kind: fc.constant('pull' as const), number: safe(0), part: safe(0) }),
   checkpoint,
   fenced: record({
     kind: fc.constant('fenced'),

@@ -272,7 +272,7 @@ describe('message codec', () => {
 
   it('refuses kinds it does not know', () => {
     assert.equal(reasonFor(raw([0])), 'unknownKind');
-    assert.equal(reasonFor(raw([14])), 'unknownKind');
+    assert.equal(reasonFor(raw([15])), 'unknownKind');
     assert.equal(reasonFor(raw([-1])), 'unknownKind');
   });
 
@@ -321,6 +321,7 @@ function upperBound(message: Message): number {
     case 'refuse':
     case 'commit':
     case 'join':
+    case 'pull':
     case 'fenced':
     case 'alarm':
       return sizeOfControl(message);

@@ -227,8 +227,8 @@ export const NUMBERED: readonly Mutant[] = [
       },
       {
         file: 'src/core/onSync.ts',
-        find: '  const progress = recordArrived(state, now, arrived);\n',
-        replace: `  const progress = recordArrived(state, now, arrived);
+        find: '  const recorded = recordArrived(state, now, arrived);\n',
+        replace: `  const recorded = recordArrived(state, now, arrived);
   for (const { id, incarnation, contiguous } of message.have?.vector ?? []) {
     const origin = originOf(state, id, incarnation);
     for (let sequence = 1; sequence <= contiguous; sequence += 1)

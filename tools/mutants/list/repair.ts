@@ -59,9 +59,9 @@ export const REPAIR: readonly Mutant[] = [
       },
       {
         file: 'src/core/onSync.ts',
-        find: 'for (const { sequence, key } of dots) if (recordDot(',
+        find: 'recorded += recordDots(state, origin, dots);',
         replace:
-          'for (const { sequence, key } of dots) if (hasRoomFor(state, origin, sequence) && recordDot(',
+          'for (const dot of dots) if (hasRoomFor(state, origin, dot.sequence)) recorded += recordDots(state, origin, [dot]);',
       },
     ],
     kill: { seeds: 200, options: SMALL },
@@ -95,14 +95,14 @@ export const REPAIR: readonly Mutant[] = [
     name: 'answers that always begin with what must be refused',
     edits: [
       {
-        file: 'src/core/onHeartbeat.ts',
+        file: 'src/core/lacked.ts',
         find: 'const begin = Math.floor(state.random() * origins.length);',
         replace: 'const begin = Math.floor(state.random());',
       },
       {
-        file: 'src/core/onHeartbeat.ts',
-        find: 'if (isAnyEarly && builder.timestampOf(dot) > latest) early.push(dot);',
-        replace: 'if (isAnyEarly && builder.timestampOf(dot) < 0) early.push(dot);',
+        file: 'src/core/lacked.ts',
+        find: 'if (!isAnyEarly || timestampOf(state, dot) <= latest) yield dot;',
+        replace: 'if (!isAnyEarly || timestampOf(state, dot) > 0) yield dot;',
       },
     ],
     kill: { scenario: 'test/simulator/scenarios/refused-records-first.txt' },

@@ -1,0 +1,145 @@
+/**
+ * Gives a peer what it lacks, where that is more than a few datagrams hold: record by record, each key once (R5).
+ *
+ * It is only offered, and goes to who pulls it: of several peers that could give the same, one does. First the dots that are lacked are gathered by key, a
+ * slice at a time; then the parts go out, a few on their way at a time and the next ones as those before have come, each entry as it is when it leaves.
+ * I14: so many dots in one catch-up, so many at once; one through which nothing more comes is let go. What it leaves over is offered again.
+ */
+import { SyncBuilder, type AddedDot } from './buildSync.ts';
+import type { Now } from './clock.ts';
+import type { PullMessage } from './messages.ts';
+import { dotsToServe } from './lacked.ts';
+import type { PeerView } from './peerView.ts';
+import { sendStream } from './send.ts';
+import type { PeerState } from './state.ts';
+import { scheduleBy } from './timers.ts';
+import type { Incarnation, PeerId } from './types.ts';
+
+/** Dots looked at in one slice. */
+const SLICE_DOTS = 4096;
+
+/** What one peer is given. */
+export interface CatchUp {
+  readonly taker: Incarnation;
+  /** Tells those of this process apart. */
+  readonly number: number;
+  /** What is still to be gathered; undefined once all of it is, and the parts go out. */
+  dots: Iterator<AddedDot> | undefined;
+  gathered: number;
+  readonly lacked: SyncBuilder;
+  /** The index of its first key, of every part that was sent and of the next one. */
+  readonly starts: number[];
+  /** Parts that have come, and parts sent. */
+  arrived: number;
+  sent: number;
+  /** When it is let go unless a part more has come, monotonic milliseconds; the first one is on its way when all is gathered. */
+  untilMs: number;
+}
+
+export function onPull(
+  state: PeerState,
+  now: Now,
+  view: PeerView,
+  taker: Incarnation,
+  { number, part }: PullMessage,
+): void {
+  const known = state.catchUps.get(view.id);
+  const isSame = known?.taker === taker;
+  if (number === 0) {
+    if (!isSame || known.dots === undefined) begin(state, now, view, taker);
+    return; // else it is gathered already
+  }
+  if (isSame && known.number === number && known.dots === undefined && part <= known.sent)
+    goOn(state, now, view.id, known, part);
+  else state.counters.droppedMisdirected += 1; // of one that was let go, or what nobody can have
+}
+
+function begin(state: PeerState, now: Now, view: PeerView, taker: Incarnation): void {
+  const { catchUps, counters, settings } = state;
+  catchUps.delete(view.id);
+  endIdleCatchUps(state, now);
+  if (catchUps.size >= settings.limits.maxTransfers) {
+    sendStream(state, view.id, { kind: 'sync', records: [], more: false, catchUp: { number: 0, part: 0 } });
+    return;
+  }
+  counters.catchUpsGiven += 1;
+  catchUps.set(view.id, {
+    taker,
+    number: counters.catchUpsGiven,
+    dots: dotsToServe(state, now, view),
+    gathered: 0,
+    lacked: new SyncBuilder(state),
+    starts: [0],
+    arrived: 0,
+    sent: 0,
+    untilMs: Infinity,
+  });
+  scheduleBy(state, now, 'catchUp', 0);
+}
+
+/** Timer: gathers a slice of one catch-up. */
+export function onCatchUpTimer(state: PeerState, now: Now): void {
+  const gathering = [...state.catchUps].filter(([, { dots }]) => dots !== undefined);
+  const [first] = gathering;
+  if (first === undefined) return;
+  const [id, catchUp] = first;
+  const isDone = gather(catchUp, state.settings.limits.maxAnswerDots);
+  if (isDone) goOn(state, now, id, catchUp, 0);
+  if (!isDone || gathering.length > 1) scheduleBy(state, now, 'catchUp', 0);
+}
+
+/** True when all is gathered, or as much as one catch-up may have. */
+function gather(catchUp: CatchUp, maxDots: number): boolean {
+  const { dots, lacked } = catchUp;
+  for (let looked = 0; looked < SLICE_DOTS; looked += 1) {
+    const next = catchUp.gathered < maxDots ? dots?.next() : undefined;
+    if (next === undefined || next.done === true) {
+      catchUp.dots = undefined;
+      return true;
+    }
+    catchUp.gathered += 1;
+    lacked.gather(next.value.origin, next.value.sequence);
+  }
+  return false;
+}
+
+/** All before `part` has come. The same said again: what followed was lost. */
+function goOn(state: PeerState, now: Now, to: PeerId, catchUp: CatchUp, part: number): void {
+  const { limits, deadAfterMs } = state.settings;
+  const { lacked, starts, number } = catchUp;
+  if (part <= catchUp.arrived) catchUp.sent = part;
+  if (part > catchUp.arrived || catchUp.untilMs === Infinity) catchUp.untilMs = now.monotonicMs + deadAfterMs;
+  catchUp.arrived = part;
+  while (catchUp.sent < part + limits.transferWindow) {
+    const { sent } = catchUp;
+    const start = starts[sent] ?? 0;
+    if (start >= lacked.size && sent > 0) break;
+    // A part that was sent already has the keys that it had.
+    const [bound, most] =
+      sent + 1 < starts.length ? [starts[sent + 1] ?? 0, Infinity] : [lacked.size, limits.maxAnswerBytes];
+    const records = lacked.recordsBetween(start, bound, most);
+    const end = start + records.length;
+    starts[sent + 1] = end;
+    sendStream(state, to, {
+      kind: 'sync',
+      records,
+      more: end < lacked.size,
+      catchUp: { number, part: sent },
+    });
+    state.counters.syncsSent += 1;
+    state.counters.syncRecordsSent += records.length;
+    catchUp.sent += 1;
+  }
+  if (catchUp.sent === part) state.catchUps.delete(to); // nothing is left to send: it has all of it
+}
+
+/** Whether what a peer lacks, by what it said before, is on its way. It would be sent twice. */
+export function isBeingGiven({ catchUps }: PeerState, now: Now, { id, incarnation }: PeerView): boolean {
+  const catchUp = catchUps.get(id);
+  return catchUp?.taker === incarnation && now.monotonicMs < catchUp.untilMs;
+}
+
+/** Lets go of those that have stopped. */
+export function endIdleCatchUps(state: PeerState, now: Now): void {
+  for (const [id, { untilMs }] of state.catchUps) if (now.monotonicMs >= untilMs) state.catchUps.delete(id);
+}
