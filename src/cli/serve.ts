@@ -143,6 +143,7 @@ export function addServe(yargs: Argv): Argv {
     'serve',
     'run one peer of servers.txt, with a Redis server in front of it',
     (options) => withSettings(options),
-    async (argv) => serve(readSettings(argv), listenForStop()),
+    // SIGHUP: read servers.txt again.
+    async (argv) => serve(readSettings(argv), listenForStop(['SIGINT', 'SIGTERM'])),
   );
 }

@@ -1,5 +1,5 @@
 /**
- * Being told to stop: SIGINT, SIGTERM, SIGHUP, or the end of the npm that started us.
+ * Being told to stop: SIGINT, SIGTERM, SIGHUP where it means nothing else, or the end of the npm that started us.
  *
  * Owns the handlers for long-running commands. The first signal asks for a clean stop; another one ends
  * the process at once. Invariant: one Ctrl-C counts once, however many times it is delivered: the
@@ -10,6 +10,7 @@ import { constants } from 'node:os';
 /** Milliseconds after the first signal within which another is taken for the same one. */
 const SAME_SIGNAL_MS = 500;
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+type StopSignal = (typeof STOP_SIGNALS)[number];
 
 /** Milliseconds between two looks at whether npm still runs. */
 const PARENT_POLL_MS = 200;
@@ -35,12 +36,12 @@ function watchNpm(onGone: () => void): void {
 }
 
 /** Takes the signals over for the rest of the process's life. */
-export function listenForStop(): Stop {
+export function listenForStop(signals: readonly StopSignal[] = STOP_SIGNALS): Stop {
   let firstAtMs: number | undefined;
   return {
     requested: new Promise((resolve) => {
       watchNpm(resolve);
-      for (const signal of STOP_SIGNALS) {
+      for (const signal of signals) {
         process.on(signal, () => {
           const nowMs = performance.now();
           if (firstAtMs === undefined) {

@@ -114,6 +114,27 @@ describe('the command line with real peers', function () {
     assert.equal((await outcome).code, 0);
   });
 
+  it('serve reads servers.txt again on SIGHUP, and goes on', async () => {
+    const { child, outcome } = await startUntil(['serve', '--id', 'p0', '--bootstrap'], /^ready /m);
+    await writeFile(
+      join(folder, 'servers.txt'),
+      `p0 127.0.0.1 ${ports[0]}\np1 127.0.0.1 ${ports[1]}\np2 127.0.0.1 7499\n`,
+    );
+    const told = new Promise<void>((resolve) => {
+      child.stdout?.on('data', (chunk) => {
+        if (String(chunk).includes('p2 admitted')) resolve();
+      });
+    });
+    child.kill('SIGHUP');
+    const ended = outcome.then(({ code }) => assert.fail(`ended with ${code ?? 'a signal'}`));
+    await Promise.race([told, ended]);
+    ended.catch(() => undefined);
+    const { output, errors } = await runCommand(['set', 'a', '1', ...servers], folder);
+    assert.equal(`${output.toString()}${errors}`, 'OK\n');
+    child.kill('SIGTERM');
+    assert.equal((await outcome).code, 0);
+  });
+
   it('serve goes on when nobody reads its output', async () => {
     const { child, outcome } = await startUntil(['serve', '--id', 'p0'], /^ready /m);
     child.stdout?.destroy();
