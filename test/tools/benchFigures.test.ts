@@ -4,6 +4,7 @@
  * Owns no measurement: those run by `npm run bench`. Invariant under test: a figure that is missing never passes for one.
  */
 import assert from 'node:assert/strict';
+import { parseMemory } from '../../tools/bench/peakMemory.ts';
 import { parseMachineTicks, parseProcessorTime } from '../../tools/bench/processorTime.ts';
 import { parseBenchmarkCsv } from '../../tools/bench/redisBenchmark.ts';
 import { formatGate, formatTable, judgeGate } from '../../tools/bench/report.ts';
@@ -95,6 +96,12 @@ describe('figures read from other programs', () => {
     const stat = '12 (a) b (c)) S 1 2 3 4 5 6 7 8 9 10 250 150 30 40 20 0';
     assert.equal(parseProcessorTime(stat), 4_000_000);
     assert.ok(Number.isNaN(parseProcessorTime('')));
+  });
+
+  it('reads the memory of a process in MiB, and has no figure for a process that is gone', () => {
+    const status = 'Name:\tnode\nVmPeak:\t  999999 kB\nVmHWM:\t  104448 kB\nVmRSS:\t   51200 kB\n';
+    assert.deepEqual(parseMemory(status), { nowMiB: 50, peakMiB: 102 });
+    assert.deepEqual(parseMemory(''), { nowMiB: NaN, peakMiB: NaN });
   });
 
   it('counts neither idle time nor waiting for disks as work of the machine', () => {

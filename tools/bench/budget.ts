@@ -28,10 +28,15 @@ export interface Sizes {
   readonly visibilityRounds: number;
   /** Writes under each kind of loss. */
   readonly lossWrites: number;
+  /** Data of each shape that a peer joins, millions of bytes of values, and rounds. */
+  readonly joinMegabytes: number;
+  readonly joinRounds: number;
+  /** GETs on the donor before it is joined, milliseconds. */
+  readonly joinRestMs: number;
 }
 
 export const FULL: Sizes = {
-  totalMs: 400_000,
+  totalMs: 580_000,
   embeddedKeys: 100_000,
   embeddedRounds: 5,
   embeddedWriteMs: 500,
@@ -43,10 +48,13 @@ export const FULL: Sizes = {
   visibilityWrites: 500,
   visibilityRounds: 5,
   lossWrites: 100_000,
+  joinMegabytes: 100,
+  joinRounds: 2,
+  joinRestMs: 3000,
 };
 
 export const SHORT: Sizes = {
-  totalMs: 30_000,
+  totalMs: 42_000,
   embeddedKeys: 20_000,
   embeddedRounds: 3,
   embeddedWriteMs: 100,
@@ -58,6 +66,9 @@ export const SHORT: Sizes = {
   visibilityWrites: 150,
   visibilityRounds: 2,
   lossWrites: 10_000,
+  joinMegabytes: 2,
+  joinRounds: 1,
+  joinRestMs: 300,
 };
 
 export interface Bench {

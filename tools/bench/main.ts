@@ -14,6 +14,7 @@ import type { Bench } from './budget.ts';
 import { Children } from './children.ts';
 import { runEmbedded } from './embedded.ts';
 import { runFour } from './four.ts';
+import { runJoin } from './join.ts';
 import { watchOthers } from './processorTime.ts';
 import { runLoss } from './loss.ts';
 import { findRedis } from './redisServers.ts';
@@ -35,6 +36,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   four: { run: runFour, share: 26 },
   visibility: { run: runVisibility, share: 20 },
   loss: { run: runLoss, share: 24 },
+  join: { run: runJoin, share: 50 },
 };
 /** A run that hangs is broken: it is ended after so many times the time it was given. */
 const HANG_FACTOR = 5;

@@ -20,8 +20,12 @@ const POLL_MS = 20;
 /** Milliseconds a store is given to come to rest between two runs. */
 const REST_TIMEOUT_MS = 5000;
 
-/** The part of TOPOSPHERE STATUS that is read here. */
+/** The part of TOPOSPHERE STATUS that is read by the parts. */
 export interface Status {
+  readonly phase: string;
+  readonly keys: number;
+  readonly joining: { readonly asked: number; readonly joined: number; readonly bytes: number };
+  readonly collection: { readonly learned: number; readonly longestTableRows: number };
   readonly members: readonly { readonly alive: boolean; readonly multicast: boolean }[];
   readonly vector: Readonly<Record<string, number>>;
   readonly lagUpdates: number;
@@ -37,15 +41,24 @@ export interface ServedPeer {
   readonly id: string;
   readonly child: Child;
   readonly clientPort: number;
-  readonly status: () => Promise<Status>;
+  /** When its process was started, and when its `ready` came, on the clock of `performance`. */
+  readonly startedMs: number;
+  readonly readyMs: number;
+  readonly connection: Connection;
+  /** Rejects when the peer does not answer in `timeoutMs`. */
+  readonly status: (timeoutMs?: number) => Promise<Status>;
 }
 
-/** Polls `isTrue` until it is; answers false when `timeoutMs` are over first. */
-export async function waitUntil(isTrue: () => Promise<boolean>, timeoutMs: number): Promise<boolean> {
+/** Polls `isTrue` until it is, every `pollMs`; answers false when `timeoutMs` are over first. */
+export async function waitUntil(
+  isTrue: () => Promise<boolean>,
+  timeoutMs: number,
+  pollMs = POLL_MS,
+): Promise<boolean> {
   const deadlineMs = performance.now() + timeoutMs;
   while (!(await isTrue())) {
     if (performance.now() > deadlineMs) return false;
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    await new Promise((resolve) => setTimeout(resolve, pollMs));
   }
   return true;
 }
@@ -62,30 +75,37 @@ export function clusterWords(cluster: ServersText, id: string): readonly string[
   ];
 }
 
+/** Starts one peer of `cluster` and waits until it serves clients, whomever it hears. `words` are further settings. */
+export async function startPeer(
+  bench: Bench,
+  cluster: ServersText,
+  index: number,
+  words: readonly string[],
+): Promise<ServedPeer> {
+  const id = cluster.ids[index] ?? '';
+  const startedMs = performance.now();
+  const child = bench.children.spawnNode(`serve ${id} of ${cluster.ids.length}`, [
+    builtCommand(),
+    'serve',
+    ...clusterWords(cluster, id),
+    ...words,
+  ]);
+  await child.next('ready', START_TIMEOUT_MS);
+  const readyMs = performance.now();
+  const clientPort = (cluster.ports[index] ?? 0) - DERIVED_PORT_DISTANCE;
+  const connection = await openConnection({ host: HOST, port: clientPort });
+  const status = (timeoutMs?: number): Promise<Status> => askStatus(connection, timeoutMs);
+  return { id, child, clientPort, startedMs, readyMs, connection, status };
+}
+
 /** Starts every peer of a fresh servers.txt and waits until all hear all, by multicast. `words` are settings of all. */
 export async function startPeers(
   bench: Bench,
   count: number,
   words: readonly string[] = [],
 ): Promise<readonly ServedPeer[]> {
-  const command = builtCommand();
   const cluster = await bench.workspace.cluster(count);
-  const children = cluster.ids.map((id) =>
-    bench.children.spawnNode(`serve ${id} of ${count}`, [
-      command,
-      'serve',
-      ...clusterWords(cluster, id),
-      ...words,
-    ]),
-  );
-  const peers: ServedPeer[] = [];
-  for (const [index, child] of children.entries()) {
-    await child.next('ready', START_TIMEOUT_MS);
-    const clientPort = (cluster.ports[index] ?? 0) - DERIVED_PORT_DISTANCE;
-    const connection = await openConnection({ host: HOST, port: clientPort });
-    const status = async (): Promise<Status> => askStatus(connection);
-    peers.push({ id: cluster.ids[index] ?? '', child, clientPort, status });
-  }
+  const peers = await Promise.all(cluster.ids.map((_, index) => startPeer(bench, cluster, index, words)));
   const haveMet = await waitUntil(async () => {
     const statuses = await Promise.all(peers.map(({ status }) => status()));
     return statuses.every(
@@ -97,19 +117,22 @@ export async function startPeers(
   return peers;
 }
 
-async function askStatus(connection: Connection): Promise<Status> {
+async function askStatus(connection: Connection, timeoutMs?: number): Promise<Status> {
   // Our own peers, built from the same tree: the shape is status.ts's.
-  return JSON.parse(replyText(await connection.request(['TOPOSPHERE', 'STATUS']))) as Status;
+  return JSON.parse(replyText(await connection.request(['TOPOSPHERE', 'STATUS'], timeoutMs))) as Status;
 }
 
-/** Waits until the stores have folded what was written, so that the work of one run is not done in the next. */
-export async function waitForRest(peers: readonly ServedPeer[]): Promise<boolean> {
+/** Waits until the stores have folded what was written, so that the work of one run is not done in the next. False when `timeoutMs` do not do. */
+export async function waitForRest(
+  peers: readonly ServedPeer[],
+  timeoutMs = REST_TIMEOUT_MS,
+): Promise<boolean> {
   return waitUntil(async () => {
     const statuses = await Promise.all(peers.map(({ status }) => status()));
     return statuses.every(
       ({ storage }) => storage.activeKeys + storage.sealedKeys + storage.pendingTurns === 0,
     );
-  }, REST_TIMEOUT_MS);
+  }, timeoutMs);
 }
 
 function sortedVector({ vector }: Status): string {

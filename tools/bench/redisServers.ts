@@ -14,10 +14,14 @@ import { HOST } from './workspace.ts';
 
 /** Milliseconds until a server must answer, and until a replica must follow. */
 const START_TIMEOUT_MS = 15_000;
+/** Of a primary: replicas are fed at once instead of after the 5 s in which more of them might come. */
+export const FEEDS_AT_ONCE = ['--repl-diskless-sync-delay', '0'];
 
 export interface RedisServer {
   readonly child: Child;
   readonly port: number;
+  /** Where it keeps its files. */
+  readonly directory: string;
   readonly connection: Connection;
 }
 
@@ -48,11 +52,15 @@ async function startRedis(bench: Bench, name: string, settings: readonly string[
     return connection !== undefined;
   }, START_TIMEOUT_MS);
   if (!answers || connection === undefined) throw new Error(`${name} does not answer`);
-  return { child, port, connection };
+  return { child, port, directory, connection };
 }
 
-export function startRedisAlone(bench: Bench): Promise<RedisServer> {
-  return startRedis(bench, 'redis-server', []);
+export function startRedisAlone(
+  bench: Bench,
+  name = 'redis-server',
+  settings: readonly string[] = [],
+): Promise<RedisServer> {
+  return startRedis(bench, name, settings);
 }
 
 async function replicationInfo({ connection }: RedisServer): Promise<ReadonlyMap<string, string>> {
@@ -66,8 +74,7 @@ export async function startReplicatedRedis(
   count: number,
   settings: readonly string[] = [],
 ): Promise<readonly [RedisServer, ...RedisServer[]]> {
-  // Replicas are fed at once instead of after the 5 s in which more of them might come.
-  const primary = await startRedis(bench, 'redis primary', ['--repl-diskless-sync-delay', '0', ...settings]);
+  const primary = await startRedis(bench, 'redis primary', [...FEEDS_AT_ONCE, ...settings]);
   const replicas: RedisServer[] = [];
   for (let index = 1; index <= count; index++) {
     const words = ['--replicaof', `${HOST} ${primary.port}`, ...settings];
@@ -92,5 +99,30 @@ export async function timeToFollow(
     // On a replica, master_repl_offset is how far it has got itself.
     return new Set(infos.map((info) => info.get('master_repl_offset'))).size === 1;
   }, timeoutMs);
+  return isEqual ? performance.now() - startedMs : undefined;
+}
+
+/**
+ * Milliseconds from REPLICAOF until `replica`, started alone and empty, is linked to `primary` and has as many keys; undefined when
+ * `timeoutMs` do not do. Asked every `pollMs`.
+ */
+export async function timeToResync(
+  primary: RedisServer,
+  replica: RedisServer,
+  timeoutMs: number,
+  pollMs: number,
+): Promise<number | undefined> {
+  const keys = await primary.connection.request(['DBSIZE']);
+  const startedMs = performance.now();
+  await replica.connection.request(['REPLICAOF', HOST, `${primary.port}`]);
+  const isEqual = await waitUntil(
+    async () => {
+      // First: until it is linked it is loading, and refuses DBSIZE.
+      if ((await replicationInfo(replica)).get('master_link_status') !== 'up') return false;
+      return (await replica.connection.request(['DBSIZE'])) === keys;
+    },
+    timeoutMs,
+    pollMs,
+  );
   return isEqual ? performance.now() - startedMs : undefined;
 }
