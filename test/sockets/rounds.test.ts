@@ -2,7 +2,7 @@
  * Checkpoint rounds on real sockets and real LMDB: deletions are forgotten everywhere, and never undone.
  *
  * Owns what a peer brings back that missed the forgetting: a directory from before it, an empty one (R6, R8, R9, R10). Deaths within a
- * round are roundsKilled.test.ts's, the rules themselves test/core's and the simulator's.
+ * round are roundsKilled.ts's, the rules themselves test/core's and the simulator's.
  */
 import assert from 'node:assert/strict';
 import { cp, rm } from 'node:fs/promises';

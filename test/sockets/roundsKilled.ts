@@ -27,10 +27,11 @@ async function awaitCounter(peer: ChildPeer, name: string, growth: number): Prom
   await waitUntil(`${growth} more ${name} at ${peer.id}`, async () => (await count()) >= before + growth);
 }
 
-describe('rounds and kill -9', () => {
-  const clusters = useClusters();
+/** A file for each role: they run side by side. */
+export function describeDeathsOf(role: 'coordinator' | 'member'): void {
+  describe('rounds and kill -9', () => {
+    const clusters = useClusters();
 
-  for (const role of ['coordinator', 'member'] as const) {
     it(`kill -9 of a ${role} at each of ${POINTS} durability points of a round: nothing lost, nothing back, rounds go on`, async () => {
       const coordinator = role === 'coordinator' ? 'beta' : 'alpha';
       const cluster = await clusters.start({
@@ -72,5 +73,5 @@ describe('rounds and kill -9', () => {
       }
       report(`${acknowledged.values.size} values and ${acknowledged.deleted.size} deletions kept`);
     }).timeout(120_000);
-  }
-});
+  });
+}
