@@ -7,8 +7,10 @@
  */
 import { SyncBuilder, type AddedDot } from './buildSync.ts';
 import type { Now } from './clock.ts';
+import { learnFacts } from './facts.ts';
 import type { PullMessage } from './messages.ts';
 import { dotsToServe } from './lacked.ts';
+import { noteClaims } from './onHeartbeat.ts';
 import type { PeerView } from './peerView.ts';
 import { sendStream } from './send.ts';
 import type { PeerState } from './state.ts';
@@ -41,8 +43,12 @@ export function onPull(
   now: Now,
   view: PeerView,
   taker: Incarnation,
-  { number, part }: PullMessage,
+  { number, part, have }: PullMessage,
 ): void {
+  if (have !== undefined) {
+    if (!learnFacts(state, now, have)) return;
+    noteClaims(state, view, have);
+  }
   const known = state.catchUps.get(view.id);
   const isSame = known?.taker === taker;
   if (number === 0) {

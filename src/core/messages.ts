@@ -178,9 +178,10 @@ export interface CatchUpPart {
   readonly part: number;
 }
 
-/** By stream, to who offered it: the parts of a catch-up before this one have come; number 0 asks for a new one. */
+/** By stream, to who offered it: the parts of a catch-up before this one have come; number 0 asks for a new one, and says what is had by now. */
 export interface PullMessage extends CatchUpPart {
   readonly kind: 'pull';
+  readonly have?: HaveReport;
 }
 
 /** Unicast: these dots are missing here; send them. */

@@ -107,7 +107,7 @@ export const defaultLimits: CoreLimits = Object.freeze({
   nakSilentTries: 2,
   maxNakRanges: 64,
   maxNakDots: 1024,
-  maxNakBacklog: 8192,
+  maxNakBacklog: 2048,
   repairMergeMs: 3,
   maxPendingRepairs: 16_384,
   maxRepairDatagrams: 64,

@@ -5,12 +5,12 @@
  * by NAK as well.
  */
 import type { Now } from './clock.ts';
-import type { CatchUpPart } from './messages.ts';
+import type { CatchUpPart, PullMessage } from './messages.ts';
 import { sendHeartbeat } from './onHeartbeat.ts';
 import type { OriginState } from './originState.ts';
 import type { PeerView } from './peerView.ts';
 import { sendStream } from './send.ts';
-import type { PeerState } from './state.ts';
+import { buildHave, type PeerState } from './state.ts';
 import type { Incarnation, Origin, OriginKey, PeerId } from './types.ts';
 
 export interface Taking {
@@ -62,12 +62,13 @@ export function onOffer(state: PeerState, now: Now, view: PeerView): void {
   const { taking } = state;
   endStalledTaking(state, now);
   if (taking.from !== undefined || now.monotonicMs < (taking.notBeforeMs.get(view.id) ?? -Infinity)) return;
+  const have = buildHave(state); // the offer may be of what has come since
   taking.from = { id: view.id, incarnation: view.incarnation };
   taking.number = 0;
   taking.part = 0;
   taking.recorded = 0;
   taking.through = expectedOf(state, view);
-  pull(state, now, view.id);
+  pull(state, now, view.id, { have });
 }
 
 /** What the giver has said to have, and what each origin has said to have issued. */
@@ -82,11 +83,11 @@ function expectedOf({ origins }: PeerState, { claims }: PeerView): ReadonlyMap<O
 }
 
 /** Asks for what follows; or, behind the last part, lets the giver know that all of it has come. */
-function pull(state: PeerState, now: Now, to: PeerId): void {
+function pull(state: PeerState, now: Now, to: PeerId, report: Pick<PullMessage, 'have'> = {}): void {
   const { taking, settings } = state;
   const { deadAfterMs, limits } = settings;
   taking.untilMs = now.monotonicMs + (taking.number === 0 ? limits.joinRetryMs : deadAfterMs); // the first one has to be gathered
-  sendStream(state, to, { kind: 'pull', number: taking.number, part: taking.part });
+  sendStream(state, to, { kind: 'pull', number: taking.number, part: taking.part, ...report });
 }
 
 /** The records of a part have been taken in, and so many dots recorded. */

@@ -17,6 +17,7 @@ import type {
   MessageKind,
   NakMessage,
   Phase,
+  PullMessage,
   UpdateMessage,
   UpdateRecord,
 } from '../core/messages.ts';
@@ -129,6 +130,8 @@ export function encodeMessage(message: Message): Buffer {
       break;
     case 'pull':
       writeCatchUp(writer, message);
+      writer.integers.push(message.have === undefined ? 0 : HAVE);
+      if (message.have !== undefined) writeHave(writer, message.have);
       break;
     case 'prepare':
       writePrepare(writer, message);
@@ -192,7 +195,7 @@ function readMessage(reader: FieldReader, kind: MessageKind): Message {
     case 'nak':
       return readNak(reader);
     case 'pull':
-      return { kind: 'pull', ...readCatchUp(reader) };
+      return readPull(reader);
     case 'prepare':
       return readPrepare(reader);
     case 'prepared':
@@ -341,6 +344,12 @@ function readHeartbeat(reader: FieldReader): HeartbeatMessage {
   const have = (flags & HAVE) === 0 ? {} : { have: readHave(reader) };
   const members = (flags & MEMBERS) === 0 ? {} : { members: readMembers(reader) };
   return { kind: 'heartbeat', vectorHash, ...have, ...members };
+}
+
+function readPull(reader: FieldReader): PullMessage {
+  const part = readCatchUp(reader);
+  const have = (readInteger(reader, 0, HAVE) & HAVE) === 0 ? {} : { have: readHave(reader) };
+  return { kind: 'pull', ...part, ...have };
 }
 
 function readNak(reader: FieldReader): NakMessage {

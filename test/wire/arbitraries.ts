@@ -308,7 +308,10 @@ export const messages: Readonly<Record<Message['kind'], fc.Arbitrary<Message>>> 
     promises,
   }),
   join: record({ kind: fc.constant('join' as const), snapshot: fc.nat(), part: fc.nat() }),
-  pull: record({ kind: fc.constant('pull' as const), number: safe(0), part: safe(0) }),
+  pull: fc.record(
+    { kind: fc.constant('pull' as const), number: safe(0), part: safe(0), have },
+    { requiredKeys: ['kind', 'number', 'part'], noNullPrototype: true },
+  ),
   checkpoint,
   fenced: record({
     kind: fc.constant('fenced'),

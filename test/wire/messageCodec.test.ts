@@ -321,11 +321,11 @@ function upperBound(message: Message): number {
     case 'refuse':
     case 'commit':
     case 'join':
-    case 'pull':
     case 'fenced':
     case 'alarm':
       return sizeOfControl(message);
     case 'checkpoint':
+    case 'pull':
       return Infinity; // goes by stream, in parts that are measured as they are built
     case 'nak':
       return MESSAGE_FRAMING_BYTES + VECTOR_ENTRY_OVERHEAD_BYTES + rangesBound(message.ranges);

@@ -28,6 +28,8 @@ export interface Sizes {
   readonly visibilityRounds: number;
   /** Writes under each kind of loss. */
   readonly lossWrites: number;
+  /** Keys that a peer misses ten updates of. */
+  readonly missedKeys: number;
   /** Data of each shape that a peer joins, millions of bytes of values, and rounds. */
   readonly joinMegabytes: number;
   readonly joinRounds: number;
@@ -48,6 +50,7 @@ export const FULL: Sizes = {
   visibilityWrites: 500,
   visibilityRounds: 5,
   lossWrites: 100_000,
+  missedKeys: 10_000,
   joinMegabytes: 100,
   joinRounds: 2,
   joinRestMs: 3000,
@@ -66,6 +69,7 @@ export const SHORT: Sizes = {
   visibilityWrites: 150,
   visibilityRounds: 2,
   lossWrites: 10_000,
+  missedKeys: 1000,
   joinMegabytes: 2,
   joinRounds: 1,
   joinRestMs: 300,

@@ -14,7 +14,8 @@ import { HOST } from './workspace.ts';
 const BATCH_BYTES = 1024 * 1024;
 /** Values are pieces of so much noise: what a compressor could find twice is farther apart than it looks. */
 const NOISE_BYTES = 16 * 1024 * 1024;
-const KEY_DIGITS = 9;
+/** Digits of a key behind its prefix. */
+export const KEY_DIGITS = 9;
 const OK = Buffer.from('+OK\r\n');
 
 /** `keys` keys that begin with `prefix`, each with a value of its own. */

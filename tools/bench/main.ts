@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import { runAlone } from './alone.ts';
 import { FULL, SHORT } from './budget.ts';
 import type { Bench } from './budget.ts';
+import { runCatchUp } from './catchUp.ts';
 import { Children } from './children.ts';
 import { runEmbedded } from './embedded.ts';
 import { runFour } from './four.ts';
@@ -36,6 +37,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   four: { run: runFour, share: 26 },
   visibility: { run: runVisibility, share: 20 },
   loss: { run: runLoss, share: 24 },
+  catchUp: { run: runCatchUp, share: 8 },
   join: { run: runJoin, share: 50 },
 };
 /** A run that hangs is broken: it is ended after so many times the time it was given. */

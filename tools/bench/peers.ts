@@ -30,6 +30,11 @@ export interface Status {
   readonly vector: Readonly<Record<string, number>>;
   readonly lagUpdates: number;
   readonly drops: Readonly<Record<string, number>>;
+  readonly counters: Readonly<Record<string, number>>;
+  readonly network: {
+    readonly datagrams: { readonly sent: { readonly bytes: number } };
+    readonly streams: { readonly outgoing: { readonly bytes: number } };
+  };
   readonly storage: {
     readonly activeKeys: number;
     readonly sealedKeys: number;
