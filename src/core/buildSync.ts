@@ -83,7 +83,9 @@ export class SyncBuilder {
   recordsBetween(start: number, end: number, maxBytes: number): SyncRecord[] {
     const records: SyncRecord[] = [];
     let bytes = 0;
-    for (const key of this.#keys.slice(start, end)) {
+    for (let at = start; at < end; at += 1) {
+      const key = this.#keys[at];
+      if (key === undefined) break;
       const record = this.#recordOf(key, this.#byKey.get(key) ?? new Map<OriginKey, number[]>());
       bytes += sizeOf(record);
       if (bytes > maxBytes && records.length > 0) break;
@@ -150,7 +152,8 @@ export function timestampOf({ store }: PeerState, { origin, sequence }: AddedDot
   return key === undefined ? 0 : (store.readEntry(key)?.timestamp ?? 0);
 }
 
-function sizeOf(record: SyncRecord): number {
+/** Bytes of a record on the wire, at most. */
+export function sizeOf(record: SyncRecord): number {
   let ranges = 0;
   for (const covered of record.covers) ranges += covered.ranges.length + 3;
   const valueBytes = record.kind === 'entry' ? record.value.length : 0;

@@ -5,7 +5,7 @@
  * slice at a time; then the parts go out, a few on their way at a time and the next ones as those before have come, each entry as it is when it leaves.
  * I14: so many dots in one catch-up, so many at once; one through which nothing more comes is let go. What it leaves over is offered again.
  */
-import { SyncBuilder, type AddedDot } from './buildSync.ts';
+import { sizeOf, SyncBuilder, type AddedDot } from './buildSync.ts';
 import type { Now } from './clock.ts';
 import { learnFacts } from './facts.ts';
 import type { PullMessage } from './messages.ts';
@@ -34,6 +34,8 @@ export interface CatchUp {
   /** Parts that have come, and parts sent. */
   arrived: number;
   sent: number;
+  /** Of each part that was sent: a long value makes a long part, and a few of those fill a stream. */
+  readonly bytes: number[];
   /** When it is let go unless a part more has come, monotonic milliseconds; the first one is on its way when all is gathered. */
   untilMs: number;
 }
@@ -78,6 +80,7 @@ function begin(state: PeerState, now: Now, view: PeerView, taker: Incarnation): 
     starts: [0],
     arrived: 0,
     sent: 0,
+    bytes: [],
     untilMs: Infinity,
   });
   scheduleBy(state, now, 'catchUp', 0);
@@ -112,18 +115,20 @@ function gather(catchUp: CatchUp, maxDots: number): boolean {
 /** All before `part` has come. The same said again: what followed was lost. */
 function goOn(state: PeerState, now: Now, to: PeerId, catchUp: CatchUp, part: number): void {
   const { limits, deadAfterMs } = state.settings;
-  const { lacked, starts, number } = catchUp;
+  const { lacked, starts, bytes, number } = catchUp;
   if (part <= catchUp.arrived) catchUp.sent = part;
   if (part > catchUp.arrived || catchUp.untilMs === Infinity) catchUp.untilMs = now.monotonicMs + deadAfterMs;
   catchUp.arrived = part;
-  while (catchUp.sent < part + limits.transferWindow) {
+  const most = limits.transferWindow * limits.maxAnswerBytes;
+  let underWay = bytes.slice(part, catchUp.sent).reduce((sum, one) => sum + one, 0);
+  while (catchUp.sent < part + limits.transferWindow && underWay < most) {
     const { sent } = catchUp;
     const start = starts[sent] ?? 0;
     if (start >= lacked.size && sent > 0) break;
     // A part that was sent already has the keys that it had.
-    const [bound, most] =
+    const [bound, room] =
       sent + 1 < starts.length ? [starts[sent + 1] ?? 0, Infinity] : [lacked.size, limits.maxAnswerBytes];
-    const records = lacked.recordsBetween(start, bound, most);
+    const records = lacked.recordsBetween(start, bound, room);
     const end = start + records.length;
     starts[sent + 1] = end;
     sendStream(state, to, {
@@ -134,6 +139,8 @@ function goOn(state: PeerState, now: Now, to: PeerId, catchUp: CatchUp, part: nu
     });
     state.counters.syncsSent += 1;
     state.counters.syncRecordsSent += records.length;
+    bytes[sent] = records.reduce((sum, record) => sum + sizeOf(record), 0);
+    underWay += bytes[sent];
     catchUp.sent += 1;
   }
   if (catchUp.sent === part) state.catchUps.delete(to); // nothing is left to send: it has all of it

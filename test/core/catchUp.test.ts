@@ -119,6 +119,26 @@ describe('a catch-up', () => {
     assert.deepEqual(new Set(values(third)), new Set(['after']));
   });
 
+  it('has no more on its way than a window of parts, or one long value', () => {
+    const made = cluster({ transferWindow: 3 }, ['alpha', 'gamma']);
+    cut(made);
+    for (let at = 0; at < 6; at += 1) made.write('alpha', `k${at}`, 'v'.repeat(100_000));
+    made.run(2000);
+    made.loses = (message) => message.kind === 'pull' && message.part > 0;
+    made.run(1000);
+    assert.equal(partsTo(made).length, 1);
+    made.loses = () => false;
+    made.run(8000);
+    assertSame(made, 'gamma');
+
+    const short = cluster({ transferWindow: 3 }, ['alpha', 'gamma']);
+    cut(short);
+    writeMuchAt(short, 'alpha');
+    short.loses = (message) => message.kind === 'pull' && message.part > 0;
+    short.run(1000);
+    assert.equal(partsTo(short).length, 3);
+  });
+
   it('comes from another when its giver stops, and from the same when a part was lost', () => {
     const made = cluster({ transferWindow: 1 });
     cut(made);
