@@ -13,7 +13,7 @@ import { endIfOutdated, isFenced, onFenced, onOwnId } from './fence.ts';
 import { onNakTimer } from './gaps.ts';
 import { onCheckpoint } from './join.ts';
 import { onCatchUpTimer, onPull } from './giveCatchUp.ts';
-import { onJoin } from './giveCheckpoint.ts';
+import { onGiveTimer, onJoin } from './giveCheckpoint.ts';
 import { learnMembers } from './members.ts';
 import { noteHeard, noteInput, onLivenessTimer } from './liveness.ts';
 import type { Channel, Message } from './messages.ts';
@@ -176,6 +176,9 @@ export function onTimer(state: PeerState, now: Now, timer: TimerName, token: num
       return;
     case 'catchUp':
       onCatchUpTimer(state, now);
+      return;
+    case 'give':
+      onGiveTimer(state, now);
       return;
     case 'round':
       onRoundTimer(state, now);

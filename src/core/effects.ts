@@ -13,7 +13,16 @@ export type After = 'nothing' | 'committed' | 'durable';
 
 /** Timers are data: one that comes back with an outdated token is ignored. */
 export type TimerName =
-  'keepalive' | 'heartbeat' | 'liveness' | 'nak' | 'repair' | 'catchUp' | 'round' | 'sweep' | 'expiry';
+  | 'keepalive'
+  | 'heartbeat'
+  | 'liveness'
+  | 'nak'
+  | 'repair'
+  | 'catchUp'
+  | 'give'
+  | 'round'
+  | 'sweep'
+  | 'expiry';
 
 /** Handed back to the core as it is when the turn is as safe as was asked. */
 export interface Reminder extends RoundAnswer {

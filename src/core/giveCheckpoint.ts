@@ -10,6 +10,7 @@ import type { Now } from './clock.ts';
 import type { CheckpointMessage, JoinMessage } from './messages.ts';
 import type { PeerView } from './peerView.ts';
 import { noteIncarnation, type PeerState } from './state.ts';
+import { scheduleBy } from './timers.ts';
 import type { Incarnation, PeerId } from './types.ts';
 
 /** One peer's transfer. */
@@ -76,19 +77,31 @@ function goOn(state: PeerState, now: Now, to: PeerId, giving: Giving, part: numb
   if (part > giving.arrived) giving.untilMs = now.monotonicMs + limits.transferIdleMs;
   else giving.sent = part;
   giving.arrived = part;
-  const most = limits.transferWindow * limits.checkpointPartBytes;
-  let underWay = giving.bytes.slice(part, giving.sent).reduce((sum, bytes) => sum + bytes, 0);
-  while (giving.sent < part + limits.transferWindow && underWay < most) {
-    const content = readPart(giving.checkpoint, giving.sent);
-    if (content === undefined) break;
-    const { joiner, number: snapshot, sent } = giving;
-    send(state, to, { kind: 'checkpoint', snapshot, part: sent, joiner, ...content });
-    const bytes = content.entries.reduce((sum, { value }) => sum + value.length, 0);
-    giving.bytes[sent] = bytes;
-    underWay += bytes;
-    giving.sent += 1;
+  sendNext(state, now, to, giving);
+}
+
+/** One part a turn, while the window has room: to read several takes long enough for clients to notice. */
+function sendNext(state: PeerState, now: Now, to: PeerId, giving: Giving): void {
+  const { limits } = state.settings;
+  const { joiner, number: snapshot, sent, arrived } = giving;
+  const underWay = giving.bytes.slice(arrived, sent).reduce((sum, bytes) => sum + bytes, 0);
+  if (sent >= arrived + limits.transferWindow) return;
+  if (underWay >= limits.transferWindow * limits.checkpointPartBytes) return;
+  const content = readPart(giving.checkpoint, sent);
+  if (content === undefined) {
+    if (sent === arrived) endGiving(state, to); // nothing is left to send: it has all of it
+    return;
   }
-  if (giving.sent === part) endGiving(state, to); // nothing is left to send: it has all of it
+  send(state, to, { kind: 'checkpoint', snapshot, part: sent, joiner, ...content });
+  giving.bytes[sent] = content.entries.reduce((sum, { value }) => sum + value.length, 0);
+  giving.sent += 1;
+  scheduleBy(state, now, 'give', 0);
+}
+
+/** Timer: the next part to everyone who may be sent one. */
+export function onGiveTimer(state: PeerState, now: Now): void {
+  if (state.phase !== 'member') return;
+  for (const [id, giving] of state.giving) sendNext(state, now, id, giving);
 }
 
 function refuse(state: PeerState, to: PeerId, joiner: Incarnation, snapshot: number): void {

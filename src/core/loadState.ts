@@ -103,6 +103,7 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
       nak: { token: 0, dueMs: Infinity },
       repair: { token: 0, dueMs: Infinity },
       catchUp: { token: 0, dueMs: Infinity },
+      give: { token: 0, dueMs: Infinity },
       round: { token: 0, dueMs: Infinity },
       sweep: { token: 0, dueMs: Infinity },
       expiry: { token: 0, dueMs: Infinity },

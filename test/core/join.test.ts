@@ -1,6 +1,7 @@
 /** What is taken from others at once: whole checkpoints, facts of rounds, and how far either is believed. */
 import assert from 'node:assert/strict';
 import { openCheckpoint, readPart } from '../../src/core/buildCheckpoint.ts';
+import { onMessage, onTimer, onTurnEnd } from '../../src/core/core.ts';
 import { isAtOdds } from '../../src/core/facts.ts';
 import { findBrokenInvariants } from '../../src/core/invariants.ts';
 import { learnMembers } from '../../src/core/members.ts';
@@ -455,6 +456,25 @@ describe('the transfer of a checkpoint', () => {
     made.run(3500);
     assert.equal(donor.giving.size, 0);
     assert.throws(() => snapshot.entries({}), /closed/);
+  });
+
+  it('goes one part a turn: between them the donor serves its clients', () => {
+    const made = threeWithData();
+    const donor = made.at('alpha');
+    const { self } = made.at('gamma').state;
+    const partsOfTurn = (): number =>
+      onTurnEnd(donor.state, made.now(donor)).filter(
+        (effect) => effect.kind === 'send' && effect.message.kind === 'checkpoint',
+      ).length;
+    const join = { kind: 'join', snapshot: 0, part: 0 } as const;
+    onMessage(donor.state, made.now(donor), self.id, self.incarnation, 'stream', join);
+    assert.equal(partsOfTurn(), 1);
+    for (let at = 1; at < defaultLimits.transferWindow; at += 1) {
+      onTimer(donor.state, made.now(donor), 'give', donor.state.timers.give.token);
+      assert.equal(partsOfTurn(), 1);
+    }
+    onTimer(donor.state, made.now(donor), 'give', donor.state.timers.give.token);
+    assert.equal(partsOfTurn(), 0, 'the window is full');
   });
 
   it('lets the snapshot go when all of it has come', () => {
