@@ -9,7 +9,7 @@ import { sizeOf, SyncBuilder, type AddedDot } from './buildSync.ts';
 import type { Now } from './clock.ts';
 import { learnFacts } from './facts.ts';
 import type { PullMessage } from './messages.ts';
-import { dotsToServe } from './lacked.ts';
+import { dotsToGive } from './lacked.ts';
 import { noteClaims } from './onHeartbeat.ts';
 import type { PeerView } from './peerView.ts';
 import { sendStream } from './send.ts';
@@ -74,7 +74,7 @@ function begin(state: PeerState, now: Now, view: PeerView, taker: Incarnation): 
   catchUps.set(view.id, {
     taker,
     number: counters.catchUpsGiven,
-    dots: dotsToServe(state, now, view),
+    dots: dotsToGive(state, now, view),
     gathered: 0,
     lacked: new SyncBuilder(state),
     starts: [0],

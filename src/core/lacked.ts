@@ -14,6 +14,15 @@ import type { SequenceRange } from './types.ts';
 
 /** Dots that would be refused are passed over at most. */
 const MAX_PASSED_OVER = 65_536;
+/** As many of them are given all the same: the receiver's clock may be another than most. */
+const MAX_EARLY = 1024;
+
+/** All that is to be served, what is early last. */
+export function* dotsToGive(state: PeerState, now: Now, view: PeerView): IterableIterator<AddedDot> {
+  const early: AddedDot[] = [];
+  yield* dotsToServe(state, now, view, early);
+  yield* early.slice(0, MAX_EARLY);
+}
 
 /**
  * Lowest first within an origin. What the receiver must refuse, for its time has not come by the clocks of most, is put into `early` instead: it would be
@@ -23,7 +32,7 @@ export function* dotsToServe(
   state: PeerState,
   now: Now,
   view: PeerView,
-  early: AddedDot[] = [],
+  early: AddedDot[],
 ): IterableIterator<AddedDot> {
   const latest = latestForMost(state, now);
   const isAnyEarly = Math.max(state.clock, state.aheadThrough) > latest;

@@ -186,12 +186,10 @@ function fewRecords(state: PeerState, now: Now, view: PeerView): readonly SyncRe
     looked += 1;
     if (looked > maxAnswerDots || !builder.add(origin, sequence, streamThresholdBytes)) return 'many';
   }
-  const { datagrams, oversized } = SyncBuilder.split(builder.records(), datagramBudgetBytes);
-  if (oversized.length > 0) return 'many';
-  const refused = new SyncBuilder(state);
   for (const { origin, sequence } of early.slice(0, maxAnswerDots))
-    if (!refused.add(origin, sequence, streamThresholdBytes - builder.bytes)) break;
-  return [...datagrams, ...SyncBuilder.split(refused.records(), datagramBudgetBytes).datagrams];
+    if (!builder.add(origin, sequence, streamThresholdBytes)) break;
+  const { datagrams, oversized } = SyncBuilder.split(builder.records(), datagramBudgetBytes);
+  return oversized.length > 0 ? 'many' : datagrams;
 }
 
 function send(state: PeerState, to: PeerId, by: 'unicast' | 'stream', message: SyncMessage): void {

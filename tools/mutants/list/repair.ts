@@ -108,6 +108,18 @@ export const REPAIR: readonly Mutant[] = [
     kill: { scenario: 'test/simulator/scenarios/refused-records-first.txt' },
   },
   {
+    number: 'R5g',
+    name: 'what is ahead of most clocks kept back',
+    edits: [
+      {
+        file: 'src/core/lacked.ts',
+        find: '  yield* early.slice(0, MAX_EARLY);\n',
+        replace: '',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/ahead-for-most.txt' },
+  },
+  {
     number: 'S3',
     name: 'a KEEPALIVE that announces an update not yet issued',
     edits: [
