@@ -326,10 +326,12 @@ describe('runtime', () => {
     world.sent.length = 0;
     world.receive({ kind: 'join', snapshot: 0, part: 0 }); // answered when durable
     world.endTurns();
-    world.receive({ kind: 'heartbeat', vectorHash: 1, have: { vector: [], closures: [], promises: [] } }); // when committed
+    const have = { vector: [], closures: [], promises: [] };
+    world.receive({ kind: 'pull', number: 0, part: 0, have }); // when committed
     world.endTurns();
+    world.pass(1); // the part with the facts, and what was pulled
     world.settleDisk();
-    assert.deepEqual(world.kinds().sort(), ['checkpoint', 'checkpoint', 'sync']); // entries, facts
+    assert.deepEqual(world.kinds().sort(), ['checkpoint', 'checkpoint', 'sync']);
   });
 
   it('drops what it cannot read and counts it by reason', () => {
