@@ -305,6 +305,7 @@ function upperBound(message: Message): number {
         if (record.kind === 'entry') bound += record.value.length;
         for (const cover of record.covers) bound += COVER_OVERHEAD_BYTES + rangesBound(cover.ranges);
       }
+      if (message.catchUp !== undefined) bound += 2 * HASH_BYTES; // by stream: no datagram has to hold it
       return bound;
     }
     case 'heartbeat': {
