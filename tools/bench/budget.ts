@@ -30,8 +30,9 @@ export interface Sizes {
   readonly lossWrites: number;
   /** Keys that a peer misses ten updates of. */
   readonly missedKeys: number;
-  /** Data of each shape that a peer joins, millions of bytes of values, and rounds. */
+  /** Data of each shape that a peer joins, millions of bytes of values, how many shapes, and rounds. */
   readonly joinMegabytes: number;
+  readonly joinShapes: number;
   readonly joinRounds: number;
   /** GETs on the donor before it is joined, milliseconds. */
   readonly joinRestMs: number;
@@ -52,25 +53,27 @@ export const FULL: Sizes = {
   lossWrites: 100_000,
   missedKeys: 10_000,
   joinMegabytes: 100,
+  joinShapes: 3,
   joinRounds: 2,
   joinRestMs: 3000,
 };
 
 export const SHORT: Sizes = {
-  totalMs: 42_000,
+  totalMs: 30_000,
   embeddedKeys: 20_000,
-  embeddedRounds: 3,
+  embeddedRounds: 2,
   embeddedWriteMs: 100,
-  requests: { 1: 10_000, 16: 50_000 },
-  fillRequests: 100_000,
-  aloneRounds: 2,
+  requests: { 1: 5000, 16: 25_000 },
+  fillRequests: 50_000,
+  aloneRounds: 1,
   fourRounds: 1,
   visibilityWarmUp: 100,
   visibilityWrites: 150,
-  visibilityRounds: 2,
-  lossWrites: 10_000,
+  visibilityRounds: 1,
+  lossWrites: 5000,
   missedKeys: 1000,
   joinMegabytes: 2,
+  joinShapes: 1,
   joinRounds: 1,
   joinRestMs: 300,
 };

@@ -196,7 +196,9 @@ function buildGates({ title }: Shape, runs: readonly Run[]): readonly Gate[] {
 
 export async function runJoin(bench: Bench): Promise<PartResult> {
   const { sizes, redisMissing } = bench;
-  const shapes = buildShapes(sizes.joinMegabytes).map((shape) => ({ shape, runs: [] as Run[] }));
+  const shapes = buildShapes(sizes.joinMegabytes)
+    .slice(0, sizes.joinShapes)
+    .map((shape) => ({ shape, runs: [] as Run[] }));
   const gets = await startPacedGets(bench);
   for (let round = 0; round < sizes.joinRounds; round++) {
     for (const { shape, runs } of shapes) {
