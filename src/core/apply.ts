@@ -74,11 +74,10 @@ export function hasRoomFor(state: PeerState, origin: OriginState, sequence: numb
 }
 
 /** Records a dot and its update-table row (R2). The caller has applied an entry at least as large (I2). */
-export function recordDot(state: PeerState, origin: OriginState, sequence: number, key: Key): boolean {
-  if (!addSequence(origin.have, sequence)) return false;
+export function recordDot(state: PeerState, origin: OriginState, sequence: number, key: Key): void {
+  if (!addSequence(origin.have, sequence)) return;
   state.store.writeRow(origin.key, sequence, key);
   touchOrigin(state, origin);
-  return true;
 }
 
 export interface KeyedDot {

@@ -3,7 +3,7 @@
  *
  * A fresh gap waits a moment for reordering, then its origin is asked; after silent tries another peer that
  * claims the dots is. Only dots that somebody claims to have are asked for. What is missing by the
- * thousand is left to HEARTBEAT, whose answer goes by stream. Heartbeats remain the guarantee.
+ * thousand is left to HEARTBEAT, whose answer is offered and pulled by stream. Heartbeats remain the guarantee.
  */
 import type { Now } from './clock.ts';
 import { hasSequence, missingCount, missingRanges } from './haveSet.ts';

@@ -1,5 +1,5 @@
 /**
- * Gives a peer what it lacks, where that is more than a few datagrams hold: record by record, each key once (R5).
+ * Gives a peer what it lacks, where that is more than a few datagrams hold (section 5): record by record, each key once (R5).
  *
  * It is only offered, and goes to who pulls it: of several peers that could give the same, one does. First the dots that are lacked are gathered by key, a
  * slice at a time; then the parts go out, a few on their way at a time and the next ones as those before have come, each entry as it is when it leaves.
@@ -11,6 +11,7 @@ import { learnFacts } from './facts.ts';
 import type { PullMessage } from './messages.ts';
 import { dotsToGive } from './lacked.ts';
 import { noteClaims } from './onHeartbeat.ts';
+import { createPartWindow, hasRoom, noteParts, noteSent, type PartWindow } from './partWindow.ts';
 import type { PeerView } from './peerView.ts';
 import { sendStream } from './send.ts';
 import type { PeerState } from './state.ts';
@@ -31,11 +32,7 @@ export interface CatchUp {
   readonly lacked: SyncBuilder;
   /** The index of its first key, of every part that was sent and of the next one. */
   readonly starts: number[];
-  /** Parts that have come, and parts sent. */
-  arrived: number;
-  sent: number;
-  /** Of each part that was sent: a long value makes a long part, and a few of those fill a stream. */
-  readonly bytes: number[];
+  readonly parts: PartWindow;
   /** When it is let go unless a part more has come, monotonic milliseconds; the first one is on its way when all is gathered. */
   untilMs: number;
 }
@@ -57,7 +54,7 @@ export function onPull(
     if (!isSame || known.dots === undefined) begin(state, now, view, taker);
     return; // else it is gathered already
   }
-  if (isSame && known.number === number && known.dots === undefined && part <= known.sent)
+  if (isSame && known.number === number && known.dots === undefined && part <= known.parts.sent)
     goOn(state, now, view.id, known, part);
   else state.counters.droppedMisdirected += 1; // of one that was let go, or what nobody can have
 }
@@ -78,23 +75,25 @@ function begin(state: PeerState, now: Now, view: PeerView, taker: Incarnation): 
     gathered: 0,
     lacked: new SyncBuilder(state),
     starts: [0],
-    arrived: 0,
-    sent: 0,
-    bytes: [],
+    parts: createPartWindow(),
     untilMs: Infinity,
   });
   scheduleBy(state, now, 'catchUp', 0);
 }
 
-/** Timer: gathers a slice of one catch-up. */
+/** Timer: gathers a slice of one catch-up; the next part of the others to everyone who may be sent one. */
 export function onCatchUpTimer(state: PeerState, now: Now): void {
-  const gathering = [...state.catchUps].filter(([, { dots }]) => dots !== undefined);
-  const [first] = gathering;
-  if (first === undefined) return;
-  const [id, catchUp] = first;
-  const isDone = gather(catchUp, state.settings.limits.maxAnswerDots);
-  if (isDone) goOn(state, now, id, catchUp, 0);
-  if (!isDone || gathering.length > 1) scheduleBy(state, now, 'catchUp', 0);
+  if (state.phase !== 'member') {
+    state.catchUps.clear();
+    return;
+  }
+  const gathering = [...state.catchUps.values()].find(({ dots }) => dots !== undefined);
+  if (gathering !== undefined && gather(gathering, state.settings.limits.maxAnswerDots))
+    gathering.untilMs = now.monotonicMs + state.settings.deadAfterMs;
+  for (const [id, catchUp] of state.catchUps) {
+    if (catchUp.dots === undefined) sendNext(state, now, id, catchUp);
+    else scheduleBy(state, now, 'catchUp', 0);
+  }
 }
 
 /** True when all is gathered, or as much as one catch-up may have. */
@@ -112,38 +111,40 @@ function gather(catchUp: CatchUp, maxDots: number): boolean {
   return false;
 }
 
-/** All before `part` has come. The same said again: what followed was lost. */
+/** All before `part` have come. */
 function goOn(state: PeerState, now: Now, to: PeerId, catchUp: CatchUp, part: number): void {
-  const { limits, deadAfterMs } = state.settings;
-  const { lacked, starts, bytes, number } = catchUp;
-  if (part <= catchUp.arrived) catchUp.sent = part;
-  if (part > catchUp.arrived || catchUp.untilMs === Infinity) catchUp.untilMs = now.monotonicMs + deadAfterMs;
-  catchUp.arrived = part;
-  const most = limits.transferWindow * limits.maxAnswerBytes;
-  let underWay = bytes.slice(part, catchUp.sent).reduce((sum, one) => sum + one, 0);
-  while (catchUp.sent < part + limits.transferWindow && underWay < most) {
-    const { sent } = catchUp;
-    const start = starts[sent] ?? 0;
-    if (start >= lacked.size && sent > 0) break;
-    // A part that was sent already has the keys that it had.
-    const [bound, room] =
-      sent + 1 < starts.length ? [starts[sent + 1] ?? 0, Infinity] : [lacked.size, limits.maxAnswerBytes];
-    const records = lacked.recordsBetween(start, bound, room);
-    const end = start + records.length;
-    starts[sent + 1] = end;
-    sendStream(state, to, {
-      kind: 'sync',
-      records,
-      more: end < lacked.size,
-      catchUp: { number, part: sent },
-    });
-    state.counters.syncsSent += 1;
-    state.counters.syncRecordsSent += records.length;
-    bytes[sent] = records.reduce((sum, record) => sum + sizeOf(record), 0);
-    underWay += bytes[sent];
-    catchUp.sent += 1;
+  if (noteParts(catchUp.parts, part)) catchUp.untilMs = now.monotonicMs + state.settings.deadAfterMs;
+  sendNext(state, now, to, catchUp);
+}
+
+/** One part a turn, while there is room. */
+function sendNext(state: PeerState, now: Now, to: PeerId, catchUp: CatchUp): void {
+  const { transferWindow, maxAnswerBytes } = state.settings.limits;
+  const { lacked, starts, number, parts } = catchUp;
+  const { sent } = parts;
+  if (!hasRoom(parts, transferWindow, maxAnswerBytes)) return;
+  const start = starts[sent] ?? 0;
+  if (start >= lacked.size && sent > 0) {
+    if (sent === parts.arrived) state.catchUps.delete(to); // nothing is left to send: it has all of it
+    return;
   }
-  if (catchUp.sent === part) state.catchUps.delete(to); // nothing is left to send: it has all of it
+  // A part that was sent already has the keys that it had.
+  const known = starts[sent + 1];
+  const records = lacked.recordsBetween(
+    start,
+    known ?? lacked.size,
+    known === undefined ? maxAnswerBytes : Infinity,
+  );
+  const end = start + records.length;
+  starts[sent + 1] = end;
+  sendStream(state, to, { kind: 'sync', records, more: end < lacked.size, catchUp: { number, part: sent } });
+  noteSent(
+    parts,
+    records.reduce((sum, record) => sum + sizeOf(record), 0),
+  );
+  state.counters.syncsSent += 1;
+  state.counters.syncRecordsSent += records.length;
+  scheduleBy(state, now, 'catchUp', 0);
 }
 
 /** Whether what a peer lacks, by what it said before, is on its way. It would be sent twice. */

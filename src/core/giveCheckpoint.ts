@@ -8,6 +8,7 @@
 import { openCheckpoint, readPart, type Checkpoint } from './buildCheckpoint.ts';
 import type { Now } from './clock.ts';
 import type { CheckpointMessage, JoinMessage } from './messages.ts';
+import { createPartWindow, hasRoom, noteParts, noteSent, type PartWindow } from './partWindow.ts';
 import type { PeerView } from './peerView.ts';
 import { noteIncarnation, type PeerState } from './state.ts';
 import { scheduleBy } from './timers.ts';
@@ -19,11 +20,7 @@ export interface Giving {
   /** Tells snapshots of this process apart. */
   readonly number: number;
   readonly checkpoint: Checkpoint;
-  /** Parts that have come, and parts sent. */
-  arrived: number;
-  sent: number;
-  /** Of the values in each part that was sent: a long value makes a long part, and a few of those fill a stream. */
-  readonly bytes: number[];
+  readonly parts: PartWindow;
   /** When it is let go unless a part more has come, monotonic milliseconds: who sends and cannot hear does not hold it for ever. */
   untilMs: number;
 }
@@ -42,11 +39,11 @@ export function onJoin(
   if (snapshot !== 0) {
     if (known?.joiner !== joiner)
       refuse(state, view.id, joiner, snapshot); // it was let go
-    else if (known.number === snapshot && part <= known.sent) goOn(state, now, view.id, known, part);
+    else if (known.number === snapshot && part <= known.parts.sent) goOn(state, now, view.id, known, part);
     else state.counters.droppedMisdirected += 1; // of one before, which it has been given another for; or what nobody can have
     return;
   }
-  if (known?.joiner === joiner && known.arrived === 0) {
+  if (known?.joiner === joiner && known.parts.arrived === 0) {
     goOn(state, now, view.id, known, 0); // on a slow link its parts may be on their way, and a new one's would never be
     return;
   }
@@ -62,39 +59,34 @@ export function onJoin(
     joiner,
     number,
     checkpoint: openCheckpoint(state),
-    arrived: 0,
-    sent: 0,
-    bytes: [],
+    parts: createPartWindow(),
     untilMs: now.monotonicMs + state.settings.limits.transferIdleMs,
   };
   state.giving.set(view.id, giving);
   goOn(state, now, view.id, giving, 0);
 }
 
-/** All before `part` has come. The same said again: what followed was lost. */
+/** All before `part` have come. */
 function goOn(state: PeerState, now: Now, to: PeerId, giving: Giving, part: number): void {
-  const { limits } = state.settings;
-  if (part > giving.arrived) giving.untilMs = now.monotonicMs + limits.transferIdleMs;
-  else giving.sent = part;
-  giving.arrived = part;
+  if (noteParts(giving.parts, part)) giving.untilMs = now.monotonicMs + state.settings.limits.transferIdleMs;
   sendNext(state, now, to, giving);
 }
 
-/** One part a turn, while the window has room: to read several takes long enough for clients to notice. */
+/** One part a turn, while there is room: to read several takes long enough for clients to notice. */
 function sendNext(state: PeerState, now: Now, to: PeerId, giving: Giving): void {
-  const { limits } = state.settings;
-  const { joiner, number: snapshot, sent, arrived } = giving;
-  const underWay = giving.bytes.slice(arrived, sent).reduce((sum, bytes) => sum + bytes, 0);
-  if (sent >= arrived + limits.transferWindow) return;
-  if (underWay >= limits.transferWindow * limits.checkpointPartBytes) return;
-  const content = readPart(giving.checkpoint, sent);
+  const { transferWindow, checkpointPartBytes } = state.settings.limits;
+  const { joiner, number: snapshot, parts } = giving;
+  if (!hasRoom(parts, transferWindow, checkpointPartBytes)) return;
+  const content = readPart(giving.checkpoint, parts.sent);
   if (content === undefined) {
-    if (sent === arrived) endGiving(state, to); // nothing is left to send: it has all of it
+    if (parts.sent === parts.arrived) endGiving(state, to); // nothing is left to send: it has all of it
     return;
   }
-  send(state, to, { kind: 'checkpoint', snapshot, part: sent, joiner, ...content });
-  giving.bytes[sent] = content.entries.reduce((sum, { value }) => sum + value.length, 0);
-  giving.sent += 1;
+  send(state, to, { kind: 'checkpoint', snapshot, part: parts.sent, joiner, ...content });
+  noteSent(
+    parts,
+    content.entries.reduce((sum, { value }) => sum + value.length, 0),
+  );
   scheduleBy(state, now, 'give', 0);
 }
 

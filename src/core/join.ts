@@ -19,7 +19,7 @@ import {
   raiseFence,
 } from './facts.ts';
 import { addRanges, allRanges, hasSequence } from './haveSet.ts';
-import { liveIds, notice } from './liveness.ts';
+import { isThere, liveIds, notice } from './liveness.ts';
 import { beginLineage, setLineage } from './lineage.ts';
 import { learnMembers } from './members.ts';
 import type {
@@ -98,11 +98,6 @@ function isAwaited(state: PeerState, now: Now): boolean {
   const { askedOf, waitUntilMs } = state.joining;
   if (now.monotonicMs >= waitUntilMs) return false;
   return askedOf === undefined || isThere(state, askedOf);
-}
-
-function isThere({ peers }: PeerState, { id, incarnation }: Origin): boolean {
-  const view = peers.get(id);
-  return view?.isLive === true && view.phase === 'member' && view.incarnation === incarnation;
 }
 
 /** Live members: of the history that is wanted, if any is. */

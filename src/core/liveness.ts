@@ -10,7 +10,7 @@ import type { Channel } from './messages.ts';
 import { clearWallSamples, shiftWallSamples, WALL_SAMPLES, type PeerView } from './peerView.ts';
 import type { PeerState } from './state.ts';
 import { schedule } from './timers.ts';
-import type { Incarnation, PeerId } from './types.ts';
+import type { Incarnation, Origin, PeerId } from './types.ts';
 
 /** Liveness is judged so many times per `deadAfterMs`. */
 const JUDGEMENTS_PER_DEATH = 4;
@@ -37,6 +37,12 @@ export function liveIds(state: PeerState): PeerId[] {
   const live: PeerId[] = [];
   for (const view of state.peers.values()) if (view.isLive) live.push(view.id);
   return live;
+}
+
+/** Whether this very process lives and takes part. */
+export function isThere({ peers }: PeerState, { id, incarnation }: Origin): boolean {
+  const view = peers.get(id);
+  return view?.isLive === true && view.phase === 'member' && view.incarnation === incarnation;
 }
 
 /** Notes that a member's message arrived. Returns its view and whether it had been silent. */

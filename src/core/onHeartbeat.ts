@@ -162,6 +162,7 @@ function doesLack(state: PeerState, claims: ReadonlyMap<OriginKey, HaveClaim>): 
 /** Sends what a peer lacks by its claims; as HYBRID with our own vector, even when it lacks nothing. */
 export function answer(state: PeerState, now: Now, view: PeerView, as: 'sync' | 'hybrid'): void {
   const to = view.id;
+  markSettled(state, now);
   const datagrams = isBeingGiven(state, now, view) ? [] : fewRecords(state, now, view);
   if (datagrams === 'many') send(state, to, 'unicast', { kind: 'sync', records: [], more: true });
   else

@@ -36,7 +36,7 @@ export function onSync(
     if (!learnFacts(state, now, have)) return;
     noteClaims(state, view, have);
     answer(state, now, view, 'sync');
-  } else if (catchUp !== undefined) onPart(state, now, view, incarnation, catchUp, more, recorded);
+  } else if (catchUp !== undefined) onPart(state, now, { id: view.id, incarnation }, catchUp, more, recorded);
   else if (more) onOffer(state, now, view);
 }
 

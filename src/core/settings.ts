@@ -78,15 +78,15 @@ export interface CoreLimits {
   readonly maxQueuedExpiries: number;
   /** Milliseconds before a member that has not answered PREPARE is asked again. */
   readonly roundRetryMs: number;
-  /** Milliseconds without any part of a checkpoint before another member is asked for one. Less than a part takes on the slowest link, and it never comes. */
+  /** Milliseconds without any part of a checkpoint, or the first one of a catch-up, before another member is asked for one. Less than a part takes on the slowest link, and it never comes. */
   readonly joinRetryMs: number;
   /** Bytes of one part of a checkpoint, about; a longer value is one part. */
   readonly checkpointPartBytes: number;
   /** Bytes of a checkpoint that are kept until all of it is there; more is not joined. */
   readonly maxCheckpointBytes: number;
-  /** Parts of a checkpoint on their way at once. Raising it fills slower links, and costs both sides memory. */
+  /** Parts of a checkpoint, or of a catch-up, on their way at once. Raising it fills slower links, and costs both sides memory. */
   readonly transferWindow: number;
-  /** Peers that are given a checkpoint at once; others are told to ask elsewhere. */
+  /** Peers that are given a checkpoint at once, and that are given a catch-up; others are told to ask elsewhere. */
   readonly maxTransfers: number;
   /** Milliseconds without a part more having come before a snapshot is let go (I14). Until then a broken transfer goes on where it stopped. */
   readonly transferIdleMs: number;

@@ -1,17 +1,18 @@
 /**
  * Takes what this peer lacks from one of those that offer it: the others' offers wait until that one has given all, or nothing more comes from it.
  *
- * Records are taken in as those of any SYNC are (onSync.ts); this is about whom they are asked of, and how far they have come. What a catch-up is about to bring is not asked for
+ * Records are taken in as those of any SYNC are (R5, onSync.ts); this is about whom they are asked of, and how far they have come. What a catch-up is about to bring is not asked for
  * by NAK as well.
  */
 import type { Now } from './clock.ts';
 import type { CatchUpPart, PullMessage } from './messages.ts';
+import { isThere } from './liveness.ts';
 import { sendHeartbeat } from './onHeartbeat.ts';
 import type { OriginState } from './originState.ts';
 import type { PeerView } from './peerView.ts';
 import { sendStream } from './send.ts';
 import { buildHave, type PeerState } from './state.ts';
-import type { Incarnation, Origin, OriginKey, PeerId } from './types.ts';
+import type { Origin, OriginKey, PeerId } from './types.ts';
 
 export interface Taking {
   /** The process that was pulled from; undefined: none. */
@@ -42,11 +43,9 @@ export function createTaking(): Taking {
 }
 
 /** Whether a catch-up is under way. */
-export function isTaking({ taking, peers }: PeerState, now: Now): boolean {
-  const { from, untilMs } = taking;
-  if (from === undefined || now.monotonicMs >= untilMs) return false;
-  const view = peers.get(from.id);
-  return view?.isLive === true && view.incarnation === from.incarnation;
+export function isTaking(state: PeerState, now: Now): boolean {
+  const { from, untilMs } = state.taking;
+  return from !== undefined && now.monotonicMs < untilMs && isThere(state, from);
 }
 
 /** A giver that has stopped is waited for no longer, and another one's offer is as good for a while. */
@@ -94,14 +93,13 @@ function pull(state: PeerState, now: Now, to: PeerId, report: Pick<PullMessage, 
 export function onPart(
   state: PeerState,
   now: Now,
-  view: PeerView,
-  incarnation: Incarnation,
+  giver: Origin,
   { number, part }: CatchUpPart,
   more: boolean,
   recorded: number,
 ): void {
   const { taking, settings, counters } = state;
-  const isFrom = taking.from?.id === view.id && taking.from.incarnation === incarnation;
+  const isFrom = taking.from?.id === giver.id && taking.from.incarnation === giver.incarnation;
   if (isFrom && number === 0 && taking.number === 0) {
     taking.from = undefined; // it gives to as many as it may: somebody else's offer is as good
     return;
@@ -114,12 +112,12 @@ export function onPart(
   taking.number = number;
   taking.part += 1;
   taking.recorded += recorded;
-  pull(state, now, view.id);
+  pull(state, now, giver.id);
   if (more) return;
   taking.from = undefined;
   // What it left over is offered at once. But a giver of what we refuse would be asked for it for ever.
-  if (taking.recorded > 0) sendHeartbeat(state, view.id);
-  else taking.notBeforeMs.set(view.id, now.monotonicMs + settings.deadAfterMs);
+  if (taking.recorded > 0) sendHeartbeat(state, giver.id);
+  else taking.notBeforeMs.set(giver.id, now.monotonicMs + settings.deadAfterMs);
 }
 
 /** Up to here an origin's dots are not asked for by NAK. */

@@ -6,7 +6,7 @@
  */
 import { statfs } from 'node:fs/promises';
 import type { Logger } from './configuration.ts';
-import type { WriteRefusal } from './runtimeErrors.ts';
+import type { Refusal } from './runtimeErrors.ts';
 
 /** Milliseconds between two looks: a disk of 200 MB/s fills by as much meanwhile as the default watermark leaves. */
 const LOOK_EVERY_MS = 1000;
@@ -42,7 +42,7 @@ export class DiskSpace {
   }
 
   /** Why nothing more may be written now; undefined while there is room. */
-  readonly findRefusal = (): WriteRefusal | undefined => {
+  readonly findRefusal = (): Refusal | undefined => {
     if (!this.#isLow) return undefined;
     const message = `write refused: ${this.#describe()}; free some space, and writing goes on by itself`;
     return { code: 'DISK_FULL', message };

@@ -7,7 +7,7 @@ import type { Now } from '../core/clock.ts';
 import type { Effect } from '../core/effects.ts';
 import type { ToposphereError } from '../core/errors.ts';
 import type { PeerId } from '../core/types.ts';
-import type { WriteRefusal } from './runtimeErrors.ts';
+import type { Refusal } from './runtimeErrors.ts';
 
 /** Where bytes came from, for the operator's eyes: nothing is ever sent there because of it. */
 export interface PacketSource {
@@ -42,5 +42,5 @@ export interface RuntimeEvents {
   readonly onNotice: (notice: NoticeEffect) => void;
   readonly onFailure: (failure: ToposphereError) => void;
   /** Why nothing more may be written for now, beside what the protocol says. */
-  readonly findRefusal?: () => WriteRefusal | undefined;
+  readonly findRefusal?: () => Refusal | undefined;
 }

@@ -1,7 +1,7 @@
 /**
  * Why a peer's runtime cannot go on, in an operator's words.
  */
-import { ToposphereError, type ErrorCode } from '../core/errors.ts';
+import { ToposphereError } from '../core/errors.ts';
 
 /** R1: a commit that fails ends the incarnation. */
 export function commitFailedError(reason: Error): ToposphereError {
@@ -31,13 +31,10 @@ export function closedWhileWaitingError(): ToposphereError {
   );
 }
 
-/** Why a write is not taken; nothing was changed. */
-export interface WriteRefusal {
-  readonly code: ErrorCode;
-  readonly message: string;
-}
+/** Why a write is not taken, whoever refuses it; nothing was changed. */
+export type Refusal = Pick<ToposphereError, 'code' | 'message'>;
 
 /** What is said of a write becomes what its caller meets. */
-export function throwRefusal(refusal: WriteRefusal | undefined): void {
+export function throwRefusal(refusal: Refusal | undefined): void {
   if (refusal !== undefined) throw new ToposphereError(refusal.code, refusal.message);
 }

@@ -103,7 +103,7 @@ export function buildStatus(
       parts: state.joining.parts.length,
       bytes: state.joining.bytes,
     },
-    giving: Array.from(state.giving, ([to, { arrived }]) => ({ to, parts: arrived })),
+    giving: Array.from(state.giving, ([to, { parts }]) => ({ to, parts: parts.arrived })),
     keys: state.visibleKeys,
     tombstones: state.tombstones.count,
     collection: buildCollection(state, now),

@@ -38,7 +38,7 @@ export function describeMessage(message: Message): string {
     case 'nak':
       return `NAK ${message.origin.id} ${message.ranges.map(([from, to]) => (from === to ? `${from}` : `${from}..${to}`)).join(' ')}`;
     case 'pull':
-      return `PULL ${message.number === 0 ? '' : `part ${message.part} of catch-up ${message.number}`}`;
+      return message.number === 0 ? 'PULL' : `PULL part ${message.part} of catch-up ${message.number}`;
     case 'prepare':
       return `PREPARE ${message.number}`;
     case 'prepared':

@@ -1,5 +1,6 @@
 /** A large difference: offered by all who have it, pulled from one, each key once; and what becomes of it when one of the two stops. */
 import assert from 'node:assert/strict';
+import { onMessage, onTimer, onTurnEnd } from '../../src/core/core.ts';
 import { findBrokenInvariants } from '../../src/core/invariants.ts';
 import type { Message, PullMessage, SyncMessage } from '../../src/core/messages.ts';
 import { defaultLimits, defaultSettings, type CoreLimits } from '../../src/core/settings.ts';
@@ -31,10 +32,10 @@ function cut(made: Cluster, id = 'gamma'): void {
   made.run(3000);
 }
 
-/** Every key ten times, at two peers in turn. */
-function writeMuch(made: Cluster): void {
+/** Every key ten times, at these peers in turn. */
+function writeMuch(made: Cluster, ...ids: readonly string[]): void {
   for (let at = 0; at < 10 * KEYS; at += 1)
-    made.write(at % 2 === 0 ? 'alpha' : 'beta', `k${(at * 7) % KEYS}`, `${at}`);
+    made.write(ids[at % ids.length] ?? '', `k${(at * 7) % KEYS}`, `${at}`);
   made.run(2000);
 }
 
@@ -65,7 +66,7 @@ describe('a catch-up', () => {
   it('brings each key once, of one giver, and nothing of it is asked for by NAK', () => {
     const made = cluster();
     cut(made);
-    writeMuch(made);
+    writeMuch(made, 'alpha', 'beta');
     made.sent.length = 0;
     made.loses = () => false;
     made.run(3000);
@@ -133,7 +134,7 @@ describe('a catch-up', () => {
 
     const short = cluster({ transferWindow: 3 }, ['alpha', 'gamma']);
     cut(short);
-    writeMuchAt(short, 'alpha');
+    writeMuch(short, 'alpha');
     short.loses = (message) => message.kind === 'pull' && message.part > 0;
     short.run(1000);
     assert.equal(partsTo(short).length, 3);
@@ -142,12 +143,11 @@ describe('a catch-up', () => {
   it('comes from another when its giver stops, and from the same when a part was lost', () => {
     const made = cluster({ transferWindow: 1 });
     cut(made);
-    writeMuch(made);
+    writeMuch(made, 'alpha', 'beta');
     let lost = '';
     made.loses = (message, from) => {
-      if (from === lost) return true;
       if (lost === '' && message.kind === 'sync' && message.catchUp?.part === 1) lost = from;
-      return lost !== '' && from === lost;
+      return from === lost;
     };
     made.run(1500);
     assert.notEqual(lost, '');
@@ -169,14 +169,18 @@ describe('a catch-up', () => {
   it('of a taker that never lets on that all has come holds nothing up', () => {
     const made = cluster({}, ['alpha', 'gamma']);
     cut(made);
-    writeMuchAt(made, 'alpha');
+    writeMuch(made, 'alpha');
     made.loses = (message) => message.kind === 'pull' && message.part > 1;
     made.run(6000);
     made.loses = () => false;
     made.write('alpha', 'later', '1');
     made.run(3000);
     assertSame(made, 'gamma');
-    made.run(defaultLimits.transferIdleMs);
+    made.loses = (message) => message.kind === 'pull';
+    made.deliver('gamma', 'alpha', { kind: 'pull', number: 0, part: 0 }, 'stream');
+    made.run(1000);
+    assert.equal(made.at('alpha').state.catchUps.size, 1);
+    made.run(defaultSettings.deadAfterMs + defaultSettings.heartbeatMs);
     assert.equal(made.at('alpha').state.catchUps.size, 0);
   });
 
@@ -184,7 +188,7 @@ describe('a catch-up', () => {
     const made = cluster({ maxTransfers: 1, transferWindow: 1 }, ['alpha', 'beta', 'gamma', 'delta']);
     for (const id of ['gamma', 'delta']) made.at(id).isUp = false;
     made.run(3000);
-    writeMuch(made);
+    writeMuch(made, 'alpha', 'beta');
     made.loses = (message, from, to) =>
       message.kind === 'pull' && message.part > 0 && from === 'gamma' && to === 'alpha';
     for (const id of ['gamma', 'delta']) made.restart(id);
@@ -200,24 +204,54 @@ describe('a catch-up', () => {
   it('of more dots than one may have goes on with the next', () => {
     const made = cluster({ maxAnswerDots: 100 }, ['alpha', 'gamma']);
     cut(made);
-    writeMuchAt(made, 'alpha');
+    writeMuch(made, 'alpha');
     made.loses = () => false;
     made.run(1500);
     assertSame(made, 'gamma');
     assert.equal(made.at('alpha').state.counters.catchUpsGiven, 6);
   });
 
-  it('is gathered a slice at a time, between which the giver does other things', () => {
+  it('is gathered a slice a turn and goes a part a turn: between them the giver does other things', () => {
     const made = cluster({}, ['alpha', 'gamma']);
     cut(made);
     for (let at = 0; at < 10_000; at += 1) made.write('alpha', `k${at % 100}`, `${at}`);
     made.run(2000);
+    const { state } = made.at('alpha');
+    const { self } = made.at('gamma').state;
+    const now = made.now(made.at('alpha'));
+    const partsOfTurn = (): number =>
+      onTurnEnd(state, now).filter(
+        ({ kind, ...effect }) => kind === 'send' && 'by' in effect && effect.by === 'stream',
+      ).length;
+    const tick = (): number => {
+      onTimer(state, now, 'catchUp', state.timers.catchUp.token);
+      return partsOfTurn();
+    };
+    onTurnEnd(state, now);
+    onMessage(state, now, self.id, self.incarnation, 'stream', { kind: 'pull', number: 0, part: 0 });
+    assert.equal(partsOfTurn(), 0);
+    const [catchUp] = state.catchUps.values();
+    for (const gathered of [4096, 8192]) {
+      assert.equal(tick(), 0);
+      assert.equal(catchUp?.gathered, gathered);
+    }
+    for (let at = 0; at < defaultLimits.transferWindow; at += 1) assert.equal(tick(), 1);
+    assert.equal(tick(), 0, 'the window is full');
+  });
+
+  it('ends when its giver takes part no more, and is begun anew when it does again', () => {
+    const made = cluster({}, ['alpha', 'gamma']);
+    cut(made);
+    writeMuch(made, 'alpha');
+    const { state } = made.at('alpha');
+    made.deliver('gamma', 'alpha', { kind: 'pull', number: 0, part: 0 }, 'stream');
+    state.phase = 'joining';
+    made.run(100);
+    assert.equal(state.catchUps.size, 0);
+    state.phase = 'member';
     made.loses = () => false;
-    const slicesBefore = made.at('alpha').state.timers.catchUp.token;
     made.run(3000);
     assertSame(made, 'gamma');
-    assert.equal(made.at('alpha').state.counters.catchUpsGiven, 1);
-    assert.equal(made.at('alpha').state.timers.catchUp.token - slicesBefore, 3);
   });
 
   it('that was refused whole is not pulled again at once', () => {
@@ -272,8 +306,3 @@ describe('a catch-up', () => {
     assert.equal(alpha.catchUps.size, 0);
   });
 });
-
-function writeMuchAt(made: Cluster, id: string): void {
-  for (let at = 0; at < 10 * KEYS; at += 1) made.write(id, `k${(at * 7) % KEYS}`, `${at}`);
-  made.run(2000);
-}

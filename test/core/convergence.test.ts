@@ -168,6 +168,16 @@ describe('convergence', () => {
     assert.equal(records.length, 20);
   });
 
+  it('gives what has come a while ago, by the HEARTBEATs alone that ask for it', () => {
+    const seldom = { ...defaultSettings, keepaliveMs: 60_000, deadAfterMs: 600_000 };
+    const cluster = new Cluster(['alpha', 'beta', 'gamma'], 1, seldom);
+    cluster.loses = (_message, from, to) => from === 'alpha' && to === 'gamma'; // so that it asks nobody by NAK
+    cluster.run(1000);
+    cluster.write('alpha', 'k', '1');
+    cluster.run(4 * seldom.heartbeatMs);
+    assert.equal(cluster.read('gamma', 'k'), '1');
+  });
+
   it('fetches a value that no datagram holds, by stream', () => {
     const cluster = new Cluster(FOUR);
     cluster.run(1000);
