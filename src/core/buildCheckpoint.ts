@@ -1,9 +1,10 @@
 /**
- * The parts of a checkpoint: every entry of one snapshot, the rows of what is had above a gap, and last the facts of the same instant (R9).
+ * The parts of a checkpoint: first the facts of the instant of its snapshot and the rows of what was had above a gap, then every entry, in order of keys (R9).
  *
- * Rows below the first gap stay here: they are as many as there were updates, and who joins lets them go. Every part fits into a frame: it is closed
- * before what would make it too long, so that only one long value makes a long part. Entries are read part by part, when it is sent; the
- * rest is built when the snapshot is opened, for it is of the state, which goes on. Who is given what, and when, is giveCheckpoint.ts's.
+ * The facts come first: who takes no part joins the entries as they come, and must know by then what is gone. Rows below the first gap stay here: they are
+ * as many as there were updates, and who joins lets them go. Every part fits into a frame: it is closed before what would make it too long, so that only one
+ * long value makes a long part. Entries are read part by part, when it is sent; the rest is built when the snapshot is opened, for it is of the state, which goes
+ * on. Who is given what, and when, is giveCheckpoint.ts's.
  */
 import { gapRanges } from './haveSet.ts';
 import { buildMembers } from './members.ts';
@@ -19,19 +20,18 @@ import { toOrigins, type Key } from './types.ts';
 export interface PartContent {
   readonly entries: readonly CheckpointEntry[];
   readonly rows: readonly CheckpointRows[];
-  /** With the last part. */
+  /** With the first part. */
   readonly facts?: CheckpointFacts;
+  readonly isLast?: true;
 }
 
 export interface Checkpoint {
   readonly snapshot: StoreSnapshot;
   readonly partBytes: number;
+  /** The parts before those with entries. */
+  readonly head: readonly PartContent[];
   /** The key after which each part with entries begins, as far as they are known; undefined: from the first key. */
   readonly starts: (Key | undefined)[];
-  /** How many parts have entries, once the last of them is known. */
-  entryParts: number | undefined;
-  /** The parts after those. */
-  readonly tail: readonly PartContent[];
 }
 
 /** Holds fast what this peer has now. `snapshot` must be closed. */
@@ -39,81 +39,79 @@ export function openCheckpoint(state: PeerState): Checkpoint {
   return {
     snapshot: state.store.openSnapshot(),
     partBytes: state.settings.limits.checkpointPartBytes,
+    head: buildHead(state),
     starts: [undefined],
-    entryParts: undefined,
-    tail: buildTail(state),
   };
 }
 
 /** A part, for the first time or again; undefined behind the last, and where the part before it was not asked for yet. */
 export function readPart(checkpoint: Checkpoint, part: number): PartContent | undefined {
-  const { starts, entryParts, tail } = checkpoint;
-  if (entryParts !== undefined && part >= entryParts) return tail[part - entryParts];
-  return part < starts.length ? { entries: readEntries(checkpoint, part), rows: [] } : undefined;
+  const { starts, head } = checkpoint;
+  const at = part - head.length;
+  return at < 0 ? head[part] : at < starts.length ? readEntries(checkpoint, at) : undefined;
 }
 
-/** The entries of a part, as many as it holds; notes where the next one begins. */
-function readEntries(checkpoint: Checkpoint, part: number): CheckpointEntry[] {
-  const { snapshot, partBytes, starts } = checkpoint;
+/** A part with entries, as many as it holds; notes where the next one begins. */
+function readEntries({ snapshot, partBytes, starts }: Checkpoint, at: number): PartContent {
   const entries: CheckpointEntry[] = [];
-  const after = starts[part];
+  const after = starts[at];
   let bytes = 0;
   for (const [key, entry] of snapshot.entries(after === undefined ? {} : { after })) {
     bytes += CHECKPOINT_RECORD_BYTES + key.length + entry.value.length;
     const last = entries.at(-1);
     if (last !== undefined && bytes > partBytes) {
-      starts[part + 1] = last.key;
-      return entries;
+      starts[at + 1] = last.key;
+      return { entries, rows: [] };
     }
     // Named one by one: there are millions, and a spread takes several times as long.
     const { timestamp, id, incarnation, sequence, kind: entryKind, expiresAt, value } = entry;
     entries.push({ key, timestamp, id, incarnation, sequence, entryKind, expiresAt, value });
   }
-  checkpoint.entryParts = part + 1;
-  return entries;
+  return { entries, rows: [], isLast: true };
 }
 
 /** Parts under construction. */
-interface Tail {
+interface Head {
   readonly partBytes: number;
   readonly closed: PartContent[];
+  facts?: CheckpointFacts;
   rows: (CheckpointRows & { readonly keys: Key[] })[];
   bytes: number;
 }
 
-function buildTail(state: PeerState): readonly PartContent[] {
-  const tail: Tail = { partBytes: state.settings.limits.checkpointPartBytes, closed: [], rows: [], bytes: 0 };
-  for (const origin of state.origins.values()) addRows(state, tail, origin);
+function buildHead(state: PeerState): readonly PartContent[] {
   const facts = buildFacts(state);
-  makeRoom(tail, sizeOfFacts(facts));
-  tail.closed.push({ entries: [], rows: tail.rows, facts });
-  return tail.closed;
+  const partBytes = state.settings.limits.checkpointPartBytes;
+  const head: Head = { partBytes, closed: [], facts, rows: [], bytes: sizeOfFacts(facts) };
+  for (const origin of state.origins.values()) addRows(state, head, origin);
+  closePart(head);
+  return head.closed;
 }
 
-/** Closes the part under construction if so many more bytes would make it too long. */
-function makeRoom(tail: Tail, bytes: number): void {
-  if (tail.bytes > 0 && tail.bytes + bytes > tail.partBytes) {
-    tail.closed.push({ entries: [], rows: tail.rows });
-    tail.rows = [];
-    tail.bytes = 0;
-  }
-  tail.bytes += bytes;
+function closePart(head: Head): void {
+  const { facts, rows } = head;
+  head.closed.push({ entries: [], rows, ...(facts === undefined ? {} : { facts }) });
+  delete head.facts;
+  head.rows = [];
+  head.bytes = 0;
 }
 
 /** Rows of what one origin's vector does not claim (I15): without them nobody could be served from them. A void dot has none. */
-function addRows(state: PeerState, tail: Tail, origin: OriginState): void {
+function addRows(state: PeerState, head: Head, origin: OriginState): void {
   for (const [from, to] of gapRanges(origin.have)) {
     for (let sequence = from; sequence <= to; sequence += 1) {
       const key = state.store.readRow(origin.key, sequence);
       if (key === undefined) continue;
-      makeRoom(tail, CHECKPOINT_RECORD_BYTES + key.length);
-      addRow(tail, origin, sequence, key);
+      const bytes = CHECKPOINT_RECORD_BYTES + key.length;
+      if (head.bytes + bytes > head.partBytes) closePart(head);
+      head.bytes += bytes;
+      addRow(head, origin, sequence, key);
     }
   }
 }
 
 /** To the run before it, if it follows that. */
-function addRow({ rows }: Tail, { id, incarnation }: OriginState, sequence: number, key: Key): void {
+function addRow({ rows }: Head, { id, incarnation }: OriginState, sequence: number, key: Key): void {
   const last = rows[rows.length - 1];
   const follows = last?.id === id && last.incarnation === incarnation;
   if (follows && last.from + last.keys.length === sequence) last.keys.push(key);

@@ -11,7 +11,7 @@ import type { Effect, EntryChange, Reminder, TimerName } from './effects.ts';
 import { adoptHorizons } from './facts.ts';
 import { endIfOutdated, isFenced, onFenced, onOwnId } from './fence.ts';
 import { onNakTimer } from './gaps.ts';
-import { onCheckpoint } from './join.ts';
+import { onCheckpoint, onJoinTimer } from './join.ts';
 import { onCatchUpTimer, onPull } from './giveCatchUp.ts';
 import { onGiveTimer, onJoin } from './giveCheckpoint.ts';
 import { learnMembers } from './members.ts';
@@ -179,6 +179,9 @@ export function onTimer(state: PeerState, now: Now, timer: TimerName, token: num
       return;
     case 'give':
       onGiveTimer(state, now);
+      return;
+    case 'join':
+      onJoinTimer(state, now);
       return;
     case 'round':
       onRoundTimer(state, now);

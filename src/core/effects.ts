@@ -20,6 +20,7 @@ export type TimerName =
   | 'repair'
   | 'catchUp'
   | 'give'
+  | 'join'
   | 'round'
   | 'sweep'
   | 'expiry';

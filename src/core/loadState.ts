@@ -104,6 +104,7 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
       repair: { token: 0, dueMs: Infinity },
       catchUp: { token: 0, dueMs: Infinity },
       give: { token: 0, dueMs: Infinity },
+      join: { token: 0, dueMs: Infinity },
       round: { token: 0, dueMs: Infinity },
       sweep: { token: 0, dueMs: Infinity },
       expiry: { token: 0, dueMs: Infinity },

@@ -271,7 +271,7 @@ export interface CheckpointFacts {
   readonly lineage: Lineage;
 }
 
-/** Part of one consistent snapshot, by stream. Nothing of it counts before all parts are there (R9). */
+/** Part of one consistent snapshot, by stream: first facts and rows, then the entries in order of keys. Nothing of it counts before all parts are there (R9). */
 export interface CheckpointMessage {
   readonly kind: 'checkpoint';
   /** Tells snapshots of one process apart: the later one is larger; from 1 up. */
@@ -281,8 +281,9 @@ export interface CheckpointMessage {
   readonly joiner: Incarnation;
   readonly entries: readonly CheckpointEntry[];
   readonly rows: readonly CheckpointRows[];
-  /** With the last part. */
+  /** With the first part. */
   readonly facts?: CheckpointFacts;
+  readonly isLast?: true;
   /** Instead of all that: the sender gives to as many others as it may (to whoever asked for a new snapshot, 0), or has let that snapshot go. */
   readonly isRefused?: true;
 }

@@ -100,7 +100,7 @@ export function buildStatus(
       asked: state.counters.checkpointsAsked,
       askedOf: state.joining.askedOf?.id ?? null,
       joined: state.counters.checkpointsJoined,
-      parts: state.joining.parts.length,
+      parts: state.joining.arrived,
       bytes: state.joining.bytes,
     },
     giving: Array.from(state.giving, ([to, { parts }]) => ({ to, parts: parts.arrived })),

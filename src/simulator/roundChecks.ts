@@ -39,6 +39,8 @@ interface Lapse {
 export function createRoundChecks(holders: Holders): Checker {
   const seenBy = new WeakMap<PeerState, Seen>();
   const lapses = new Map<string, Lapse>();
+  /** What went from each disk with a join that has not ended yet. */
+  const gone = new Map<string, Entry[]>();
 
   function seenOf(state: PeerState): Seen {
     const known = seenBy.get(state);
@@ -87,12 +89,20 @@ export function createRoundChecks(holders: Holders): Checker {
     }
   }
 
-  /** What went with a join at or below the horizon, of an incarnation of this peer that had been folded while its disk was away (isUnknown in join.ts). */
-  function markUntold(world: World, { id, state, touched }: VirtualPeer): void {
-    for (const { entry } of touched.removed) {
+  /** Of a join under way nobody knows yet what it comes to, nor whether this process ends it. */
+  function noteGone({ address, touched }: VirtualPeer): void {
+    gone.set(address, [...(gone.get(address) ?? []), ...touched.removed.map(({ entry }) => entry)]);
+  }
+
+  /** What went with a join at or below the horizon, of an incarnation of this peer that had been folded while its disk was away (isUnknown in joinParts.ts). */
+  function markUntold(world: World, peer: VirtualPeer): void {
+    noteGone(peer);
+    const { id, address, state } = peer;
+    for (const entry of gone.get(address) ?? []) {
       if (entry.id !== id || entry.timestamp > state.horizon) continue;
       if (isFolded(state.closures, id, entry.incarnation)) markIfOutside(world, entry);
     }
+    gone.delete(address);
   }
 
   /** The same where the others' ABSENT came before the join (R5; seed 411632, with that write durable). */
@@ -173,6 +183,7 @@ export function createRoundChecks(holders: Holders): Checker {
       const lapse = lapses.get(peer.id);
       if (isTwin(peer))
         lapses.set(peer.id, { kind: 'older', joinedAt: undefined }); // it may promise in the name of both
+      else if (state.joining.join !== undefined && touched.removed.length > 0) noteGone(peer);
       else if (lapse !== undefined && state.counters.checkpointsJoined > seen.joined) {
         lapse.joinedAt = state.promised;
         markUntold(world, peer);

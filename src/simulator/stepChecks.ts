@@ -39,6 +39,8 @@ interface DiskLife {
   atStart: ReadonlyMap<Key, Entry>;
   /** Highest tag of each key that was on the disk at a start, or has been applied since. */
   highest: Map<Key, Tag>;
+  /** The horizon of every checkpoint that was joined, or begun to be: what is gone by it may be gone. */
+  horizon: number;
 }
 
 export function createStepChecks(): Checker {
@@ -48,7 +50,7 @@ export function createStepChecks(): Checker {
   function diskOf(peer: VirtualPeer): DiskLife {
     const known = disks.get(peer);
     if (known !== undefined) return known;
-    const life: DiskLife = { promised: [], atStart: new Map(), highest: new Map() };
+    const life: DiskLife = { promised: [], atStart: new Map(), highest: new Map(), horizon: 0 };
     disks.set(peer, life);
     return life;
   }
@@ -58,7 +60,9 @@ export function createStepChecks(): Checker {
       const { touched, state } = peer;
       const seen = seenBy.get(peer);
       if (seen === undefined) return;
-      for (const one of touched.entries) checkEntry(world, peer, one, seen, diskOf(peer).highest);
+      const disk = diskOf(peer);
+      disk.horizon = Math.max(disk.horizon, state.horizon, state.joining.join?.facts.horizon ?? 0);
+      for (const one of touched.entries) checkEntry(world, peer, one, seen, disk.highest);
       for (const { origin, sequence, key } of touched.rows) checkRow(world, peer, origin, sequence, key);
       if (state.counters.checkpointsJoined > seen.joined) checkJoined(world, peer);
       if (touched.rows.length > 0 || touched.states.length > 0) checkGrowth(peer, seen);
@@ -66,7 +70,7 @@ export function createStepChecks(): Checker {
       seen.clock = state.clock;
       seen.joined = state.counters.checkpointsJoined;
       const disagreements = state.counters.joinDisagreements - seen.disagreements;
-      if (disagreements > countExcused(world, peer))
+      if (disagreements > countExcused(world, peer, disk.horizon))
         throw new BrokenInvariant('I9', `at ${peer.address} horizon and dots say different things of a key`);
       seen.disagreements = state.counters.joinDisagreements;
       if (state.counters.droppedContradiction > 0)
@@ -104,7 +108,7 @@ export function createStepChecks(): Checker {
       const disk = diskOf(peer);
       for (const written of disk.promised) checkPromise(peer, written);
       disk.promised = [];
-      checkAtStart(world, peer, disk.atStart);
+      checkAtStart(world, peer, disk);
       // What it starts with is on the disk: from here on no key may fall below it, nor below what R8 let go.
       const entries: ReadonlyMap<Key, Entry> = new Map(peer.disk.store.entries({}));
       disk.highest = new Map<Key, Tag>([...disk.atStart, ...entries]);
@@ -184,10 +188,11 @@ function assertNotVoid({ address, state }: VirtualPeer, { id, incarnation, seque
   );
 }
 
-/** I1 and I3 of an entry that is there, and that it is not void. */
+/** I1 and I3 of an entry that is there, and that it is not void. Of a checkpoint that is being joined the entries come first, and nobody is told of them. */
 function checkHeld(world: World, peer: VirtualPeer, key: Key, entry: Entry): void {
   assertNotVoid(peer, entry);
   world.truth.assertTrue(peer.address, key, entry);
+  if (peer.state.phase !== 'member') return;
   if (isFolded(peer.state.closures, entry.id, entry.incarnation)) return;
   const origin = originKey(entry.id, entry.incarnation);
   const have = peer.state.origins.get(origin)?.have;
@@ -213,7 +218,7 @@ function checkRow(world: World, peer: VirtualPeer, origin: OriginKey, sequence: 
   const entry = peer.disk.store.readEntry(key);
   const isCovered =
     entry === undefined
-      ? world.truth.hasDroppable(key, truth.entry, peer.state.horizon) || isTooLate(peer, truth)
+      ? world.truth.hasDroppable(key, truth.entry, peer.state.horizon) || isTooLate(truth, peer.state.horizon)
       : compareTags(entry, truth.entry) >= 0;
   if (!isCovered)
     throw new BrokenInvariant(
@@ -223,26 +228,28 @@ function checkRow(world: World, peer: VirtualPeer, origin: OriginKey, sequence: 
 }
 
 /** R4: what a process stamped below a promise that its disk does not know of is recorded, not applied, until it is stamped anew. */
-function isTooLate({ state }: VirtualPeer, { entry, isOutside }: Written): boolean {
-  return isOutside && entry.timestamp <= state.horizon;
+function isTooLate({ entry, isOutside }: Written, horizon: number): boolean {
+  return isOutside && entry.timestamp <= horizon;
 }
 
 /**
  * Values that went with this join, and that another peer's process stamped below what it had promised and its disk did not know of: horizons say nothing
  * of them, and it stamps them anew itself (R4).
  */
-function countExcused(world: World, peer: VirtualPeer): number {
+function countExcused(world: World, peer: VirtualPeer, horizon: number): number {
   let excused = 0;
   for (const { entry } of peer.touched.removed) {
     const written = world.truth.find(originKey(entry.id, entry.incarnation), entry.sequence);
-    if (written !== undefined && entry.id !== peer.id && isTooLate(peer, written)) excused += 1;
+    if (written !== undefined && entry.id !== peer.id && isTooLate(written, horizon)) excused += 1;
   }
   return excused;
 }
 
-/** I2 of every dot that is had: a checkpoint's come without rows. */
+/** I2 of every dot that is had: a checkpoint's come without rows. And I3 of every entry, whichever turn brought it. */
 function checkJoined(world: World, peer: VirtualPeer): void {
   const { origins, closures } = peer.state;
+  for (const [key, entry] of peer.disk.store.entries({}))
+    if (entry.kind !== 'synthetic') checkHeld(world, peer, key, entry);
   for (const { origin, sequence, key, entry } of world.truth.all()) {
     const have = origins.get(origin)?.have;
     if (have === undefined || !hasSequence(have, sequence)) continue;
@@ -306,15 +313,15 @@ function checkPromise(peer: VirtualPeer, { origin, sequence, key, level, entry }
 }
 
 /** I5: what was on the disk at the last start is there, or newer, or went under R8, or was stamped too late to be told from that (seed 411632). */
-function checkAtStart(world: World, peer: VirtualPeer, atStart: ReadonlyMap<Key, Entry>): void {
+function checkAtStart(world: World, peer: VirtualPeer, { atStart, horizon }: DiskLife): void {
   for (const [key, tag] of atStart) {
     const entry = peer.disk.store.readEntry(key);
-    const { horizon } = peer.state;
     const written = world.truth.find(originKey(tag.id, tag.incarnation), tag.sequence);
     const mayBeGone =
       tag.kind === 'synthetic'
         ? tag.timestamp <= horizon
-        : world.truth.hasDroppable(key, tag, horizon) || (written !== undefined && isTooLate(peer, written));
+        : world.truth.hasDroppable(key, tag, horizon) ||
+          (written !== undefined && isTooLate(written, horizon));
     const isGood = entry === undefined ? mayBeGone : compareTags(entry, tag) >= 0;
     if (!isGood) throw new BrokenInvariant('I5', `${peer.address} fell below what it had of ${key}`);
   }

@@ -1,5 +1,5 @@
 /**
- * CHECKPOINT (R9): parts of one consistent snapshot, and with the last of them its facts.
+ * CHECKPOINT (R9): parts of one consistent snapshot, and with the first of them its facts.
  *
  * Owns their layout. An entry is written as a SYNC record's is, without covers; of a synthetic tombstone the id never travels. Keeps rows in
  * runs: an origin, a first sequence, and the keys of it and those after it.
@@ -47,6 +47,7 @@ const MOST = Number.MAX_SAFE_INTEGER;
 const NOTHING = 0;
 const FACTS = 1;
 const REFUSED = 2;
+const LAST = 3;
 const NO_BYTES = new Uint8Array(0);
 
 export function writeCheckpoint(writer: FieldWriter, message: CheckpointMessage): void {
@@ -65,7 +66,8 @@ export function writeCheckpoint(writer: FieldWriter, message: CheckpointMessage)
   if (message.facts !== undefined) {
     writer.integers.push(FACTS);
     writeFacts(writer, message.facts);
-  } else writer.integers.push(message.isRefused === true ? REFUSED : NOTHING);
+  } else
+    writer.integers.push(message.isRefused === true ? REFUSED : message.isLast === true ? LAST : NOTHING);
 }
 
 export function readCheckpoint(reader: FieldReader): CheckpointMessage {
@@ -77,8 +79,9 @@ export function readCheckpoint(reader: FieldReader): CheckpointMessage {
   for (let index = 0; index < count && reader.fault === undefined; index++) entries.push(readEntry(reader));
   const rows = readRows(reader);
   const content = { kind: 'checkpoint', snapshot, part, joiner, entries, rows } as const;
-  const end = readInteger(reader, NOTHING, REFUSED);
+  const end = readInteger(reader, NOTHING, LAST);
   if (end === FACTS) return { ...content, facts: readFacts(reader) };
+  if (end === LAST) return { ...content, isLast: true };
   return end === REFUSED ? { ...content, isRefused: true } : content;
 }
 

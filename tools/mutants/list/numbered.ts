@@ -84,9 +84,9 @@ export const NUMBERED: readonly Mutant[] = [
     name: 'a checkpoint union-merged',
     edits: [
       {
-        file: 'src/core/join.ts',
-        find: '    if (isGone) gone.push([key, entry]);\n',
-        replace: '',
+        file: 'src/core/joinParts.ts',
+        find: '    if (isGone) gone.push([key, entry]);\n    else if',
+        replace: '    if',
       },
     ],
     kill: { scenario: 'test/simulator/scenarios/zombie-of-a-rolled-back-disk.txt' },
@@ -428,13 +428,10 @@ export const NUMBERED: readonly Mutant[] = [
     edits: [
       {
         file: 'src/core/join.ts',
-        find: '  const { facts } = message;\n  if (facts === undefined) return;',
-        replace:
-          '  for (const { key, entryKind, ...rest } of message.entries)\n' +
-          '    applyOver(state, key, state.store.readEntry(key), { ...rest, kind: entryKind });\n' +
-          '  const { facts } = message;\n  if (facts === undefined) return;',
+        find: "if (state.phase !== 'member') {\n    joinSlice",
+        replace: "if (state.phase !== 'forgotten') {\n    joinSlice",
       },
     ],
-    kill: { scenario: 'test/simulator/scenarios/transfer-and-its-donor-dies.txt' },
+    kill: { scenario: 'test/simulator/scenarios/member-joins-at-once.txt' },
   },
 ];

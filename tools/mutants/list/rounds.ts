@@ -106,7 +106,7 @@ export const ROUNDS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/core/join.ts',
-        find: '  for (const [key, entry] of unknown) stampAnew(state, now, key, entry);\n',
+        find: '  for (const [key, entry] of join.unknown) stampAnew(state, now, key, entry);\n',
         replace: '',
       },
     ],
@@ -129,7 +129,7 @@ export const ROUNDS: readonly Mutant[] = [
     name: "the donor's promise cut to the joiner's clock",
     edits: [
       {
-        file: 'src/core/join.ts',
+        file: 'src/core/joinFacts.ts',
         find: 'isBelieved ? facts.promised : credible',
         replace: 'isBelieved ? Math.min(facts.promised, credible) : credible',
       },
@@ -153,12 +153,12 @@ export const ROUNDS: readonly Mutant[] = [
     name: 'what an older disk wrote below a horizon dropped at the join',
     edits: [
       {
-        file: 'src/core/join.ts',
+        file: 'src/core/joinParts.ts',
         find: ' || (isGone && isTooLate(state, closures, entry, isTheirs))',
         replace: '',
       },
       {
-        file: 'src/core/join.ts',
+        file: 'src/core/joinParts.ts',
         find: "if (entry.kind === 'value' && isGone !== isTheirs(entry)) state.counters.joinDisagreements += 1;",
         replace: '',
       },
@@ -170,7 +170,7 @@ export const ROUNDS: readonly Mutant[] = [
     name: 'a late write whose dot others have recorded alone dropped at the join',
     edits: [
       {
-        file: 'src/core/join.ts',
+        file: 'src/core/joinParts.ts',
         find: 'return dot.incarnation > (theirs.get(self.id)?.closedBelow ?? 0) || !isTheirs(dot);',
         replace: 'return !isTheirs(dot);',
       },
@@ -277,5 +277,17 @@ export const ROUNDS: readonly Mutant[] = [
       },
     ],
     kill: { scenario: 'test/simulator/scenarios/transfer-resumed.txt' },
+  },
+  {
+    number: 'R9g',
+    name: 'what a join that broke off brought never claimed',
+    edits: [
+      {
+        file: 'src/core/join.ts',
+        find: '  recordUnclaimed(state, join.unclaimed);\n',
+        replace: '',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/half-a-join-and-another-donor.txt' },
   },
 ];
