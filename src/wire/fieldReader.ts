@@ -8,13 +8,13 @@
 import { Unpackr } from 'msgpackr';
 import type { Incarnation, Key, Origin, PeerId, SequenceRange, Timestamp } from '../core/types.ts';
 import {
-  isPeerId,
   MAX_ID_BYTES,
   MAX_INTEGERS_PER_MESSAGE,
   MAX_KEY_BYTES,
   MAX_RANGES_PER_MESSAGE,
   MAX_VALUE_BYTES,
 } from './limits.ts';
+import { idOf } from './knownIds.ts';
 import { scanIntegers } from './integerScan.ts';
 
 /**
@@ -162,9 +162,9 @@ function copyBytes(bytes: Buffer, start: number, end: number): Uint8Array {
 /** The id whose length the caller has read. */
 export function readIdBytes(reader: FieldReader, sizeBytes: number): PeerId {
   const start = takeBytes(reader, sizeBytes);
-  const id = start < 0 ? '' : reader.bytes.toString('latin1', start, start + sizeBytes);
-  if (!isPeerId(id)) failReading(reader, 'badId');
-  return id as PeerId;
+  const id = start < 0 ? undefined : idOf(reader.bytes, start, start + sizeBytes);
+  if (id === undefined) failReading(reader, 'badId');
+  return id ?? NOWHERE.id;
 }
 
 /** See `writeId`. */
