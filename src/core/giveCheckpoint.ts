@@ -12,6 +12,7 @@ import { createPartWindow, hasRoom, noteParts, noteSent, type PartWindow } from 
 import type { PeerView } from './peerView.ts';
 import { noteIncarnation, type PeerState } from './state.ts';
 import { scheduleBy } from './timers.ts';
+import { noteTransferred, transferPauseMs } from './transferPace.ts';
 import type { Incarnation, PeerId } from './types.ts';
 
 /** One peer's transfer. */
@@ -77,16 +78,20 @@ function sendNext(state: PeerState, now: Now, to: PeerId, giving: Giving): void 
   const { transferWindow, checkpointPartBytes } = state.settings.limits;
   const { joiner, number: snapshot, parts } = giving;
   if (!hasRoom(parts, transferWindow, checkpointPartBytes)) return;
+  const pauseMs = transferPauseMs(state, now);
+  if (pauseMs > 0) {
+    scheduleBy(state, now, 'give', pauseMs);
+    return;
+  }
   const content = readPart(giving.checkpoint, parts.sent);
   if (content === undefined) {
     if (parts.sent === parts.arrived) endGiving(state, to); // nothing is left to send: it has all of it
     return;
   }
   send(state, to, { kind: 'checkpoint', snapshot, part: parts.sent, joiner, ...content });
-  noteSent(
-    parts,
-    content.entries.reduce((sum, { value }) => sum + value.length, 0),
-  );
+  const bytes = content.entries.reduce((sum, { key, value }) => sum + key.length + value.length, 0);
+  noteSent(parts, bytes);
+  noteTransferred(state, now, bytes);
   scheduleBy(state, now, 'give', 0);
 }
 

@@ -10,7 +10,7 @@ import { applyOver, isAheadOfClock, recordDots, type KeyedDot } from './apply.ts
 import type { Now } from './clock.ts';
 import { closuresFrom, isFolded, isVoid, type Closures } from './closures.ts';
 import { dropEntry } from './dropping.ts';
-import { allRanges, hasSequence } from './haveSet.ts';
+import { allRanges, hasSequence, type HaveSet } from './haveSet.ts';
 import type {
   CheckpointEntry,
   CheckpointFacts,
@@ -20,7 +20,16 @@ import type {
 } from './messages.ts';
 import { containsSequence } from './ranges.ts';
 import { isSettled, originOf, type PeerState } from './state.ts';
-import { compareTags, originKey, type Dot, type Entry, type Key, type OriginKey } from './types.ts';
+import {
+  compareTags,
+  originKey,
+  type Dot,
+  type Entry,
+  type Incarnation,
+  type Key,
+  type OriginKey,
+  type PeerId,
+} from './types.ts';
 
 /** Bytes of own values looked at in one slice, about. */
 const SLICE_BYTES = 1024 * 1024;
@@ -33,6 +42,8 @@ export interface Join {
   /** What the facts say, made quick to ask: the dots that the donor has, and its closures. */
   readonly isTheirs: (dot: Dot) => boolean;
   readonly closures: Closures;
+  /** What this peer says that it has. */
+  readonly isClaimed: (entry: Entry) => boolean;
   /** Nothing was here when it began. */
   readonly isEmpty: boolean;
   /** All keys up to and with this one are joined. */
@@ -56,6 +67,7 @@ export function createJoin(state: PeerState, facts: CheckpointFacts): Join {
     facts,
     isTheirs: createHaveLookup(facts.have),
     closures: closuresFrom(facts.have.closures),
+    isClaimed: createClaimLookup(state),
     isEmpty: state.visibleKeys + state.tombstones.count === 0,
     through: undefined,
     entries: 0,
@@ -96,7 +108,7 @@ function joinOwn(
   atMost: number,
 ): boolean {
   if (join.isEmpty) return true;
-  const { facts, closures, isTheirs, unknown, through } = join;
+  const { facts, closures, isTheirs, isClaimed, unknown, through } = join;
   const gone: KeyedEntry[] = [];
   let looked = 0;
   let bytes = 0;
@@ -120,7 +132,7 @@ function joinOwn(
     // I9: "absent there, and its dot is in their have" says the same.
     if (entry.kind === 'value' && isGone !== isTheirs(entry)) state.counters.joinDisagreements += 1;
     if (isGone) gone.push([key, entry]);
-    else if (!isClaimed(state, entry)) join.unclaimed.push([key, entry]);
+    else if (!isClaimed(entry)) join.unclaimed.push([key, entry]);
   }
   for (const [key, entry] of gone) {
     dropEntry(state, key, entry);
@@ -131,16 +143,16 @@ function joinOwn(
 
 function joinTheirs(state: PeerState, now: Now, join: Join, record: CheckpointEntry): void {
   const { key } = record;
-  const { isEmpty, closures, isTheirs, unknown, unclaimed, covers } = join;
+  const { isEmpty, closures, isTheirs, isClaimed, unknown, unclaimed, covers } = join;
   const entry = toEntry(record);
   const present = isEmpty ? undefined : state.store.readEntry(key);
   if (present === undefined) {
-    if (!isDropped(state, entry)) take(state, now, key, present, entry);
+    if (!isDropped(state, join, entry)) take(state, now, key, present, entry);
     return;
   }
   if (compareTags(present, entry) > 0) {
     if (isUnknown(closures, present, true)) unknown.push([key, present]);
-    else if (!isClaimed(state, present)) unclaimed.push([key, present]);
+    else if (!isClaimed(present)) unclaimed.push([key, present]);
     return;
   }
   if (entry.kind === 'synthetic' && isTooLate(state, closures, present, isTheirs)) covers.push(record);
@@ -222,26 +234,34 @@ function createHaveLookup({ vector, closures }: HaveReport): (dot: Dot) => boole
 }
 
 /** Whether a key that is not here was dropped here under R8. */
-function isDropped(state: PeerState, { kind, timestamp, id, incarnation, sequence }: Entry): boolean {
-  if (kind === 'synthetic') return timestamp <= state.horizon; // it has no dot
-  if (isSettled(state, id, incarnation)) return true;
-  const origin = state.origins.get(originKey(id, incarnation));
-  return origin !== undefined && hasSequence(origin.have, sequence);
+function isDropped({ horizon }: PeerState, { isClaimed }: Join, entry: Entry): boolean {
+  return entry.kind === 'synthetic' ? entry.timestamp <= horizon : isClaimed(entry); // it has no dot
 }
 
-/** Whether this peer says that it has the update of an entry. */
-function isClaimed(state: PeerState, { kind, id, incarnation, sequence }: Entry): boolean {
-  if (kind === 'synthetic' || isSettled(state, id, incarnation)) return true;
-  const origin = state.origins.get(originKey(id, incarnation));
-  return origin !== undefined && hasSequence(origin.have, sequence);
+/** Whether this peer says that it has the update of an entry. Millions are asked of, and many in a row are of one origin: its have-set is kept at hand. */
+function createClaimLookup(state: PeerState): (entry: Entry) => boolean {
+  let id: PeerId | undefined;
+  let incarnation: Incarnation | undefined;
+  let have: HaveSet | 'settled' | undefined;
+  return (entry) => {
+    if (entry.kind === 'synthetic') return true;
+    if (entry.id !== id || entry.incarnation !== incarnation) {
+      ({ id, incarnation } = entry);
+      have = isSettled(state, id, incarnation)
+        ? 'settled'
+        : state.origins.get(originKey(id, incarnation))?.have;
+    }
+    return have === 'settled' || (have !== undefined && hasSequence(have, entry.sequence));
+  };
 }
 
 /** Entries without claim are of a join that broke off, and nobody would ever be sent them from here: their dots are recorded (I3). */
 export function recordUnclaimed(state: PeerState, entries: Iterable<KeyedEntry>): void {
+  const isClaimed = createClaimLookup(state);
   const dots = new Map<OriginKey, KeyedDot[]>();
   for (const [key, entry] of entries) {
     const { id, incarnation, sequence } = entry;
-    if (isClaimed(state, entry) || isVoid(state.closures, id, incarnation, sequence)) continue;
+    if (isClaimed(entry) || isVoid(state.closures, id, incarnation, sequence)) continue;
     const name = originOf(state, id, incarnation).key;
     const ofOrigin = dots.get(name) ?? [];
     ofOrigin.push({ sequence, key });

@@ -88,6 +88,7 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
     expiries: createExpiries(expiring ?? 0, now),
     alarms: loadAlarms(store),
     giving: new Map(),
+    transferDueMs: -Infinity,
     catchUps: new Map(),
     taking: createTaking(),
     joining: createJoining(),

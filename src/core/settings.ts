@@ -82,10 +82,12 @@ export interface CoreLimits {
   readonly joinRetryMs: number;
   /** Bytes of one part of a checkpoint, about; a longer value is one part. */
   readonly checkpointPartBytes: number;
-  /** Bytes of a checkpoint that are kept until all of it is there; more is not joined. */
+  /** Bytes of a checkpoint that a member keeps until all of it is there; more is not joined. Who takes no part joins the parts as they come. */
   readonly maxCheckpointBytes: number;
   /** Parts of a checkpoint, or of a catch-up, on their way at once. Raising it fills slower links, and costs both sides memory. */
   readonly transferWindow: number;
+  /** Bytes of checkpoints and catch-ups that leave in a second, all together. Raising it lets others join sooner, and leaves less of a link to what else is said. */
+  readonly transferBytesPerSecond: number;
   /** Peers that are given a checkpoint at once, and that are given a catch-up; others are told to ask elsewhere. */
   readonly maxTransfers: number;
   /** Milliseconds without a part more having come before a snapshot is let go (I14). Until then a broken transfer goes on where it stopped. */
@@ -126,6 +128,7 @@ export const defaultLimits: CoreLimits = Object.freeze({
   checkpointPartBytes: 256 * 1024,
   maxCheckpointBytes: 512 * 1024 * 1024,
   transferWindow: 8,
+  transferBytesPerSecond: Infinity,
   maxTransfers: 2,
   transferIdleMs: 30_000,
   shuffledContacts: 1,

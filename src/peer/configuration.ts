@@ -80,7 +80,8 @@ export const TUNABLES = {
   gcUpdateCount: { kind: 'number', unit: 'updates', default: 20_000, minimum: 1, maximum: 1_000_000_000, meaning: 'own updates after which a checkpoint round begins', raising: 'rounds come less often; update tables grow longer' },
   gcIntervalMs: { kind: 'number', unit: 'ms', default: 30_000, minimum: 100, maximum: 24 * HOUR_MS, meaning: 'time after which a checkpoint round begins when there is anything to collect', raising: 'tombstones are kept longer' },
   maxTableRows: { kind: 'number', unit: 'rows', default: 1_000_000, minimum: 100, maximum: 1_000_000_000, meaning: 'length of one update table at which its older half is let go while a round waits for a member', raising: 'more disk; a peer that was away for long is caught up record by record, not by checkpoint' },
-  maxCheckpointBytes: { kind: 'number', unit: 'bytes', default: 512 * MEBIBYTE, minimum: MEBIBYTE, maximum: 16 * 1024 * MEBIBYTE, meaning: 'largest checkpoint that this peer takes in to join: kept in memory until all of it is there', raising: 'larger stores can be joined, with as much memory for a while' },
+  maxCheckpointBytes: { kind: 'number', unit: 'bytes', default: 512 * MEBIBYTE, minimum: MEBIBYTE, maximum: 16 * 1024 * MEBIBYTE, meaning: 'largest checkpoint that this peer takes in while it takes part: kept in memory until all of it is there', raising: 'more that it missed can be taken in, with as much memory for a while' },
+  transferBytesPerSecond: { kind: 'number', unit: 'bytes', default: 0, minimum: 0, maximum: 1024 * 1024 * MEBIBYTE, meaning: 'what this peer sends in a second, at most, to all that join or catch up; less than 4 MiB counts as 4 MiB; 0: as much as the link takes', raising: 'they are ready sooner; less of a slow link is left to everything else' },
   minFreeBytes: { kind: 'number', unit: 'bytes', default: 256 * MEBIBYTE, minimum: 0, maximum: 1024 * 1024 * MEBIBYTE, meaning: 'free space on the disk of the store below which nothing more is written, until there is more again; 0: not watched', raising: 'less of the disk is used; more room for what is under way' },
   checkpointDirectory: { kind: 'text', default: undefined, meaning: 'folder for checkpoint files, best on another disk; by default the one of --data-directory' },
   checkpointIntervalMs: { kind: 'number', unit: 'ms', default: HOUR_MS, minimum: 0, maximum: LONGEST_TIMER_MS, meaning: 'least time between two checkpoint files that are written unasked, when anything changed; one is also written at a clean stop; 0: none unasked', raising: 'less disk traffic; a restored file is older' },
@@ -136,6 +137,7 @@ export interface PeerOptions {
   readonly gcIntervalMs: number;
   readonly maxTableRows: number;
   readonly maxCheckpointBytes: number;
+  readonly transferBytesPerSecond: number;
   readonly minFreeBytes: number;
   readonly checkpointDirectory: string;
   readonly checkpointIntervalMs: number;
@@ -287,6 +289,7 @@ async function resolvePeer(
     gcIntervalMs: number('gcIntervalMs'),
     maxTableRows: number('maxTableRows'),
     maxCheckpointBytes: number('maxCheckpointBytes'),
+    transferBytesPerSecond: number('transferBytesPerSecond'),
     minFreeBytes: number('minFreeBytes'),
     checkpointDirectory: settings.checkpointDirectory ?? dataDirectory,
     checkpointIntervalMs: number('checkpointIntervalMs'),

@@ -18,6 +18,14 @@ export function coreSettings(options: PeerOptions): CoreSettings {
       maxValueBytes: options.maxValueBytes,
       maxTableRows: options.maxTableRows,
       maxCheckpointBytes: options.maxCheckpointBytes,
+      transferBytesPerSecond: rateOf(options.transferBytesPerSecond),
     },
   };
+}
+
+/** A part takes less than it is waited for (`joinRetryMs`), the longest value too. */
+const LEAST_BYTES_PER_SECOND = 4 * 1024 * 1024;
+
+function rateOf(bytesPerSecond: number): number {
+  return bytesPerSecond === 0 ? Infinity : Math.max(bytesPerSecond, LEAST_BYTES_PER_SECOND);
 }

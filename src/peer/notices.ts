@@ -78,7 +78,7 @@ export function describeNotice(
         level: 'warn',
         text:
           `${detail['peer']} has more than ${detail['limitBytes']} bytes, which is what this peer keeps of a checkpoint until all of it is there: ` +
-          'it cannot join from there; raise maxCheckpointBytes here, if this machine has the memory',
+          'what it lacks cannot be taken in from there; raise maxCheckpointBytes here, if this machine has the memory',
       };
     case 'admitted':
       return { level: 'info', text: `${detail['peer']} is a member now` };

@@ -39,18 +39,23 @@ interface DiskLife {
   atStart: ReadonlyMap<Key, Entry>;
   /** Highest tag of each key that was on the disk at a start, or has been applied since. */
   highest: Map<Key, Tag>;
-  /** The horizon of every checkpoint that was joined, or begun to be: what is gone by it may be gone. */
-  horizon: number;
 }
 
 export function createStepChecks(): Checker {
   const seenBy = new Map<VirtualPeer, Seen>();
   const disks = new Map<VirtualPeer, DiskLife>();
+  /** The highest that anybody has adopted. */
+  let highestHorizon = 0;
+
+  /** What was stamped at or below it may be gone from a disk: the own horizon, or, before a join has ended, that of whose checkpoint is being joined. */
+  function horizonOf({ state }: VirtualPeer): number {
+    return state.phase === 'member' ? state.horizon : highestHorizon;
+  }
 
   function diskOf(peer: VirtualPeer): DiskLife {
     const known = disks.get(peer);
     if (known !== undefined) return known;
-    const life: DiskLife = { promised: [], atStart: new Map(), highest: new Map(), horizon: 0 };
+    const life: DiskLife = { promised: [], atStart: new Map(), highest: new Map() };
     disks.set(peer, life);
     return life;
   }
@@ -60,17 +65,18 @@ export function createStepChecks(): Checker {
       const { touched, state } = peer;
       const seen = seenBy.get(peer);
       if (seen === undefined) return;
-      const disk = diskOf(peer);
-      disk.horizon = Math.max(disk.horizon, state.horizon, state.joining.join?.facts.horizon ?? 0);
-      for (const one of touched.entries) checkEntry(world, peer, one, seen, disk.highest);
-      for (const { origin, sequence, key } of touched.rows) checkRow(world, peer, origin, sequence, key);
+      highestHorizon = Math.max(highestHorizon, state.horizon);
+      const horizon = horizonOf(peer);
+      for (const one of touched.entries) checkEntry(world, peer, one, seen, diskOf(peer).highest);
+      for (const { origin, sequence, key } of touched.rows)
+        checkRow(world, peer, origin, sequence, key, horizon);
       if (state.counters.checkpointsJoined > seen.joined) checkJoined(world, peer);
       if (touched.rows.length > 0 || touched.states.length > 0) checkGrowth(peer, seen);
       if (state.clock < seen.clock) throw new BrokenInvariant('I4', `the clock of ${peer.address} went back`);
       seen.clock = state.clock;
       seen.joined = state.counters.checkpointsJoined;
       const disagreements = state.counters.joinDisagreements - seen.disagreements;
-      if (disagreements > countExcused(world, peer, disk.horizon))
+      if (disagreements > countExcused(world, peer, horizon))
         throw new BrokenInvariant('I9', `at ${peer.address} horizon and dots say different things of a key`);
       seen.disagreements = state.counters.joinDisagreements;
       if (state.counters.droppedContradiction > 0)
@@ -104,11 +110,11 @@ export function createStepChecks(): Checker {
         joined: 0,
         disagreements: 0,
       });
-      checkLoaded(world, peer);
+      checkLoaded(world, peer, horizonOf(peer));
       const disk = diskOf(peer);
       for (const written of disk.promised) checkPromise(peer, written);
       disk.promised = [];
-      checkAtStart(world, peer, disk);
+      checkAtStart(world, peer, disk.atStart, horizonOf(peer));
       // What it starts with is on the disk: from here on no key may fall below it, nor below what R8 let go.
       const entries: ReadonlyMap<Key, Entry> = new Map(peer.disk.store.entries({}));
       disk.highest = new Map<Key, Tag>([...disk.atStart, ...entries]);
@@ -204,7 +210,14 @@ function checkHeld(world: World, peer: VirtualPeer, key: Key, entry: Entry): voi
 }
 
 /** I2: the dot's key has an entry at least as large as the update itself, or R8 let a tombstone go that was. */
-function checkRow(world: World, peer: VirtualPeer, origin: OriginKey, sequence: number, key: Key): void {
+function checkRow(
+  world: World,
+  peer: VirtualPeer,
+  origin: OriginKey,
+  sequence: number,
+  key: Key,
+  horizon: number,
+): void {
   const name = `${origin}/${sequence}`;
   const truth = world.truth.find(origin, sequence);
   if (truth === undefined)
@@ -218,7 +231,7 @@ function checkRow(world: World, peer: VirtualPeer, origin: OriginKey, sequence: 
   const entry = peer.disk.store.readEntry(key);
   const isCovered =
     entry === undefined
-      ? world.truth.hasDroppable(key, truth.entry, peer.state.horizon) || isTooLate(truth, peer.state.horizon)
+      ? world.truth.hasDroppable(key, truth.entry, horizon) || isTooLate(truth, horizon)
       : compareTags(entry, truth.entry) >= 0;
   if (!isCovered)
     throw new BrokenInvariant(
@@ -247,14 +260,14 @@ function countExcused(world: World, peer: VirtualPeer, horizon: number): number 
 
 /** I2 of every dot that is had: a checkpoint's come without rows. And I3 of every entry, whichever turn brought it. */
 function checkJoined(world: World, peer: VirtualPeer): void {
-  const { origins, closures } = peer.state;
+  const { origins, closures, horizon } = peer.state;
   for (const [key, entry] of peer.disk.store.entries({}))
     if (entry.kind !== 'synthetic') checkHeld(world, peer, key, entry);
   for (const { origin, sequence, key, entry } of world.truth.all()) {
     const have = origins.get(origin)?.have;
     if (have === undefined || !hasSequence(have, sequence)) continue;
     if (!isVoid(closures, entry.id, entry.incarnation, sequence))
-      checkRow(world, peer, origin, sequence, key);
+      checkRow(world, peer, origin, sequence, key, horizon);
   }
 }
 
@@ -285,7 +298,7 @@ function checkCaps({ address, state }: VirtualPeer): void {
 }
 
 /** I1, I2, I3 over everything that a process has loaded: a disk gives back whole turns. */
-function checkLoaded(world: World, peer: VirtualPeer): void {
+function checkLoaded(world: World, peer: VirtualPeer, horizon: number): void {
   for (const { key: origin, id, incarnation, have, trim } of peer.state.origins.values()) {
     for (const [from, to] of [[1, have.contiguous] as const, ...gapRanges(have)]) {
       for (let sequence = Math.max(from, trim + 1); sequence <= to; sequence += 1) {
@@ -296,7 +309,7 @@ function checkLoaded(world: World, peer: VirtualPeer): void {
             'I2',
             `${peer.address} has ${origin}/${sequence} without a row after its start`,
           );
-        checkRow(world, peer, origin, sequence, key);
+        checkRow(world, peer, origin, sequence, key, horizon);
       }
     }
   }
@@ -313,7 +326,12 @@ function checkPromise(peer: VirtualPeer, { origin, sequence, key, level, entry }
 }
 
 /** I5: what was on the disk at the last start is there, or newer, or went under R8, or was stamped too late to be told from that (seed 411632). */
-function checkAtStart(world: World, peer: VirtualPeer, { atStart, horizon }: DiskLife): void {
+function checkAtStart(
+  world: World,
+  peer: VirtualPeer,
+  atStart: ReadonlyMap<Key, Entry>,
+  horizon: number,
+): void {
   for (const [key, tag] of atStart) {
     const entry = peer.disk.store.readEntry(key);
     const written = world.truth.find(originKey(tag.id, tag.incarnation), tag.sequence);

@@ -84,23 +84,16 @@ export function sealEntryRecord(target: RecordView, start: number, end: number, 
   );
 }
 
-/** Whether the record's checksum is that of its bytes. */
-export function isEntryRecordIntact(
-  source: RecordView,
-  start: number,
-  end: number,
-  checksum: Checksum,
-): boolean {
-  if (end - start < FIXED_BYTES) return false;
-  const stored = source.numbers.getUint32(start + CHECKSUM_OFFSET, true);
-  return stored === checksum(source.bytes.subarray(start + CHECKED_FROM, end));
-}
-
 /**
  * Reads the record at `start`..`end`, copying the value out, for `source` may be reused. Returns undefined when
  * the bytes cannot be a record; the checksum is not looked at (it would cost a tenth of a cold read).
  */
 export function readEntryRecord(source: RecordView, start: number, end: number): Entry | undefined {
+  return readRecord(source, start, end, false);
+}
+
+/** `isOwned`: nobody writes to the record again, so its value may stay in it. */
+function readRecord(source: RecordView, start: number, end: number, isOwned: boolean): Entry | undefined {
   const { bytes, numbers } = source;
   if (end - start < FIXED_BYTES || bytes[start] !== RECORD_VERSION || bytes[start + 3] !== 0)
     return undefined;
@@ -117,7 +110,9 @@ export function readEntryRecord(source: RecordView, start: number, end: number):
   const valueStart = at + idLength;
   if (kind === undefined || valueStart > end) return undefined;
   const id = idLength === 0 ? SYNTHETIC_ID : readId(bytes, at, idLength);
-  const value = copyValue(source, valueStart, end);
+  const value = isOwned
+    ? new Uint8Array(bytes.buffer, bytes.byteOffset + valueStart, end - valueStart)
+    : copyValue(source, valueStart, end);
   return {
     timestamp: numbers.getFloat64(start + 8, true) as Timestamp,
     id,
@@ -127,6 +122,17 @@ export function readEntryRecord(source: RecordView, start: number, end: number):
     expiresAt,
     value,
   };
+}
+
+/** Reads a record that fills `bytes` and that nobody writes to again: its value stays there. Undefined unless it is a record and has its checksum. */
+export function readIntactRecord(bytes: Buffer, checksum: Checksum): Entry | undefined {
+  const { buffer, byteOffset, length } = bytes;
+  if (length < FIXED_BYTES) return undefined;
+  const view = recordView(bytes);
+  // Plain arrays over the same memory: a Buffer costs twice as much, and all of a store is read so.
+  const checked = new Uint8Array(buffer, byteOffset + CHECKED_FROM, length - CHECKED_FROM);
+  if (view.numbers.getUint32(CHECKSUM_OFFSET, true) !== checksum(checked)) return undefined;
+  return readRecord(view, 0, length, true);
 }
 
 /** What a record says of a key's value, for whoever wants nothing else: undefined for a key without one or past its time, 'damaged' when the bytes cannot be a record. */

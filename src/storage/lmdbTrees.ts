@@ -11,13 +11,7 @@ import type { Database, RootDatabase } from 'lmdb';
 import { ToposphereError } from '../core/errors.ts';
 import type { Entry, Key, OriginKey } from '../core/types.ts';
 import type { StateValue } from '../core/store.ts';
-import {
-  isEntryRecordIntact,
-  readEntryRecord,
-  readValueRecord,
-  recordView,
-  wordView,
-} from './entryRecord.ts';
+import { readIntactRecord, readEntryRecord, readValueRecord, recordView, wordView } from './entryRecord.ts';
 import type { Checksum, RecordView } from './entryRecord.ts';
 import type { KeyBounds } from './sortedKeys.ts';
 import { packState, unpackState } from './turnRecord.ts';
@@ -253,10 +247,10 @@ export function openTrees(directory: string, checksum: Checksum) {
       const walks = new Set<Generator>();
       function* checkedEntries(bounds: KeyBounds): Generator<readonly [Key, Entry], undefined> {
         for (const { key, value } of entries.getRange({ ...rangeOptions(bounds), transaction })) {
-          const view = recordView(value);
-          if (!isEntryRecordIntact(view, 0, value.length, checksum))
-            throw damaged(`the entry of key ${JSON.stringify(key)}`);
-          yield [key as Key, decodeEntry(key, view, value.length)];
+          // The record is a copy of its own: the value stays in it.
+          const entry = readIntactRecord(value, checksum);
+          if (entry === undefined) throw damaged(`the entry of key ${JSON.stringify(key)}`);
+          yield [key as Key, entry];
         }
         return undefined;
       }

@@ -418,6 +418,22 @@ describe('the transfer of a checkpoint', () => {
     assert.equal(partsOfTurn(), 0, 'the window is full');
   });
 
+  it('takes no more of a link than it may, and all of it otherwise', () => {
+    const tookMs = [Infinity, 1000].map((transferBytesPerSecond) => {
+      const made = threeWithData({ transferBytesPerSecond, transferWindow: 4 });
+      makeJoin(made, 'gamma', true);
+      const { state } = made.at('gamma');
+      while (state.joining.askedOf === undefined) made.run(1);
+      const startedMs = made.timeMs;
+      for (let waited = 0; state.phase !== 'member' && waited < 10_000; waited += 1) made.run(1);
+      assertSound(made);
+      return made.timeMs - startedMs;
+    });
+    // Twelve keys of 103 or so bytes with their values; what is sent last nobody waits for.
+    assert.ok((tookMs[0] ?? 0) < 100, `${tookMs[0]} ms`);
+    assert.ok((tookMs[1] ?? 0) > 900 && (tookMs[1] ?? 0) < 1500, `${tookMs[1]} ms`);
+  });
+
   it('lets the snapshot go when all of it has come', () => {
     const made = threeWithData();
     makeJoin(made, 'gamma', true);

@@ -75,6 +75,7 @@ describe('configuration', () => {
       gcUpdateCount: 20_000,
       maxTableRows: 1_000_000,
       maxCheckpointBytes: 512 * 1024 * 1024,
+      transferBytesPerSecond: 0,
       minFreeBytes: 256 * 1024 * 1024,
       checkpointDirectory: 'checkpoints',
       checkpointIntervalMs: 3_600_000,

@@ -10,10 +10,10 @@ import { awaitEqualDigests } from '../convergence.ts';
 import { createRandom, startLoad } from '../load.ts';
 import { report } from '../waiting.ts';
 
-const UPDATES = 30_000;
+const UPDATES = 15_000;
 const PACED_PER_SECOND = 5300;
 const PATIENCE_MS = 20_000;
-const KEY_SPACE = 30_000;
+const KEY_SPACE = 15_000;
 const HOT_KEYS = 200;
 const VALUE_BYTES = 100;
 
