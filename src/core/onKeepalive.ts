@@ -20,6 +20,7 @@ import type { Hearing, KeepaliveMessage, Listed } from './messages.ts';
 import { addWallSample, type PeerView } from './peerView.ts';
 import { isAheadOfClock } from './apply.ts';
 import { sendKeepalive } from './send.ts';
+import { stopExpecting } from './spool.ts';
 import { sendFenced } from './fence.ts';
 import { originOf, type PeerState } from './state.ts';
 import { hashVector } from './vectorHash.ts';
@@ -159,6 +160,7 @@ export function beginIfNobodyHasAnything(state: PeerState, now: Now): void {
     const isNew = view.phase === 'fresh' || (view.phase === 'member' && view.promised === 0);
     if (!hasAnswered || !isNew) return;
   }
+  stopExpecting(state.joining, -Infinity); // of a checkpoint that was on its way the facts had come, and nothing else
   becomeMember(state);
   notice(state, 'began', {});
   greet(state, now);

@@ -110,6 +110,27 @@ describe('a join in slices', () => {
 });
 
 describe('a join that breaks off', () => {
+  it('when a fresh peer begins without it is not gone on with: what is written by then stays', () => {
+    const made = twoWithData();
+    makeJoin(made, 'beta', true);
+    holdBack(made, 'beta');
+    made.run(1000);
+    const { state } = made.at('beta');
+    state.phase = 'fresh';
+    const [facts, ...parts] = allParts(made.at('alpha').state, state.self.incarnation);
+    made.deliver('alpha', 'beta', facts ?? assert.fail(), 'stream');
+    assert.equal(state.joining.arrived, 1);
+    made.run(300);
+    assert.equal(state.phase, 'member');
+    assert.equal(made.write('beta', 'k10', 'written'), undefined);
+    for (const part of parts) made.deliver('alpha', 'beta', part, 'stream');
+    assert.equal(made.read('beta', 'k10'), 'written');
+    made.loses = () => false;
+    made.run(2000);
+    for (const id of ['alpha', 'beta']) assert.equal(made.read(id, 'k10'), 'written');
+    assertSound(made);
+  });
+
   /** Beta's process has joined so many parts, and ends. */
   function breakOff(made: Cluster, parts: number): Member {
     handOnSome(made, holdBack(made, 'beta'), parts);

@@ -33,6 +33,7 @@ const FOUND: readonly (readonly [seed: number, what: string, minutes?: number, s
   [510776, 'the same, its dot recorded with an alarm (late-write-recorded-with-an-alarm.txt)', 1, 3],
   [517917, 'what a process wrote that its twin, on a copy of the disk, did not know of', 2, 2],
   [518651, 'the same, acknowledged as durable before the twin ended it', 1, 3],
+  [610321, 'a fresh peer that began by itself in the middle of a join, and went on with that', 0.5, 3],
   [550995, "what is ahead of most clocks, and not of the receiver's (ahead-for-most.txt)", 2, 5],
   [520839, 'a process of the healthy core that its newer twin ended, and that nobody started again', 2, 4],
   [513449, 'peers that differed and had the same hash of their have-sets', 1, 4],
