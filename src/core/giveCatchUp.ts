@@ -91,7 +91,7 @@ export function onCatchUpTimer(state: PeerState, now: Now): void {
   const gathering = [...state.catchUps.values()].find(({ dots }) => dots !== undefined);
   if (gathering !== undefined && gather(gathering, state.settings.limits.maxAnswerDots))
     gathering.untilMs = now.monotonicMs + state.settings.deadAfterMs;
-  for (const [id, catchUp] of state.catchUps) {
+  for (const [id, catchUp] of [...state.catchUps]) {
     if (catchUp.dots === undefined) sendNext(state, now, id, catchUp);
     else scheduleBy(state, now, 'catchUp', 0);
   }
@@ -147,6 +147,8 @@ function sendNext(state: PeerState, now: Now, to: PeerId, catchUp: CatchUp): voi
   const bytes = records.reduce((sum, record) => sum + sizeOf(record), 0);
   noteSent(parts, bytes);
   noteTransferred(state, now, bytes);
+  state.catchUps.delete(to); // who was sent one comes last
+  state.catchUps.set(to, catchUp);
   state.counters.syncsSent += 1;
   state.counters.syncRecordsSent += records.length;
   scheduleBy(state, now, 'catchUp', 0);

@@ -92,13 +92,15 @@ function sendNext(state: PeerState, now: Now, to: PeerId, giving: Giving): void 
   const bytes = content.entries.reduce((sum, { key, value }) => sum + key.length + value.length, 0);
   noteSent(parts, bytes);
   noteTransferred(state, now, bytes);
+  state.giving.delete(to);
+  state.giving.set(to, giving);
   scheduleBy(state, now, 'give', 0);
 }
 
-/** Timer: the next part to everyone who may be sent one. */
+/** Timer: the next part to everyone who may be sent one; who was sent one comes last, so that all have their share of what may leave. */
 export function onGiveTimer(state: PeerState, now: Now): void {
   if (state.phase !== 'member') return;
-  for (const [id, giving] of state.giving) sendNext(state, now, id, giving);
+  for (const [id, giving] of [...state.giving]) sendNext(state, now, id, giving);
 }
 
 function refuse(state: PeerState, to: PeerId, joiner: Incarnation, snapshot: number): void {

@@ -147,7 +147,7 @@ function joinNext(state: PeerState, now: Now, atMost: number): void {
   const { joining, settings } = state;
   const [part] = joining.parts;
   if (part === undefined) return;
-  const join = joining.join ?? beginJoin(state, now, part);
+  const join = state.phase === 'forgotten' ? undefined : (joining.join ?? beginJoin(state, now, part));
   if (join === undefined) {
     stopExpecting(joining, now.monotonicMs + JOINED_PAUSE_MS);
     return;

@@ -434,6 +434,21 @@ describe('the transfer of a checkpoint', () => {
     assert.ok((tookMs[1] ?? 0) > 900 && (tookMs[1] ?? 0) < 1500, `${tookMs[1]} ms`);
   });
 
+  it('has its share of a link that another one takes as well', () => {
+    const made = cluster(
+      ['alpha', 'beta', 'gamma'],
+      bounded({ checkpointPartBytes: 300, transferBytesPerSecond: 2000, joinRetryMs: 60_000 }),
+    );
+    for (let at = 0; at < 40; at += 1) made.write('alpha', `k${at}`, 'v'.repeat(100));
+    made.run(1000);
+    makeJoin(made, 'beta', true);
+    made.run(500);
+    makeJoin(made, 'gamma', true);
+    made.run(2000);
+    const come = ['beta', 'gamma'].map((id) => made.at(id).state.joining.bytes);
+    assert.ok(Math.min(...come) > 0.2 * Math.max(...come), `${come.join(' and ')} bytes have come`);
+  });
+
   it('lets the snapshot go when all of it has come', () => {
     const made = threeWithData();
     makeJoin(made, 'gamma', true);

@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { onTimer, onTurnEnd } from '../../src/core/core.ts';
 import type { Effect } from '../../src/core/effects.ts';
 import { askForCheckpoint, bootstrap } from '../../src/core/join.ts';
+import { learnMembers } from '../../src/core/members.ts';
 import type { CoreLimits } from '../../src/core/settings.ts';
 import type { CheckpointMessage } from '../../src/core/messages.ts';
 import { SYNTHETIC_ID } from '../../src/core/types.ts';
-import type { Incarnation, Key, Timestamp } from '../../src/core/types.ts';
+import type { Incarnation, Key, PeerId, Timestamp } from '../../src/core/types.ts';
 import { openMemoryStore } from '../../src/storage/memoryStore.ts';
 import type { Cluster, Member, Sent } from './cluster.ts';
 import { allParts, assertSound, bounded, cluster, handOn, holdBack, makeJoin } from './transfers.ts';
@@ -139,6 +140,20 @@ describe('a join that breaks off', () => {
     made.run(10);
     return made.at('beta');
   }
+
+  it('because the peer was forgotten makes it no member', () => {
+    const made = twoWithData();
+    makeJoin(made, 'beta', true);
+    handOnSome(made, holdBack(made, 'beta'), 3);
+    const { state } = made.at('beta');
+    assert.ok(state.joining.join !== undefined);
+    learnMembers(state, { admitted: [], forgotten: ['beta' as PeerId] });
+    const { arrived, snapshot } = state.joining;
+    for (const part of allParts(made.at('alpha').state, state.self.incarnation, snapshot).slice(arrived))
+      made.deliver('alpha', 'beta', part, 'stream');
+    assert.equal(state.phase, 'forgotten');
+    assert.equal(state.counters.checkpointsJoined, 0);
+  });
 
   it('leaves a peer that must join, and not one without state: it would begin by itself with half of it', () => {
     const made = twoWithData();
