@@ -34,6 +34,8 @@ const REFUSED_PAUSE_MS = 2_000;
 const TOO_LARGE_PAUSE_MS = 60_000;
 /** The rest of a checkpoint is asked for so often before another donor is asked for all of one. */
 const RESUMES = 3;
+/** While the disk does not keep up nothing more is joined; it is looked at as often as this, milliseconds. */
+const BUSY_PAUSE_MS = 10;
 /** After one has come the next is asked for no sooner, milliseconds. */
 const JOINED_PAUSE_MS = 1_000;
 
@@ -137,9 +139,11 @@ export function onJoinTimer(state: PeerState, now: Now): void {
  * the turn in which this peer takes part again. The donor is told of a part when it is joined: so few are here at a time, however long the whole is.
  */
 function joinSlice(state: PeerState, now: Now): void {
-  const { joining, settings } = state;
-  joinNext(state, now, settings.limits.sweepEntries);
-  if (joining.parts.length > 0) scheduleBy(state, now, 'join', 0);
+  const { joining, settings, store } = state;
+  const isBusy = store.isBusy();
+  if (isBusy) joining.waitUntilMs = now.monotonicMs + settings.limits.joinRetryMs;
+  else joinNext(state, now, settings.limits.sweepEntries);
+  if (joining.parts.length > 0) scheduleBy(state, now, 'join', isBusy ? BUSY_PAUSE_MS : 0);
 }
 
 /** Joins the first of the parts that are kept, of own entries `atMost` so many a call. */

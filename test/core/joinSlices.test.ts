@@ -92,6 +92,22 @@ describe('a join in slices', () => {
     assert.equal(beta.state.visibleKeys, 0);
   });
 
+  it('waits for a disk that does not keep up, and is not asked for again', () => {
+    const made = twoWithData({ joinRetryMs: 1000, transferWindow: 2 });
+    const beta = made.at('beta');
+    makeJoin(made, 'beta', true);
+    let isBusy = true;
+    Object.assign(beta.state, { store: { ...beta.disk.store, isBusy: () => isBusy } });
+    made.run(5000);
+    const { arrived, parts } = beta.state.joining;
+    assert.deepEqual([arrived, parts.length, keysOf(beta).length], [2, 2, 0]);
+    isBusy = false;
+    made.run(2000);
+    assert.equal(beta.state.phase, 'member');
+    assert.equal(beta.state.counters.checkpointsAsked, 1);
+    assertSound(made);
+  });
+
   it('of a member is done in one turn, and shows nothing before', () => {
     const made = twoWithData();
     const beta = made.at('beta');

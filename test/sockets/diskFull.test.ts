@@ -5,10 +5,11 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, statfs, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { useClusters } from './cluster.ts';
+import { awaitTakingPart, useClusters } from './cluster.ts';
+import { awaitCollected } from './collection.ts';
 import { awaitEqualDigests } from './convergence.ts';
 import { report, waitUntil } from './waiting.ts';
 
@@ -27,19 +28,25 @@ function mountSmall(folder: string): string | undefined {
 describe('a disk that runs full', () => {
   const clusters = useClusters();
 
-  it('stops writes there and nothing else, and writing goes on by itself when there is room', async function () {
+  /** A folder on a small file system, with one for data in it; undefined, and said so, where nothing can be mounted. */
+  async function prepareSmall(): Promise<string | undefined> {
     const folder = await mkdtemp(join(tmpdir(), 'toposphere-small-'));
     clusters.onEnd(() => rm(folder, { recursive: true, force: true }));
     const refusal = mountSmall(folder);
     if (refusal !== undefined) {
       report(`skipped: no file system could be mounted (${refusal})`);
-      this.skip();
+      return undefined;
     }
     clusters.onEnd(() => {
       execFileSync('umount', ['--lazy', folder]);
     });
+    await mkdir(join(folder, 'data'));
+    return folder;
+  }
+
+  it('stops writes there and nothing else, and writing goes on by itself when there is room', async function () {
+    const folder = (await prepareSmall()) ?? this.skip();
     const dataDirectory = join(folder, 'data');
-    await mkdir(dataDirectory);
     const { peers, peer } = await clusters.start({
       ids: ['alpha', 'beta'],
       settings: { minFreeBytes: 16 * MEBIBYTE, checkpointIntervalMs: 0 },
@@ -68,5 +75,42 @@ describe('a disk that runs full', () => {
       alpha.log.some((line) => line.includes('there is room on the disk again')),
       alpha.log.join('\n'),
     );
+  }).timeout(60_000);
+
+  it('in the middle of a join stops that, and it goes on when there is room', async function () {
+    const folder = (await prepareSmall()) ?? this.skip();
+    const { peers, peer } = await clusters.start({
+      ids: ['alpha', 'beta'],
+      settings: {
+        keepaliveMs: 50,
+        heartbeatMs: 100,
+        gcIntervalMs: 300,
+        minFreeBytes: 16 * MEBIBYTE,
+        transferBytesPerSecond: 4 * MEBIBYTE,
+      },
+      settingsOf: { beta: { dataDirectory: join(folder, 'data'), checkpointIntervalMs: 0 } },
+    });
+    const [alpha, beta] = [peer('alpha'), peer('beta')];
+    for (let at = 0; at < 80; at += 1) await alpha.set(`k${at}`, 'v'.repeat(100_000));
+    await awaitEqualDigests(peers);
+    await awaitCollected(peers); // from now on nobody begins by itself (R10)
+    const before = await awaitEqualDigests(peers);
+    await beta.stop();
+    await rm(beta.dataDirectory, { recursive: true });
+    await beta.start();
+    await waitUntil('some of it has come', async () => (await beta.status()).joining.bytes > MEBIBYTE);
+    const { bavail, bsize } = await statfs(folder);
+    const filler = join(folder, 'filler');
+    await writeFile(filler, Buffer.alloc(bavail * bsize - 14 * MEBIBYTE));
+    await waitUntil('parts are left', async () => ((await beta.status()).drops['diskFull'] ?? 0) > 0);
+    const { phase, disk } = await beta.status();
+    assert.deepEqual([phase, disk.isLow], ['joining', true]);
+    await assert.rejects(beta.set('k1', 'refused'), /DISKFULL/);
+    assert.ok(beta.isRunning);
+    await rm(filler);
+    await awaitTakingPart(peers);
+    const { visible } = await awaitEqualDigests(peers);
+    assert.equal(visible, before.visible);
+    assert.equal((await beta.get('k79'))?.length, 100_000);
   }).timeout(60_000);
 });
