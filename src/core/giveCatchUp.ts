@@ -16,7 +16,6 @@ import type { PeerView } from './peerView.ts';
 import { sendStream } from './send.ts';
 import type { PeerState } from './state.ts';
 import { scheduleBy } from './timers.ts';
-import { noteTransferred, transferPauseMs } from './transferPace.ts';
 import type { Incarnation, PeerId } from './types.ts';
 
 /** Dots looked at in one slice. */
@@ -124,11 +123,6 @@ function sendNext(state: PeerState, now: Now, to: PeerId, catchUp: CatchUp): voi
   const { lacked, starts, number, parts } = catchUp;
   const { sent } = parts;
   if (!hasRoom(parts, transferWindow, maxAnswerBytes)) return;
-  const pauseMs = transferPauseMs(state, now);
-  if (pauseMs > 0) {
-    scheduleBy(state, now, 'catchUp', pauseMs);
-    return;
-  }
   const start = starts[sent] ?? 0;
   if (start >= lacked.size && sent > 0) {
     if (sent === parts.arrived) state.catchUps.delete(to); // nothing is left to send: it has all of it
@@ -146,7 +140,6 @@ function sendNext(state: PeerState, now: Now, to: PeerId, catchUp: CatchUp): voi
   sendStream(state, to, { kind: 'sync', records, more: end < lacked.size, catchUp: { number, part: sent } });
   const bytes = records.reduce((sum, record) => sum + sizeOf(record), 0);
   noteSent(parts, bytes);
-  noteTransferred(state, now, bytes);
   state.catchUps.delete(to); // who was sent one comes last
   state.catchUps.set(to, catchUp);
   state.counters.syncsSent += 1;

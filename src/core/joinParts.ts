@@ -34,6 +34,8 @@ import {
 /** Bytes of own values looked at in one slice, about. */
 const SLICE_BYTES = 1024 * 1024;
 
+const NO_BYTES = new Uint8Array(0);
+
 type KeyedEntry = readonly [key: Key, entry: Entry];
 
 /** A join that is under way. */
@@ -58,7 +60,7 @@ export interface Join {
   readonly unknown: KeyedEntry[];
   /** Tombstones that nobody wrote and that would cover such a one: taken at the end, or it would be lost with a process that ends before. */
   readonly covers: CheckpointEntry[];
-  /** Entries here that no have claimed when they were met. */
+  /** Entries here that no have claimed when they were met, without their values. */
   readonly unclaimed: KeyedEntry[];
 }
 
@@ -132,7 +134,7 @@ function joinOwn(
     // I9: "absent there, and its dot is in their have" says the same.
     if (entry.kind === 'value' && isGone !== isTheirs(entry)) state.counters.joinDisagreements += 1;
     if (isGone) gone.push([key, entry]);
-    else if (!isClaimed(entry)) join.unclaimed.push([key, entry]);
+    else if (!isClaimed(entry)) join.unclaimed.push([key, { ...entry, value: NO_BYTES }]);
   }
   for (const [key, entry] of gone) {
     dropEntry(state, key, entry);
@@ -152,7 +154,7 @@ function joinTheirs(state: PeerState, now: Now, join: Join, record: CheckpointEn
   }
   if (compareTags(present, entry) > 0) {
     if (isUnknown(closures, present, true)) unknown.push([key, present]);
-    else if (!isClaimed(present)) unclaimed.push([key, present]);
+    else if (!isClaimed(present)) unclaimed.push([key, { ...present, value: NO_BYTES }]);
     return;
   }
   if (entry.kind === 'synthetic' && isTooLate(state, closures, present, isTheirs)) covers.push(record);

@@ -86,7 +86,7 @@ export interface CoreLimits {
   readonly maxCheckpointBytes: number;
   /** Parts of a checkpoint, or of a catch-up, on their way at once. Raising it fills slower links, and costs both sides memory. */
   readonly transferWindow: number;
-  /** Bytes of checkpoints and catch-ups that leave in a second, all together. Raising it lets others join sooner, and leaves less of a link to what else is said. */
+  /** Bytes of checkpoints that leave in a second, all together. Raising it lets others join sooner, and leaves less of a link to what else is said. */
   readonly transferBytesPerSecond: number;
   /** Peers that are given a checkpoint at once, and that are given a catch-up; others are told to ask elsewhere. */
   readonly maxTransfers: number;

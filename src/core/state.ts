@@ -98,7 +98,7 @@ export interface PeerState {
   readonly giving: Map<PeerId, Giving>;
   /** The checkpoint that is being taken in, while there is one. */
   readonly joining: Joining;
-  /** Before this no part of either leaves, monotonic milliseconds. */
+  /** Before this no part of a checkpoint leaves here, monotonic milliseconds. */
   transferDueMs: number;
   /** Catch-ups on their way out, by who takes them, and the one that is taken in. */
   readonly catchUps: Map<PeerId, CatchUp>;

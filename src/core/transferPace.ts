@@ -1,5 +1,6 @@
 /**
- * How fast whole stores and catch-ups leave: so many bytes a second, all of them together, so that a link has room for everything else.
+ * How fast whole stores leave: so many bytes a second, all of them together, so that a link has room for everything else. A catch-up is not held back: it is short, and who
+ * takes it asks another one when nothing comes for a while.
  *
  * Keeps one instant, before which no part leaves. A part goes out whole; the next one waits for as long as it took.
  */
