@@ -90,7 +90,7 @@ export function onCatchUpTimer(state: PeerState, now: Now): void {
   const gathering = [...state.catchUps.values()].find(({ dots }) => dots !== undefined);
   if (gathering !== undefined && gather(gathering, state.settings.limits.maxAnswerDots))
     gathering.untilMs = now.monotonicMs + state.settings.deadAfterMs;
-  for (const [id, catchUp] of [...state.catchUps]) {
+  for (const [id, catchUp] of state.catchUps) {
     if (catchUp.dots === undefined) sendNext(state, now, id, catchUp);
     else scheduleBy(state, now, 'catchUp', 0);
   }
@@ -138,10 +138,10 @@ function sendNext(state: PeerState, now: Now, to: PeerId, catchUp: CatchUp): voi
   const end = start + records.length;
   starts[sent + 1] = end;
   sendStream(state, to, { kind: 'sync', records, more: end < lacked.size, catchUp: { number, part: sent } });
-  const bytes = records.reduce((sum, record) => sum + sizeOf(record), 0);
-  noteSent(parts, bytes);
-  state.catchUps.delete(to); // who was sent one comes last
-  state.catchUps.set(to, catchUp);
+  noteSent(
+    parts,
+    records.reduce((sum, record) => sum + sizeOf(record), 0),
+  );
   state.counters.syncsSent += 1;
   state.counters.syncRecordsSent += records.length;
   scheduleBy(state, now, 'catchUp', 0);

@@ -12,7 +12,6 @@ import { createPartWindow, hasRoom, noteParts, noteSent, type PartWindow } from 
 import type { PeerView } from './peerView.ts';
 import { noteIncarnation, type PeerState } from './state.ts';
 import { scheduleBy } from './timers.ts';
-import { noteTransferred, transferPauseMs } from './transferPace.ts';
 import type { Incarnation, PeerId } from './types.ts';
 
 /** One peer's transfer. */
@@ -78,7 +77,7 @@ function sendNext(state: PeerState, now: Now, to: PeerId, giving: Giving): void 
   const { transferWindow, checkpointPartBytes } = state.settings.limits;
   const { joiner, number: snapshot, parts } = giving;
   if (!hasRoom(parts, transferWindow, checkpointPartBytes)) return;
-  const pauseMs = transferPauseMs(state, now);
+  const pauseMs = state.transferDueMs - now.monotonicMs;
   if (pauseMs > 0) {
     scheduleBy(state, now, 'give', pauseMs);
     return;
@@ -91,10 +90,16 @@ function sendNext(state: PeerState, now: Now, to: PeerId, giving: Giving): void 
   send(state, to, { kind: 'checkpoint', snapshot, part: parts.sent, joiner, ...content });
   const bytes = content.entries.reduce((sum, { key, value }) => sum + key.length + value.length, 0);
   noteSent(parts, bytes);
-  noteTransferred(state, now, bytes);
+  noteRate(state, now, bytes);
   state.giving.delete(to);
   state.giving.set(to, giving);
   scheduleBy(state, now, 'give', 0);
+}
+
+/** A part goes out whole; the next one, to whomever, waits for as long as it may have taken. A catch-up is not held back: who takes it asks another one when nothing comes for a while. */
+function noteRate(state: PeerState, now: Now, bytes: number): void {
+  const tookMs = (1000 * bytes) / state.settings.limits.transferBytesPerSecond;
+  state.transferDueMs = Math.max(state.transferDueMs, now.monotonicMs) + tookMs;
 }
 
 /** Timer: the next part to everyone who may be sent one; who was sent one comes last, so that all have their share of what may leave. */

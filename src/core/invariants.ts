@@ -2,7 +2,7 @@
  * The invariants of protocol.md, section 11, that one peer can check on itself, numbered as there.
  *
  * I2 (SUP): a dot in have means an entry of its key with a tag at least as large, or the key was dropped.
- * I3: an entry's dot is in have (synthetic tombstones have none). I6: no tag above the clock, but of what a checkpoint brought. I15: no trim above the own vector. Rows at or below
+ * I3: an entry's dot is in have (synthetic tombstones have none; of who takes no part, only once its join has ended). I6: no tag above the clock, but of what a checkpoint brought. I15: no trim above the own vector. Rows at or below
  * the trim are gone, void dots never had one; and what is counted is what is there.
  * Walks everything: for a simulator and tests, not for a running peer.
  */

@@ -135,7 +135,7 @@ export function onJoinTimer(state: PeerState, now: Now): void {
 }
 
 /**
- * A slice of the join of a peer that takes no part: clients are told to wait, and no update is taken, so nothing can come in behind. It is whole for all others in
+ * A slice of the join of a peer that takes no part: writes are refused, and no update is taken, so nothing can come in behind (R9). It is whole for all others in
  * the turn in which this peer takes part again. The donor is told of a part when it is joined: so few are here at a time, however long the whole is.
  */
 function joinSlice(state: PeerState, now: Now): void {

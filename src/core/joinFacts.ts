@@ -1,5 +1,5 @@
 /**
- * What of a checkpoint is neither entry nor part of one: rows, vector, and the bounds that rise (R9).
+ * What of a checkpoint is no entry: rows, vector, and the bounds that rise (R9).
  *
  * At the end of a join, in one turn with what makes this peer a member: the vector last, for it claims what must be there by then.
  */

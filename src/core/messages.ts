@@ -271,7 +271,7 @@ export interface CheckpointFacts {
   readonly lineage: Lineage;
 }
 
-/** Part of one consistent snapshot, by stream: first facts and rows, then the entries in order of keys. Nothing of it counts before all parts are there (R9). */
+/** Part of one consistent snapshot, by stream: first facts and rows, then the entries in order of keys. Nothing of it is claimed before all parts are there (R9). */
 export interface CheckpointMessage {
   readonly kind: 'checkpoint';
   /** Tells snapshots of one process apart: the later one is larger; from 1 up. */

@@ -23,7 +23,7 @@ export function coreSettings(options: PeerOptions): CoreSettings {
   };
 }
 
-/** A part takes less than it is waited for (`joinRetryMs`), the longest value too. */
+/** To one joiner a part takes less than it is waited for (`joinRetryMs`), the longest value too. */
 const LEAST_BYTES_PER_SECOND = 4 * 1024 * 1024;
 
 function rateOf(bytesPerSecond: number): number {

@@ -168,6 +168,7 @@ export function createRoundChecks(holders: Holders): Checker {
     afterNewDisk(_world, peer) {
       const kind = peer.disk.readDurableState('phase') === undefined ? 'empty' : 'older';
       lapses.set(peer.id, { kind, joinedAt: undefined });
+      gone.delete(peer.address);
     },
 
     afterStart(_world, peer) {

@@ -2,7 +2,7 @@
  * Peer ids read before: a cluster has few, and every KEEPALIVE and vector names them again.
  *
  * A string that is made anew each time costs more than the rest of its field, and one that is kept, as the list of whom a peer hears is, its memory many times
- * over. Keeps a bounded number of them; ids that share a slot replace each other.
+ * over. Keeps a bounded number of them; ids that share a slot replace each other. (Storage, which may not import from here, has its own in entryRecord.ts.)
  */
 import { isPeerId } from './limits.ts';
 import type { PeerId } from '../core/types.ts';

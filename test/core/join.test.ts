@@ -423,7 +423,10 @@ describe('the transfer of a checkpoint', () => {
       const made = threeWithData({ transferBytesPerSecond, transferWindow: 4 });
       makeJoin(made, 'gamma', true);
       const { state } = made.at('gamma');
-      while (state.joining.askedOf === undefined) made.run(1);
+      for (let waited = 0; state.joining.askedOf === undefined; waited += 1) {
+        assert.ok(waited < 10_000, 'nobody is asked');
+        made.run(1);
+      }
       const startedMs = made.timeMs;
       for (let waited = 0; state.phase !== 'member' && waited < 10_000; waited += 1) made.run(1);
       assertSound(made);

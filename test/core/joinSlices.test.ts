@@ -8,6 +8,7 @@ import type { CoreLimits } from '../../src/core/settings.ts';
 import type { CheckpointMessage } from '../../src/core/messages.ts';
 import { SYNTHETIC_ID } from '../../src/core/types.ts';
 import type { Incarnation, Key, PeerId, Timestamp } from '../../src/core/types.ts';
+import { MAX_ROWS_PER_MESSAGE } from '../../src/wire/limits.ts';
 import { openMemoryStore } from '../../src/storage/memoryStore.ts';
 import type { Cluster, Member, Sent } from './cluster.ts';
 import { allParts, assertSound, bounded, cluster, handOn, holdBack, makeJoin } from './transfers.ts';
@@ -106,6 +107,19 @@ describe('a join in slices', () => {
     assert.equal(beta.state.phase, 'member');
     assert.equal(beta.state.counters.checkpointsAsked, 1);
     assertSound(made);
+  });
+
+  it('takes a part of as many runs of rows as a message may hold', () => {
+    const made = twoWithData();
+    makeJoin(made, 'beta', true);
+    holdBack(made, 'beta');
+    made.run(1000);
+    const { state } = made.at('beta');
+    const [facts] = allParts(made.at('alpha').state, state.self.incarnation);
+    const run = { ...made.at('alpha').state.self, from: 1, keys: [] };
+    const rows = new Array<typeof run>(MAX_ROWS_PER_MESSAGE).fill(run);
+    made.deliver('alpha', 'beta', { ...(facts ?? assert.fail()), rows }, 'stream');
+    assert.equal(state.joining.join?.rows.length, MAX_ROWS_PER_MESSAGE);
   });
 
   it('of a member is done in one turn, and shows nothing before', () => {
