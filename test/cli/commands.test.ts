@@ -4,9 +4,9 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { findPeerPorts } from '../ports.ts';
 import { array, bulk, mapAnswer, startFakePeer } from './fakePeer.ts';
 import type { Answer, FakePeer } from './fakePeer.ts';
 import { runCommand, startCommand } from './runCommand.ts';
@@ -374,7 +374,9 @@ describe('the command line', function () {
 
       it(`${command}: a taken client port, nothing written`, async () => {
         const taken = createServer();
-        await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+        const [peerPort = 0] = await findPeerPorts(1);
+        const port = peerPort - 1000;
+        await new Promise<void>((resolve) => taken.listen(port, '127.0.0.1', resolve));
         open.push({
           close: () =>
             new Promise((closed) =>
@@ -383,8 +385,7 @@ describe('the command line', function () {
               }),
             ),
         });
-        const { port } = taken.address() as AddressInfo;
-        const servers = await file('servers.txt', `a 127.0.0.1 ${port + 1000}\n`);
+        const servers = await file('servers.txt', `a 127.0.0.1 ${peerPort}\n`);
         await assertRefused(
           [command, '--servers', servers],
           new RegExp(`cannot listen on TCP 127\\.0\\.0\\.1:${port}: another process`),

@@ -4,33 +4,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { findGroup, findPeerPorts } from '../ports.ts';
 import { runCommand, startCommand } from './runCommand.ts';
-
-/** Ports whose neighbours 1000 below are free too, as this moment has it. */
-async function freePorts(count: number): Promise<readonly number[]> {
-  const ports: number[] = [];
-  while (ports.length < count) {
-    const probes = [createServer(), createServer()];
-    const [first, second] = probes;
-    first?.listen(0, '127.0.0.1');
-    if (first) await once(first, 'listening');
-    const port = (first?.address() as AddressInfo).port;
-    second?.listen(port - 1000, '127.0.0.1');
-    const isFree =
-      second !== undefined &&
-      (await once(second, 'listening').then(
-        () => true,
-        () => false,
-      ));
-    for (const probe of probes) probe.close();
-    if (isFree && !ports.includes(port)) ports.push(port);
-  }
-  return ports;
-}
 
 describe('the command line with real peers', function () {
   this.timeout(60_000);
@@ -73,11 +50,11 @@ describe('the command line with real peers', function () {
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'toposphere-serve-'));
-    const [multicastPort = 0, ...rest] = await freePorts(3);
-    ports = rest;
-    const lines = rest.map((port, index) => `p${index} 127.0.0.1 ${port}\n`);
+    ports = await findPeerPorts(2);
+    const group = await findGroup();
+    const lines = ports.map((port, index) => `p${index} 127.0.0.1 ${port}\n`);
     await writeFile(join(folder, 'servers.txt'), lines.join(''));
-    shared = ['--servers', 'servers.txt', '--multicast-port', String(multicastPort)];
+    shared = ['--servers', 'servers.txt', '--multicast-port', String(group.port)];
   });
   afterEach(async () => {
     for (const { child, outcome } of running.splice(0)) {

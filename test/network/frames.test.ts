@@ -8,7 +8,8 @@ import { createFaultCounts } from '../../src/network/faultCounts.ts';
 import { createFrameAssembler, MAX_FRAME_BYTES, MAX_UNFINISHED_BYTES } from '../../src/network/frames.ts';
 import { openIncomingStreams } from '../../src/network/incomingStreams.ts';
 import { dialTcp } from '../../src/network/tcp.ts';
-import { freePorts, HOST } from './support.ts';
+import { findPeerPorts } from '../ports.ts';
+import { HOST } from './support.ts';
 
 function frame(bytes: Uint8Array): Buffer {
   const header = Buffer.alloc(4);
@@ -99,7 +100,7 @@ describe('frame assembler', () => {
 
 describe('incoming streams', () => {
   it('make room for a new connection by closing the one that delivered nothing for longest', async () => {
-    const [port = 0] = await freePorts(1);
+    const [port = 0] = await findPeerPorts(1);
     const faults = createFaultCounts(() => undefined);
     let onArrival = (): void => undefined;
     const frames: string[] = [];

@@ -12,7 +12,8 @@ import { openNetwork } from '../../src/network/network.ts';
 import { REDIAL_PAUSE_MS } from '../../src/network/outgoingStreams.ts';
 import { dialTcp, listenTcp } from '../../src/network/tcp.ts';
 import type { Socket } from '../../src/network/tcp.ts';
-import { closeNetworks, freePorts, HOST, openTestNetwork, peersOn } from './support.ts';
+import { findPeerPorts } from '../ports.ts';
+import { closeNetworks, HOST, openTestNetwork, peersOn } from './support.ts';
 import type { TestNetwork } from './support.ts';
 
 const GROUP = '239.77.83.1';
@@ -20,7 +21,7 @@ const alpha = 'alpha' as PeerId;
 const beta = 'beta' as PeerId;
 
 async function openPair(multicast = true): Promise<[TestNetwork, TestNetwork]> {
-  const [alphaPort = 0, betaPort = 0, groupPort = 0] = await freePorts(3);
+  const [alphaPort = 0, betaPort = 0, groupPort = 0] = await findPeerPorts(3);
   const peers = peersOn({ alpha: alphaPort, beta: betaPort });
   const options = multicast ? { multicast: { group: GROUP, port: groupPort, interface: HOST } } : {};
   return [await openTestNetwork(alphaPort, peers, options), await openTestNetwork(betaPort, peers, options)];
@@ -48,7 +49,7 @@ describe('network', () => {
   });
 
   it('keeps groups on one port apart', async () => {
-    const [alphaPort = 0, betaPort = 0, groupPort = 0] = await freePorts(3);
+    const [alphaPort = 0, betaPort = 0, groupPort = 0] = await findPeerPorts(3);
     const multicast = (group: string) => ({ multicast: { group, port: groupPort, interface: HOST } });
     const a = await openTestNetwork(alphaPort, peersOn({}), multicast(GROUP));
     const b = await openTestNetwork(
@@ -81,7 +82,7 @@ describe('network', () => {
   });
 
   it('goes on by unicast, and says so, when the group cannot be joined', async () => {
-    const [alphaPort = 0, betaPort = 0, groupPort = 0] = await freePorts(3);
+    const [alphaPort = 0, betaPort = 0, groupPort = 0] = await findPeerPorts(3);
     const peers = peersOn({ alpha: alphaPort, beta: betaPort });
     // An address for documentation (RFC 5737): no interface here has it.
     const multicast = { group: GROUP, port: groupPort, interface: '192.0.2.1' };
@@ -133,7 +134,7 @@ describe('network', () => {
   });
 
   it('drops and counts frames for a peer that refuses, and reaches it once it is back', async function () {
-    const [alphaPort = 0, betaPort = 0] = await freePorts(2);
+    const [alphaPort = 0, betaPort = 0] = await findPeerPorts(2);
     const peers = peersOn({ alpha: alphaPort, beta: betaPort });
     const a = await openTestNetwork(alphaPort, peers);
     a.network.stream(beta, Buffer.from('lost'));
@@ -171,7 +172,7 @@ describe('network', () => {
       port: 0,
       onSocket: (socket) => held.push(socket.pause()),
     });
-    const [alphaPort = 0] = await freePorts(1);
+    const [alphaPort = 0] = await findPeerPorts(1);
     const a = await openTestNetwork(alphaPort, peersOn({ beta: listener.port }));
     const frame = Buffer.alloc(8 * 1024 * 1024);
     const taken = Array.from({ length: 8 }, () => a.network.stream(beta, frame)).filter(Boolean).length;
@@ -197,7 +198,7 @@ describe('network', () => {
   });
 
   it('survives a handler that throws, and counts it', async () => {
-    const [alphaPort = 0, betaPort = 0] = await freePorts(2);
+    const [alphaPort = 0, betaPort = 0] = await findPeerPorts(2);
     const peers = peersOn({ alpha: alphaPort, beta: betaPort });
     const fail = (): never => {
       throw new Error('broken handler');
@@ -218,7 +219,7 @@ describe('network', () => {
   });
 
   it('says what receive buffer was asked and granted', async () => {
-    const [alphaPort = 0] = await freePorts(1);
+    const [alphaPort = 0] = await findPeerPorts(1);
     const a = await openTestNetwork(alphaPort, peersOn({}), { receiveBufferBytes: 2 ** 30 });
     const { askedBytes, grantedBytes } = a.network.report().datagrams.receiveBuffer;
     assert.equal(askedBytes, 2 ** 30);
@@ -227,7 +228,7 @@ describe('network', () => {
   });
 
   it('answers a taken TCP or UDP port with one clear line and leaves nothing open', async () => {
-    const [port = 0, groupPort = 0] = await freePorts(2);
+    const [port = 0, groupPort = 0] = await findPeerPorts(2);
     const holder = await openTestNetwork(port, peersOn({}));
     const open = () =>
       openNetwork({
@@ -272,7 +273,7 @@ describe('network', () => {
   });
 
   it('finds a peer by a host name', async () => {
-    const [alphaPort = 0, betaPort = 0] = await freePorts(2);
+    const [alphaPort = 0, betaPort = 0] = await findPeerPorts(2);
     const b = await openTestNetwork(betaPort, peersOn({}));
     const a = await openTestNetwork(alphaPort, new Map([[beta, { host: 'localhost', port: betaPort }]]));
     // The first sends find the name not yet looked up: they are lost, as a datagram may be.

@@ -1,5 +1,5 @@
 /**
- * What real-socket tests share: free ports, waiting for an event with a deadline, networks that get closed.
+ * What real-socket tests share: waiting for an event with a deadline, networks that get closed.
  *
  * All sockets are on 127.0.0.1. Nothing here sleeps: `until` looks again whenever something happened.
  */
@@ -7,19 +7,9 @@ import { EventEmitter, once } from 'node:events';
 import type { PeerId } from '../../src/core/types.ts';
 import { openNetwork } from '../../src/network/network.ts';
 import type { Network, NetworkOptions } from '../../src/network/network.ts';
-import { listenTcp } from '../../src/network/tcp.ts';
 
 export const HOST = '127.0.0.1';
 const DEADLINE_MS = 5_000;
-
-/** Ports that were free a moment ago. */
-export async function freePorts(count: number): Promise<number[]> {
-  const listeners = await Promise.all(
-    Array.from({ length: count }, () => listenTcp({ host: HOST, port: 0, onSocket: () => undefined })),
-  );
-  await Promise.all(listeners.map((listener) => listener.close()));
-  return listeners.map((listener) => listener.port);
-}
 
 /** Everything a network reported, and a way to wait for it. */
 export interface Inbox {

@@ -9,10 +9,10 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { listenTcp } from '../../src/network/tcp.ts';
 import { compileGlob } from '../../src/server/globPattern.ts';
 import type { RedisServer } from '../../src/server/server.ts';
 import { startRedisServer } from '../../src/server/server.ts';
+import { findPeerPorts } from '../ports.ts';
 import { createRandom } from './mutation.ts';
 import { createMapBackend } from './mapBackend.ts';
 import { encode, openRawClient } from './rawClient.ts';
@@ -64,7 +64,7 @@ describe('redis oracle', () => {
 
   before(async function () {
     folder = await mkdtemp(join(tmpdir(), 'toposphere-oracle-'));
-    redisPort = await freePort();
+    [redisPort = 0] = await findPeerPorts(1);
     redis = await startOracle(redisPort, folder);
     if (redis === undefined) {
       console.log('      skipped: redis-server is not installed, so there is nothing to compare with');
@@ -155,12 +155,6 @@ function readLists(answer: string): string[][] {
     lists.push(list);
   }
   return lists;
-}
-
-async function freePort(): Promise<number> {
-  const listener = await listenTcp({ host: '127.0.0.1', port: 0, onSocket: (socket) => socket.destroy() });
-  await listener.close();
-  return listener.port;
 }
 
 /** undefined when there is no redis-server to start. */

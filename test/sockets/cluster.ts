@@ -12,8 +12,8 @@ import { Peer } from '../../src/peer/peer.ts';
 import type { Settings } from '../../src/peer/configuration.ts';
 import { ChildPeer } from './childPeer.ts';
 import { ensureBuilt } from './command.ts';
-import { findGroup, findPeerPorts } from './ports.ts';
-import type { GroupAddress } from './ports.ts';
+import { findGroup, findPeerPorts } from '../ports.ts';
+import type { GroupAddress } from '../ports.ts';
 import { waitUntil } from './waiting.ts';
 
 export const FOUR_IDS = ['alpha', 'beta', 'gamma', 'delta'] as const;
