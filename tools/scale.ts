@@ -31,12 +31,9 @@ interface Row {
 
 const HEARTBEAT_MS = 500;
 const KEEPALIVE_MS = 250;
-/**
- * From so many peers on KEEPALIVEs are sent as seldom as this, milliseconds: once while what is sent at rest is counted, and not again before the news, whose
- * spreading they would hasten (their hash spares a HEARTBEAT its vector), has come halfway round the ring.
- */
+/** From so many peers on KEEPALIVEs are sent as seldom as this, milliseconds: at least once while what is sent at rest is counted. */
 const MANY_PEERS = 200;
-const SELDOM_MS = 600_000;
+const SELDOM_MS = 120_000;
 /** Virtual time for everyone to have met, milliseconds, and for bytes to be counted: every peer sends a KEEPALIVE in it. */
 const MEET_MS = 3_000;
 const REST_MS = 5_000;

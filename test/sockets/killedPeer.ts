@@ -6,6 +6,7 @@
  * wrapped from outside: nothing in src knows. Invariant: without `armed` it is `serve` as it is.
  */
 import { writeSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
 import type { CommitListener, StateValue } from '../../src/core/store.ts';
 import type { LmdbStore } from '../../src/storage/lmdbStore.ts';
 
@@ -47,8 +48,8 @@ function isArm(message: unknown): message is Arm {
   return typeof message === 'object' && message !== null && 'kind' in message && message.kind === 'arm';
 }
 
-// The build, which needs no compiler at each of many starts.
-const built = new URL('../../dist/', import.meta.url);
+// The build, found from where tests run: this file is translated to another folder (killedProgram.ts).
+const built = pathToFileURL(`${process.cwd()}/dist/`);
 const { LmdbStore: Built } = (await import(new URL('storage/lmdbStore.js', built).href)) as {
   readonly LmdbStore: typeof LmdbStore;
 };

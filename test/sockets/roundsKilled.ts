@@ -8,6 +8,7 @@ import type { ChildPeer } from './childPeer.ts';
 import { awaitInTouch, useClusters } from './cluster.ts';
 import { assertNoTombstones, awaitCollected } from './collection.ts';
 import { awaitEqualDigests } from './convergence.ts';
+import { translateKilledPeer } from './killedProgram.ts';
 import { assertAcknowledged, createAcknowledged, writeSteadily } from './steadyWrites.ts';
 import { report, waitUntil } from './waiting.ts';
 
@@ -18,7 +19,6 @@ const ROUND_EVERY_MS = 200;
 const NEVER_MS = 86_400_000;
 /** The turn that promises and the one that takes in COMMIT, three points each, and the next. */
 const POINTS = 8;
-const KILLED_PEER = ['--import', 'tsx', 'test/sockets/killedPeer.ts'] as const;
 
 /** Waits until a counter of this peer's has grown by so much. */
 async function awaitCounter(peer: ChildPeer, name: string, growth: number): Promise<void> {
@@ -38,7 +38,7 @@ export function describeDeathsOf(role: 'coordinator' | 'member'): void {
         ids: IDS,
         settings: { ...SETTINGS, gcIntervalMs: NEVER_MS },
         settingsOf: { [coordinator]: { gcIntervalMs: ROUND_EVERY_MS } },
-        programOf: { beta: KILLED_PEER },
+        programOf: { beta: translateKilledPeer() },
       });
       const { peers, peer } = cluster;
       const victim = peer('beta');
