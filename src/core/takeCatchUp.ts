@@ -6,7 +6,7 @@
  */
 import type { Now } from './clock.ts';
 import type { CatchUpPart, PullMessage } from './messages.ts';
-import { isThere } from './liveness.ts';
+import { isHeard } from './liveness.ts';
 import { sendHeartbeat } from './onHeartbeat.ts';
 import type { OriginState } from './originState.ts';
 import type { PeerView } from './peerView.ts';
@@ -42,10 +42,12 @@ export function createTaking(): Taking {
   };
 }
 
-/** Whether a catch-up is under way. */
+/** Whether a catch-up is under way. Right after a cut a giver is heard before it has said that it hears this peer: it is not live yet, but gives. */
 export function isTaking(state: PeerState, now: Now): boolean {
   const { from, untilMs } = state.taking;
-  return from !== undefined && now.monotonicMs < untilMs && isThere(state, from);
+  if (from === undefined || now.monotonicMs >= untilMs) return false;
+  const view = state.peers.get(from.id);
+  return view?.incarnation === from.incarnation && isHeard(state, view, now);
 }
 
 /** A giver that has stopped is waited for no longer, and another one's offer is as good for a while. */

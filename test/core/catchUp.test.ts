@@ -98,6 +98,18 @@ describe('a catch-up', () => {
     );
   });
 
+  it('is pulled from the first who offers, though nobody has said yet that this peer is heard again', () => {
+    const made = cluster();
+    cut(made);
+    made.sent.length = 0;
+    for (const id of ['alpha', 'beta']) made.deliver(id, 'gamma', { kind: 'sync', records: [], more: true });
+    made.run(10);
+    assert.deepEqual(
+      pullsOf(made).map(({ to }) => to),
+      ['alpha'],
+    );
+  });
+
   it('is of entries as they are when they leave', () => {
     const made = cluster({ transferWindow: 1 }, ['alpha', 'gamma']);
     cut(made);

@@ -209,10 +209,32 @@ const syncRecord: fc.Arbitrary<SyncRecord> = fc.oneof(
   record({ kind: fc.constant('absent' as const), key, horizon: timestamp, covers }),
 );
 
+/** A record and some more whose dots are its own, moved by so much each time, as keys written in turn leave them; the last one may differ in one cover. */
+const movedRun: fc.Arbitrary<SyncRecord[]> = fc
+  .tuple(syncRecord, fc.integer({ min: -3, max: 3 }), fc.integer({ min: 1, max: 4 }), fc.boolean())
+  .map(([first, distance, length, isLastOdd]) =>
+    Array.from({ length }, (_, at) => movedBy(first, at * distance, isLastOdd && at === length - 1)),
+  );
+
+/** The record as it is where its dots would leave their bounds. */
+function movedBy(first: SyncRecord, distance: number, isOdd: boolean): SyncRecord {
+  if (first.kind === 'absent') return first;
+  const move = (sequence: number): number => sequence + distance;
+  const covers = first.covers.map(({ ranges, ...from }) => ({
+    ...from,
+    ranges: ranges.map(([start, end]): SequenceRange => [move(start), move(end)]),
+  }));
+  const sequence = first.entryKind === 'synthetic' ? first.sequence : move(first.sequence);
+  const dots = [sequence, ...covers.flatMap(({ ranges }) => ranges.flat())];
+  if (first.entryKind === 'synthetic') dots.shift();
+  if (dots.some((one) => !Number.isSafeInteger(one) || one < 1)) return first;
+  return { ...first, sequence, covers: isOdd ? covers.slice(1) : covers };
+}
+
 const sync: fc.Arbitrary<Message> = fc.record(
   {
     kind: fc.constant('sync' as const),
-    records: fc.array(syncRecord, { maxLength: 8 }),
+    records: fc.array(movedRun, { maxLength: 4 }).map((runs) => runs.flat()),
     more: fc.boolean(),
     have,
     catchUp: record({ number: safe(0), part: safe(0) }),

@@ -8,8 +8,8 @@ import fc from 'fast-check';
 import { pack, Packr } from 'msgpackr';
 import { haveBytes, sizeOfControl } from '../../src/core/send.ts';
 import { SYNTHETIC_ID } from '../../src/core/types.ts';
-import type { Incarnation, Key, PeerId, Timestamp } from '../../src/core/types.ts';
-import type { Message, UpdateRecord } from '../../src/core/messages.ts';
+import type { Incarnation, Key, PeerId, SequenceRange, Timestamp } from '../../src/core/types.ts';
+import type { Message, SyncRecord, UpdateRecord } from '../../src/core/messages.ts';
 import { decodeMessage, encodeMessage } from '../../src/wire/messageCodec.ts';
 import {
   COVER_OVERHEAD_BYTES,
@@ -238,6 +238,53 @@ describe('message codec', () => {
     assert.equal(reasonFor(message(262_000, 144)), 'accepted');
     assert.equal(reasonFor(message(262_000, 145)), 'tooMany');
     assert.equal(reasonFor(message(Number.MAX_SAFE_INTEGER - 9, 1)), 'tooMany');
+  });
+
+  it('says of a record whose dots are the neighbours of those before no more than by how much', () => {
+    const keys = 100;
+    const records = (distance: (at: number, origin: number) => number): SyncRecord[] =>
+      Array.from({ length: keys }, (_, at) => ({
+        kind: 'entry',
+        key: 'k' as Key,
+        id: 'p1' as PeerId,
+        incarnation: 7 as Incarnation,
+        entryKind: 'tombstone',
+        expiresAt: 0,
+        value: new Uint8Array(0),
+        timestamp: (1000 + at) as Timestamp,
+        sequence: 50_000 + distance(at, 1),
+        covers: [1, 2, 3].map((id) => ({
+          id: `p${id}` as PeerId,
+          incarnation: 7 as Incarnation,
+          ranges: [0, 10_000, 20_000].map((from): SequenceRange => {
+            const sequence = 1 + from + distance(at, id);
+            return [sequence, sequence];
+          }),
+        })),
+      }));
+    const bytes = (distance: (at: number, origin: number) => number): number =>
+      encodeMessage({ kind: 'sync', more: false, records: records(distance) }).length;
+    const [moved, scattered] = [bytes((at) => at), bytes((at, origin) => at * origin)];
+    assert.ok(moved <= keys * 5 + 150, `${moved} bytes`);
+    assert.ok(scattered > keys * 30, `${scattered} bytes: the other side of the comparison is none`);
+  });
+
+  it('counts what moved records stand for as if it were written out, and refuses one with nothing before it', () => {
+    // A tombstone that covers so many dots, then others with the same ones, each moved by one.
+    const first = (dots: number): number[] => [1, 0, 1, 0, 1, 7, 9, 1, 1, 1, 1, dots - 1];
+    const next = [9, 0, 1, 1];
+    const message = (dots: number, more: number): Buffer =>
+      raw(
+        [4, 0, 1 + more, ...first(dots), ...Array.from({ length: more }, () => next).flat()],
+        `ka${'k'.repeat(more)}`,
+      );
+    assert.equal(reasonFor(message(2048, 127)), 'accepted');
+    assert.equal(reasonFor(message(2048, 128)), 'tooMany');
+    assert.equal(reasonFor(raw([4, 0, 1, ...next], 'k')), 'badNumber');
+    assert.equal(reasonFor(raw([4, 0, 2, ...first(5), 10, 0, 1, 1], 'kak')), 'badNumber', 'a synthetic one');
+    assert.equal(reasonFor(raw([4, 0, 2, ...first(5), 9, 0, 1, -1], 'kak')), 'badNumber', 'below 1');
+    const far = Number.MAX_SAFE_INTEGER - 8;
+    assert.equal(reasonFor(raw([4, 0, 2, ...first(5), 9, 0, 1, far], 'kak')), 'badNumber', 'beyond 2^53 - 1');
   });
 
   it('refuses whatever is not one array of integers', () => {
