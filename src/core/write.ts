@@ -9,7 +9,7 @@ import { nextTimestamp, TICKS_PER_MS, wallMsOf, type Now } from './clock.ts';
 import { applyEntry, recordDot } from './apply.ts';
 import { noteInput } from './liveness.ts';
 import { sendControl, sendToAll } from './send.ts';
-import type { AlarmMessage, UpdateRecord } from './messages.ts';
+import type { AlarmMessage, Phase, UpdateRecord } from './messages.ts';
 import type { PeerState } from './state.ts';
 import type { Entry, Key, PeerId, Timestamp } from './types.ts';
 
@@ -95,15 +95,18 @@ function describePhase({ self: { id }, phase }: PeerState): WriteRefusal {
       code: 'FORGOTTEN',
       message: `write refused: ${id} was forgotten by the other peers for good; give this peer a new id in servers.txt and start it with an empty data directory`,
     };
-  const why = phase === 'fresh' ? 'has no data yet' : 'has to catch up first';
-  const help =
-    phase === 'fresh'
-      ? ' or, on the very first start of a cluster, until every peer of servers.txt is up (--bootstrap starts without them)'
-      : '';
-  return {
-    code: 'LOADING',
-    message: `write refused: ${id} ${why}; it takes writes once it has joined from another peer${help}`,
-  };
+  return { code: 'LOADING', message: `write refused: ${describeLoading(id, phase)}` };
+}
+
+/** Why this peer serves nobody yet: it has no data, or not all that there is; undefined when it does. */
+export function findLoading({ self, phase }: PeerState): string | undefined {
+  return phase === 'fresh' || phase === 'joining' ? describeLoading(self.id, phase) : undefined;
+}
+
+function describeLoading(id: PeerId, phase: Phase): string {
+  const until = 'it serves clients once it has joined from another peer';
+  if (phase !== 'fresh') return `${id} has to catch up first; ${until}`;
+  return `${id} has no data yet; ${until} or, on the very first start of a cluster, when every peer of servers.txt is up (--bootstrap starts without them)`;
 }
 
 /** Writes `value`, to expire at a Timestamp (0: never), or deletes the key when it is undefined. The peer keeps `value`: it must not be changed afterwards. */

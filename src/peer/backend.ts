@@ -20,6 +20,8 @@ export interface KeyChange {
 }
 
 export interface Backend {
+  /** Why clients are told LOADING: this peer has no data yet, or not all that there is. Undefined when it serves. */
+  findLoading(): string | undefined;
   /** Visible value of a key; the bytes must not be changed by the caller. */
   read(key: Key): Uint8Array | undefined;
   /** Throws what `write` would throw for such a key and value, and changes nothing: ask for all before writing the first. */

@@ -5,6 +5,7 @@ import { timestampOf, wallMsOf, type Now } from '../core/clock.ts';
 import { isPast, isVisible, LATEST_EXPIRY_MS, timeMs } from '../core/expiry.ts';
 import { ToposphereError } from '../core/errors.ts';
 import type { Entry, Key, PeerId } from '../core/types.ts';
+import { findLoading } from '../core/write.ts';
 import type { LmdbStore } from '../storage/lmdbStore.ts';
 import type { AcknowledgementLevel, Backend, KeyChange } from './backend.ts';
 import { isCaughtUp } from './caughtUp.ts';
@@ -37,6 +38,10 @@ export class PeerBackend implements Backend {
 
   constructor(parts: PeerBackendParts) {
     this.#parts = parts;
+  }
+
+  findLoading(): string | undefined {
+    return findLoading(this.#parts.runtime.state);
   }
 
   read(key: Key): Uint8Array | undefined {

@@ -32,6 +32,11 @@ export function dispatch(context: CommandContext, request: Request): DispatchOut
   }
   client.lastCommand = command.name;
   server.counters.commandsProcessed += 1;
+  const loading = command.flags.includes('loading') ? undefined : context.backend.findLoading();
+  if (loading !== undefined) {
+    reply.error(wordError(new ToposphereError('LOADING', loading)));
+    return 'read';
+  }
   let late: LateReply | undefined;
   try {
     late = command.run?.(context, request);

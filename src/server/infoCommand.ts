@@ -18,7 +18,7 @@ const SECTIONS: readonly (readonly [title: string, fields: (context: CommandCont
   ['Server', serverFields],
   ['Clients', clientFields],
   ['Memory', memoryFields],
-  ['Persistence', () => [['loading', 0]]],
+  ['Persistence', ({ backend }) => [['loading', backend.findLoading() === undefined ? 0 : 1]]],
   ['Stats', statisticsFields],
   [
     'Replication',

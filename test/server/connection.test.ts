@@ -225,6 +225,21 @@ describe('connection', () => {
     await open().ask('TOPOSPHERE FAULTS heal\r\n', '$6\r\nhealed\r\n');
   });
 
+  it('tells clients of a peer without all data LOADING, reads and writes, and lets those in that ask how it is', async () => {
+    backend.values.set('a' as Key, Buffer.from('1'));
+    backend.loading = 'gamma has no data yet';
+    const refused = '-LOADING gamma has no data yet\r\n';
+    await open().ask('GET a\r\n', refused);
+    await open().ask('SET a 2\r\nDEL none\r\nEXPIRE none 5\r\n', refused.repeat(3));
+    await open().ask('KEYS *\r\nDBSIZE\r\nTOPOSPHERE RANGE "" "" 5\r\nPING\r\n', refused.repeat(4));
+    await open().ask(
+      'CLIENT SETNAME x\r\nINFO persistence\r\n',
+      '+OK\r\n$26\r\n# Persistence\r\nloading:1\r\n\r\n',
+    );
+    backend.loading = undefined;
+    await open().ask('GET a\r\n', '$1\r\n1\r\n');
+  });
+
   it('keeps a late reply in its place', async () => {
     await open().ask(
       'PING\r\nTOPOSPHERE DIGEST\r\nPING\r\n',

@@ -23,6 +23,8 @@ export interface MapBackend extends Backend {
   /** Resolves when `pending` holds at least `count`. */
   readonly whenPending: (count: number) => Promise<void>;
   readonly setBusy: (isBusy: boolean) => void;
+  /** What `findLoading` answers. */
+  loading: string | undefined;
 }
 
 /** Keys longer than this are refused, as a peer does, characters. */
@@ -57,6 +59,8 @@ export function createMapBackend(): MapBackend {
 
   const backend: MapBackend = {
     values,
+    loading: undefined,
+    findLoading: () => backend.loading,
     mode: 'prompt',
     pending,
     acknowledgeCalls: 0,

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { readdir, rm, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buildArguments } from '../../src/cli/settingsOptions.ts';
-import { useClusters } from './cluster.ts';
+import { awaitTakingPart, useClusters } from './cluster.ts';
 import { runCommand } from './command.ts';
 import type { ChildPeer } from './childPeer.ts';
 import { assertAllPresent, awaitAllPresent, awaitEqualDigests } from './convergence.ts';
@@ -93,6 +93,7 @@ describe('backup', () => {
       folders.join(' '),
     );
     await alpha.start();
+    await awaitTakingPart(peers);
     await awaitAllPresent(peers, written);
     await awaitEqualDigests(peers);
     assert.equal(await alpha.get('before:7'), null);
@@ -137,6 +138,7 @@ describe('backup', () => {
       lines.join('\n'),
     );
     await alpha.start();
+    await awaitTakingPart(peers);
     await awaitAllPresent(peers, new Map([['k', '2']])); // beta has it
     await Promise.all(peers.map((one) => one.stop()));
     const kept = await files();

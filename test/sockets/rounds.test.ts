@@ -117,8 +117,10 @@ describe('rounds', () => {
     await rm(gamma.dataDirectory, { recursive: true });
     for (const one of others) one.signal('SIGSTOP');
     await gamma.start();
-    await assert.rejects(gamma.set('early', 'refused'), /LOADING write refused: gamma has no data yet/);
+    await assert.rejects(gamma.set('early', 'refused'), /LOADING gamma has no data yet/);
     await assert.rejects(gamma.set('other:1', 'refused'), /LOADING/);
+    await assert.rejects(gamma.get('other:1'), /LOADING/); // nil would say that nobody has it
+    assert.match(String(await gamma.ask('INFO', 'persistence')), /^loading:1\r$/m);
     assert.equal((await gamma.status()).phase, 'fresh');
     for (const one of others) one.signal('SIGCONT');
     await assertReturned(cluster);
