@@ -14,6 +14,7 @@ export type ErrorCode =
   | 'SUPERSEDED'
   | 'FENCED'
   | 'STORAGE_FAILED'
+  | 'STORE_DAMAGED'
   | 'STORE_LOCKED'
   | 'DISK_FULL'
   | 'BAD_CHECKPOINT'

@@ -33,6 +33,8 @@ export interface CatchUp {
   /** The index of its first key, of every part that was sent and of the next one. */
   readonly starts: number[];
   readonly parts: PartWindow;
+  /** When it was asked for, monotonic milliseconds. */
+  readonly beganMs: number;
   /** When it is let go unless a part more has come, monotonic milliseconds; the first one is on its way when all is gathered. */
   untilMs: number;
 }
@@ -63,6 +65,7 @@ function begin(state: PeerState, now: Now, view: PeerView, taker: Incarnation): 
   const { catchUps, counters, settings } = state;
   catchUps.delete(view.id);
   endIdleCatchUps(state, now);
+  if (catchUps.size >= settings.limits.maxTransfers) endLongest(state, now);
   if (catchUps.size >= settings.limits.maxTransfers) {
     sendStream(state, view.id, { kind: 'sync', records: [], more: false, catchUp: { number: 0, part: 0 } });
     return;
@@ -76,9 +79,23 @@ function begin(state: PeerState, now: Now, view: PeerView, taker: Incarnation): 
     lacked: new SyncBuilder(state),
     starts: [0],
     parts: createPartWindow(),
+    beganMs: now.monotonicMs,
     untilMs: Infinity,
   });
   scheduleBy(state, now, 'catchUp', 0);
+}
+
+/**
+ * Takers on slow links would have all there is to have for as long as they take: who has had a HEARTBEAT period makes room for the next. It has what it was sent, and
+ * pulls the rest again.
+ */
+function endLongest(state: PeerState, now: Now): void {
+  const [longest] = state.catchUps; // in the order in which they began
+  if (longest === undefined) return;
+  const [to, { dots, beganMs, number, parts }] = longest;
+  if (dots !== undefined || now.monotonicMs - beganMs < state.settings.heartbeatMs) return;
+  sendStream(state, to, { kind: 'sync', records: [], more: false, catchUp: { number, part: parts.sent } });
+  state.catchUps.delete(to);
 }
 
 /** Timer: gathers a slice of one catch-up; the next part of the others to everyone who may be sent one. */

@@ -93,29 +93,31 @@ export function onHeartbeat(state: PeerState, now: Now, view: PeerView, message:
 }
 
 /**
- * What this peer lacks, and nobody live still has the rows of, only a checkpoint can bring (section 3). Judged by what the others
+ * What this peer lacks, and nobody live still has the rows of, only a checkpoint can bring (section 3), of somebody who has it. Judged by what the others
  * said last; whoever still has the rows is asked first, for their HEARTBEATs bring them.
  */
 function askIfTrimmed(state: PeerState, now: Now): void {
   const ownHash = hashVector(state);
-  const lowest = new Map<OriginKey, number>();
-  const donors: PeerId[] = [];
+  const holders = new Map<OriginKey, { lowestTrim: number; readonly donors: PeerId[] }>();
   for (const view of state.peers.values()) {
     if (!view.isLive || view.phase !== 'member' || view.isSeparate) continue;
     if (view.vectorHash === ownHash) continue; // it lacks the same
     if (!view.hasReported) return; // it may still have the rows
-    donors.push(view.id);
-    for (const [key, claim] of view.claims) {
-      if (isSettled(state, claim.id, claim.incarnation)) continue; // claimed before a fold
-      if (claim.contiguous <= (state.origins.get(key)?.have.contiguous ?? 0)) continue;
-      lowest.set(key, Math.min(lowest.get(key) ?? Infinity, claim.trim));
+    for (const [key, { id, incarnation, contiguous, trim }] of view.claims) {
+      if (isSettled(state, id, incarnation)) continue; // claimed before a fold
+      if (contiguous <= (state.origins.get(key)?.have.contiguous ?? 0)) continue;
+      const known = holders.get(key);
+      if (known === undefined) holders.set(key, { lowestTrim: trim, donors: [view.id] });
+      else {
+        known.lowestTrim = Math.min(trim, known.lowestTrim);
+        known.donors.push(view.id);
+      }
     }
   }
-  for (const [key, trim] of lowest) {
-    if (trim <= (state.origins.get(key)?.have.contiguous ?? 0)) continue;
-    askForCheckpoint(state, now, donors);
-    return;
-  }
+  const able = new Set<PeerId>();
+  for (const [key, { lowestTrim, donors }] of holders)
+    if (lowestTrim > (state.origins.get(key)?.have.contiguous ?? 0)) for (const id of donors) able.add(id);
+  if (able.size > 0) askForCheckpoint(state, now, [...able]);
 }
 
 /** Moves the marks behind which dots are old enough to be missing rather than on their way. */

@@ -30,44 +30,47 @@ export function onSync(
 ): void {
   const { have, catchUp, more } = message;
   const arrived: ArrivedDots = new Map();
-  for (const record of message.records) onSyncRecord(state, now, view.id, record, arrived);
+  let refused = 0;
+  for (const record of message.records) if (!onSyncRecord(state, now, view.id, record, arrived)) refused += 1;
   const recorded = recordArrived(state, now, arrived);
   if (have !== undefined) {
     if (!learnFacts(state, now, have)) return;
     noteClaims(state, view, have);
     answer(state, now, view, 'sync');
-  } else if (catchUp !== undefined) onPart(state, now, { id: view.id, incarnation }, catchUp, more, recorded);
+  } else if (catchUp !== undefined)
+    onPart(state, now, { id: view.id, incarnation }, catchUp, more, { recorded, refused });
   else if (more) onOffer(state, now, view);
 }
 
 /** Dots that the records of one message stand for, with their keys. */
 type ArrivedDots = Map<OriginState, KeyedDot[]>;
 
+/** Answers whether it was taken, or had already. */
 function onSyncRecord(
   state: PeerState,
   now: Now,
   from: PeerId,
   record: SyncRecord,
   arrived: ArrivedDots,
-): void {
+): boolean {
   const timestamp = record.kind === 'entry' ? record.timestamp : record.horizon;
   if (isAheadOfClock(state, now, timestamp)) {
     refuseAhead(state, now, record.kind === 'entry' ? record.id : from);
-    return; // section 8: refused whole, covered dots too; anti-entropy brings it back when time has passed
+    return false; // section 8: refused whole, covered dots too; anti-entropy brings it back when time has passed
   }
   if (record.kind === 'entry' && isVoid(state.closures, record.id, record.incarnation, record.sequence)) {
     state.counters.droppedVoid += 1; // R4: a record whose winner is void is refused
-    return;
+    return false;
   }
   if (mustWaitForAlarms(state, record)) {
     state.counters.droppedAlarmLimit += 1;
-    return;
+    return false;
   }
   if (record.kind === 'absent') applyAbsent(state, record);
   else applyWinner(state, record, arrived);
   if (!isCovered(state, record)) {
     state.counters.droppedContradiction += 1;
-    return;
+    return false;
   }
   let isNews = false;
   for (const { id, incarnation, ranges } of record.covers) {
@@ -83,6 +86,7 @@ function onSyncRecord(
     noteRepair(now, origin);
   }
   if (!isNews) state.counters.droppedDuplicate += 1;
+  return true;
 }
 
 /** False when the dot was had before this message. */

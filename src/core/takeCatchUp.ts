@@ -22,8 +22,9 @@ export interface Taking {
   part: number;
   /** Last sequence of each origin that it is about to bring. */
   through: ReadonlyMap<OriginKey, number>;
-  /** Dots recorded of it. */
+  /** Dots recorded of it, and records refused. */
   recorded: number;
+  refused: number;
   /** Until when the next part is waited for, monotonic milliseconds. */
   untilMs: number;
   /** Who stopped, or offered what this peer then refused, all of it; and when it is asked again. */
@@ -37,17 +38,18 @@ export function createTaking(): Taking {
     part: 0,
     through: new Map(),
     recorded: 0,
+    refused: 0,
     untilMs: -Infinity,
     notBeforeMs: new Map(),
   };
 }
 
-/** Whether a catch-up is under way. Right after a cut a giver is heard before it has said that it hears this peer: it is not live yet, but gives. */
+/** Whether a catch-up is under way: the giver hears this peer, by all it has said, and is heard. */
 export function isTaking(state: PeerState, now: Now): boolean {
   const { from, untilMs } = state.taking;
   if (from === undefined || now.monotonicMs >= untilMs) return false;
   const view = state.peers.get(from.id);
-  return view?.incarnation === from.incarnation && isHeard(state, view, now);
+  return view?.incarnation === from.incarnation && view.hearsUs && isHeard(state, view, now);
 }
 
 /** A giver that has stopped is waited for no longer, and another one's offer is as good for a while. */
@@ -58,9 +60,10 @@ export function endStalledTaking(state: PeerState, now: Now): void {
   taking.from = undefined;
 }
 
-/** A peer has more for this one than goes into a few datagrams. */
+/** A peer has more for this one than goes into a few datagrams. Right after a cut that is the first word that it hears this one again: it answers. */
 export function onOffer(state: PeerState, now: Now, view: PeerView): void {
   const { taking } = state;
+  view.hearsUs = true;
   endStalledTaking(state, now);
   if (taking.from !== undefined || now.monotonicMs < (taking.notBeforeMs.get(view.id) ?? -Infinity)) return;
   const have = buildHave(state); // the offer may be of what has come since
@@ -68,6 +71,7 @@ export function onOffer(state: PeerState, now: Now, view: PeerView): void {
   taking.number = 0;
   taking.part = 0;
   taking.recorded = 0;
+  taking.refused = 0;
   taking.through = expectedOf(state, view);
   pull(state, now, view.id, { have });
 }
@@ -91,14 +95,14 @@ function pull(state: PeerState, now: Now, to: PeerId, report: Pick<PullMessage, 
   sendStream(state, to, { kind: 'pull', number: taking.number, part: taking.part, ...report });
 }
 
-/** The records of a part have been taken in, and so many dots recorded. */
+/** The records of a part have been taken in, so many dots recorded, and so many of the records refused. */
 export function onPart(
   state: PeerState,
   now: Now,
   giver: Origin,
   { number, part }: CatchUpPart,
   more: boolean,
-  recorded: number,
+  { recorded, refused }: Pick<Taking, 'recorded' | 'refused'>,
 ): void {
   const { taking, settings, counters } = state;
   const isFrom = taking.from?.id === giver.id && taking.from.incarnation === giver.incarnation;
@@ -114,12 +118,14 @@ export function onPart(
   taking.number = number;
   taking.part += 1;
   taking.recorded += recorded;
+  taking.refused += refused;
   pull(state, now, giver.id);
   if (more) return;
   taking.from = undefined;
-  // What it left over is offered at once. But a giver of what we refuse would be asked for it for ever.
+  // What it left over is offered at once; what was had all of it, for a claim has room for so many gaps, within a HEARTBEAT period. But a giver of what we
+  // refuse would be asked for it for ever.
   if (taking.recorded > 0) sendHeartbeat(state, giver.id);
-  else taking.notBeforeMs.set(giver.id, now.monotonicMs + settings.deadAfterMs);
+  else if (taking.refused > 0) taking.notBeforeMs.set(giver.id, now.monotonicMs + settings.deadAfterMs);
 }
 
 /** Up to here an origin's dots are not asked for by NAK. */

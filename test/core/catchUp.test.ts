@@ -213,6 +213,25 @@ describe('a catch-up', () => {
     assert.ok(refused.length > 0);
   });
 
+  it('makes room for the next taker when it has had a HEARTBEAT period, and goes on later', () => {
+    const made = cluster({ maxTransfers: 1, transferWindow: 1 }, ['alpha', 'gamma', 'delta']);
+    made.loses = (_message, from, to) => from !== 'alpha' || to !== 'alpha';
+    made.run(3000);
+    writeMuch(made, 'alpha');
+    // The first taker's link is so slow that nothing it says of its parts arrives.
+    const isSlow = (message: Message, from: string): boolean =>
+      from === 'gamma' && message.kind === 'pull' && message.part > 0;
+    made.loses = (message, from, to) => isSlow(message, from) || from === 'delta' || to === 'delta';
+    made.run(500);
+    assert.ok(made.at('alpha').state.catchUps.has('gamma' as PeerId));
+    made.loses = isSlow;
+    made.run(1500); // before anybody gives up
+    assertSame(made, 'delta');
+    made.loses = () => false;
+    made.run(5000);
+    assertSame(made, 'gamma', 'delta');
+  });
+
   it('of more dots than one may have goes on with the next', () => {
     const made = cluster({ maxAnswerDots: 100 }, ['alpha', 'gamma']);
     cut(made);

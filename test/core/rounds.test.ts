@@ -294,6 +294,31 @@ describe('update tables while a member is down', () => {
   });
 });
 
+describe('what all others have trimmed', () => {
+  it('is asked for of those who have it, and of nobody else', () => {
+    const limits = { ...defaultLimits, maxTableRows: 20 };
+    const ids = ['alpha', 'beta', 'gamma', 'delta'];
+    const cluster = new Cluster(ids, 3, { ...defaultSettings, ...QUICK, limits });
+    cluster.run(1000);
+    cluster.loses = () => true;
+    cluster.run(3000);
+    for (let at = 0; at < 100; at += 1) cluster.write('alpha', `k${at}`, 'v');
+    for (const id of ids) cluster.write(id, `of ${id}`, 'v'); // the others lack more than the same
+    cluster.run(1000);
+    const asked: boolean[] = [];
+    cluster.loses = (message, _from, to) => {
+      if (message.kind === 'join' && message.part === 0) asked.push(cluster.read(to, 'k0') === 'v');
+      return false;
+    };
+    cluster.run(8000);
+    for (const id of ids)
+      for (let at = 0; at < 100; at += 1) assert.equal(cluster.read(id, `k${at}`), 'v', id);
+    assert.ok(asked.length > 0);
+    assert.ok(!asked.includes(false), asked.join(' '));
+    assertSound(cluster);
+  });
+});
+
 describe('members', () => {
   it('spread with heartbeats, and a forgotten one is refused and told', () => {
     const cluster = three();

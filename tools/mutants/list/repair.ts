@@ -186,12 +186,12 @@ export const REPAIR: readonly Mutant[] = [
     edits: [
       {
         file: 'src/core/onSync.ts',
-        find: '    return; // section 8: refused whole',
+        find: '    return false; // section 8: refused whole',
         replace: `    for (const { id, incarnation, ranges } of record.covers)
       for (const [first, last] of ranges)
         for (let sequence = first; sequence <= last; sequence += 1)
           noteArrived(arrived, originOf(state, id, incarnation), sequence, record.key);
-    return; // section 8: refused whole`,
+    return false; // section 8: refused whole`,
       },
     ],
     kill: { scenario: 'test/simulator/scenarios/clock-ahead-alone.txt' },
