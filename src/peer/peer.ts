@@ -9,7 +9,7 @@ import { ToposphereError } from '../core/errors.ts';
 import type { CoreSettings } from '../core/settings.ts';
 import type { Key } from '../core/types.ts';
 import { openNetwork, type Network } from '../network/network.ts';
-import { openLmdbStore, type LmdbStore } from '../storage/lmdbStore.ts';
+import type { LmdbStore } from '../storage/lmdbStore.ts';
 import { createEnvelope } from '../wire/envelope.ts';
 import { loadHashing } from '../wire/hash.ts';
 import type { AcknowledgementLevel } from './backend.ts';
@@ -26,6 +26,7 @@ import { createNoticeLog } from './noticeLog.ts';
 import { PeerBackend } from './peerBackend.ts';
 import { AddressBook, reloadServers } from './addressBook.ts';
 import { createMachinePorts } from './machinePorts.ts';
+import { openStore } from './openStore.ts';
 import { Runtime } from './runtime.ts';
 import type { PeerStatus } from './status.ts';
 
@@ -83,7 +84,7 @@ export class Peer {
 
   /**
    * Opens a peer from settings as a configuration file has them.
-   * Throws BAD_CONFIGURATION (all faults together), ADDRESS_IN_USE, STORE_LOCKED, STORAGE_FAILED.
+   * Throws BAD_CONFIGURATION (all faults together), ADDRESS_IN_USE, STORE_LOCKED, STORE_DAMAGED, STORAGE_FAILED.
    */
   static async open(settings: Settings, logger: Logger = silent): Promise<Peer> {
     return Peer.openWith(await resolvePeerOptions(settings, logger));
@@ -115,7 +116,7 @@ export class Peer {
     let store: LmdbStore | undefined;
     let space: DiskSpace | undefined;
     try {
-      store = await openLmdbStore({ directory: options.dataDirectory });
+      store = await openStore(options);
       space = await DiskSpace.watch(options.dataDirectory, options.minFreeBytes, options.logger);
       const failureListeners = new Set<(failure: ToposphereError) => void>();
       const ports = createMachinePorts(network, options.clockOffsetMs);

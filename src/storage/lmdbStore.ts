@@ -44,6 +44,8 @@ export interface LmdbStoreOptions {
   readonly activeLimitKeys?: number;
   readonly activeLimitBytes?: number;
   readonly foldIdleMs?: number;
+  /** Told in one sentence that the store was damaged and is empty now; its file was moved aside. Left out: a damaged store is refused. */
+  readonly onDamage?: (description: string) => void;
 }
 
 export interface LmdbStoreReport {
@@ -67,10 +69,10 @@ export interface LmdbStoreReport {
 
 /**
  * Opens or creates the store of a directory and brings back every committed turn. Throws ToposphereError: STORE_LOCKED
- * when a living process has it open; STORAGE_FAILED when the directory cannot be used or what it holds is damaged.
+ * when a living process has it open; STORAGE_FAILED when the directory cannot be used, STORE_DAMAGED when what it holds is.
  */
 export async function openLmdbStore(options: LmdbStoreOptions): Promise<LmdbStore> {
-  const opened = await openDirectory(options.directory);
+  const opened = await openDirectory(options.directory, options.onDamage);
   return new LmdbStore(options, opened);
 }
 

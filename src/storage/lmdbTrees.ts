@@ -21,6 +21,11 @@ const KEY_PREFIX = 1;
 const SHORT_KEY = 32;
 /** Records from here on are looked for without reading them. */
 const LARGE_RECORD_BYTES = 8 * 1024;
+/** What to do about a damaged store. */
+export const DAMAGE_HELP =
+  'Check the disk; then stop the peer, and put its newest checkpoint file back (toposphere restore --replace) or move the directory away, and start it again: ' +
+  'the other peers send everything back, except writes that none of them has seen';
+
 /** Checksum before a row's or a state's bytes. */
 const CHECKSUM_BYTES = 4;
 /** Readers of the environment at once; a snapshot takes one, everything else shares one. */
@@ -123,8 +128,8 @@ export function openTrees(directory: string, checksum: Checksum) {
 
   function damaged(what: string): ToposphereError {
     return new ToposphereError(
-      'STORAGE_FAILED',
-      `reading ${what} in ${directory} failed: its bytes are damaged. Stop the peer, move the directory away and start it again: the other peers send everything back, except writes that none of them has seen`,
+      'STORE_DAMAGED',
+      `reading ${what} in ${directory} failed: its bytes are damaged. ${DAMAGE_HELP}`,
     );
   }
 

@@ -1,25 +1,22 @@
 /**
- * Makes a directory ready to be a store: usable, locked, opened, its logs read back.
+ * Makes a directory ready to be a store: usable, locked, its file whole, opened, its logs read back.
  *
- * Owns the order of these steps, and that whatever fails gives everything back and says in one line what was seen
+ * Owns the order of these steps, where a damaged file goes, and that whatever fails gives everything back and says in one line what was seen
  * and what to do.
  */
-import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, readSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, renameSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import xxhash from 'xxhash-wasm';
 import { ToposphereError } from '../core/errors.ts';
 import type { StateValue } from '../core/store.ts';
 import { lockDirectory } from './directoryLock.ts';
 import type { Checksum } from './entryRecord.ts';
-import { DATA_FILE } from './fileNames.ts';
-import { openTrees } from './lmdbTrees.ts';
+import { findDamage } from './dataFileCheck.ts';
+import { DATA_FILE, stampOf } from './fileNames.ts';
+import { DAMAGE_HELP, openTrees } from './lmdbTrees.ts';
 import type { Trees } from './lmdbTrees.ts';
 import { recoverLogs } from './recoverLogs.ts';
 import type { Recovery } from './recoverLogs.ts';
-
-/** The number that the first page of LMDB's file holds, after a header of 24 bytes. */
-const DATA_MAGIC = 0xbeefc0de;
-const DATA_MAGIC_OFFSET = 24;
 
 export interface OpenedDirectory {
   readonly trees: Trees;
@@ -31,12 +28,35 @@ export interface OpenedDirectory {
   readonly states: Map<string, StateValue>;
 }
 
-/** Throws ToposphereError: STORE_LOCKED or STORAGE_FAILED. */
-export async function openDirectory(directory: string): Promise<OpenedDirectory> {
+/**
+ * Throws ToposphereError: STORE_LOCKED, STORAGE_FAILED, STORE_DAMAGED. With `onDamage` a damaged file is moved aside, and `onDamage` told in one
+ * sentence; what is opened then is empty.
+ */
+export async function openDirectory(
+  directory: string,
+  onDamage?: (description: string) => void,
+): Promise<OpenedDirectory> {
   const path = resolve(directory);
   const hasher = await xxhash();
   const checksum: Checksum = (bytes) => hasher.h32Raw(bytes);
   const unlock = takeDirectory(path);
+  const open = async (): Promise<OpenedDirectory> => ({ ...(await openChecked(path, checksum)), unlock });
+  try {
+    try {
+      return await open();
+    } catch (error) {
+      if (onDamage === undefined || !isDamage(error)) throw error;
+      onDamage(`${error.message.replace(`. ${DAMAGE_HELP}`, '')}; the file is kept as ${moveAside(path)}`);
+      return await open();
+    }
+  } catch (error) {
+    unlock();
+    throw storageError(path, error);
+  }
+}
+
+async function openChecked(path: string, checksum: Checksum): Promise<Omit<OpenedDirectory, 'unlock'>> {
+  await assertWhole(path);
   let trees: Trees | undefined;
   try {
     trees = openTrees(path, checksum);
@@ -48,37 +68,45 @@ export async function openDirectory(directory: string): Promise<OpenedDirectory>
         else states.set(name, value);
       }
     }
-    return { trees, checksum, unlock, recovery, states };
+    return { trees, checksum, recovery, states };
   } catch (error) {
     await trees?.close();
-    unlock();
-    throw storageError(path, error);
+    throw error;
   }
+}
+
+/** LMDB does not survive a file that is not whole: look before it is opened. */
+async function assertWhole(path: string): Promise<void> {
+  const file = join(path, DATA_FILE);
+  if (!existsSync(file)) return;
+  const damage = await findDamage(file);
+  if (damage === undefined) return;
+  throw new ToposphereError(
+    'STORE_DAMAGED',
+    `opening ${path} failed: ${DATA_FILE} ${damage}. ${DAMAGE_HELP}`,
+  );
+}
+
+function isDamage(error: unknown): error is ToposphereError {
+  return error instanceof ToposphereError && error.code === 'STORE_DAMAGED';
+}
+
+/** Answers where the file is now. */
+function moveAside(path: string): string {
+  const file = join(path, DATA_FILE);
+  const aside = `${file}.damaged-${stampOf(Date.now())}`;
+  renameSync(file, aside);
+  return aside;
 }
 
 function takeDirectory(path: string): () => void {
   try {
     mkdirSync(path, { recursive: true });
     accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
-    assertDataFile(join(path, DATA_FILE));
     return lockDirectory(path);
   } catch (error) {
     throw storageError(path, error);
   }
-}
-
-/** LMDB does not survive a file that is none of its own: look before it is opened. An empty one is new. */
-function assertDataFile(path: string): void {
-  if (!existsSync(path)) return;
-  const start = Buffer.alloc(DATA_MAGIC_OFFSET + 4);
-  const file = openSync(path, 'r+');
-  try {
-    const sizeBytes = readSync(file, start);
-    if (sizeBytes === 0 || start.readUInt32LE(DATA_MAGIC_OFFSET) === DATA_MAGIC) return;
-  } finally {
-    closeSync(file);
-  }
-  throw new Error(`${DATA_FILE} is not an LMDB file`);
 }
 
 function storageError(path: string, error: unknown): ToposphereError {

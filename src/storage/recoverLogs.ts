@@ -9,6 +9,7 @@
  */
 import { ToposphereError } from '../core/errors.ts';
 import type { Checksum } from './entryRecord.ts';
+import { DAMAGE_HELP } from './lmdbTrees.ts';
 import type { LogName, Trees } from './lmdbTrees.ts';
 import { readTurn } from './turnRecord.ts';
 import { createWorkingSet } from './workingSet.ts';
@@ -30,7 +31,7 @@ export interface Recovery {
   readonly active: RecoveredLog;
 }
 
-/** Throws STORAGE_FAILED when a turn is damaged. */
+/** Throws STORE_DAMAGED when a turn is damaged. */
 export async function recoverLogs(trees: Trees, checksum: Checksum, directory: string): Promise<Recovery> {
   const even = await replayLog(trees, 'logEven', checksum, directory);
   const odd = await replayLog(trees, 'logOdd', checksum, directory);
@@ -72,8 +73,7 @@ async function replayLog(
 
 function damagedLog(directory: string, turn: number): ToposphereError {
   return new ToposphereError(
-    'STORAGE_FAILED',
-    `opening ${directory} failed: turn ${turn} of its log is damaged, so committed writes would be lost. ` +
-      'Check the disk; then move the directory away and start the peer again: the other peers send everything back, except writes that none of them has seen',
+    'STORE_DAMAGED',
+    `opening ${directory} failed: turn ${turn} of its log is damaged, so committed writes would be lost. ${DAMAGE_HELP}`,
   );
 }

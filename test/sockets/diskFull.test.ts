@@ -105,7 +105,7 @@ describe('a disk that runs full', () => {
     await waitUntil('parts are left', async () => ((await beta.status()).drops['diskFull'] ?? 0) > 0);
     const { phase, disk } = await beta.status();
     assert.deepEqual([phase, disk.isLow], ['joining', true]);
-    await assert.rejects(beta.set('k1', 'refused'), /DISKFULL/);
+    await assert.rejects(beta.set('k1', 'refused'), /LOADING/);
     assert.ok(beta.isRunning);
     await rm(filler);
     await awaitTakingPart(peers);

@@ -131,7 +131,7 @@ describe('the LMDB store', () => {
     writeFileSync(join(directory.path, 'data.mdb'), Buffer.alloc(16_384, 7));
     await assert.rejects(
       openLmdbStore({ directory: directory.path }),
-      isError('STORAGE_FAILED', /data.mdb is not an LMDB file/),
+      isError('STORE_DAMAGED', /data.mdb is not an LMDB file/),
     );
     assert.equal(existsSync(join(directory.path, 'owner.lock')), false);
   });
@@ -195,7 +195,7 @@ describe('the LMDB store', () => {
     assert.equal(changed, 1);
     await assert.rejects(
       openLmdbStore({ directory: directory.path }),
-      isError('STORAGE_FAILED', /turn 3 .*damaged.*move the directory/),
+      isError('STORE_DAMAGED', /turn 3 .*damaged.*move the directory/),
     );
   });
 
@@ -230,7 +230,7 @@ describe('the LMDB store', () => {
       async () => {
         for await (const [key] of again.snapshot()) assert.fail(`gave out ${key}`);
       },
-      isError('STORAGE_FAILED', /key "k"/),
+      isError('STORE_DAMAGED', /key "k"/),
     );
     await again.close();
   });
