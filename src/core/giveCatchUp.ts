@@ -33,8 +33,8 @@ export interface CatchUp {
   /** The index of its first key, of every part that was sent and of the next one. */
   readonly starts: number[];
   readonly parts: PartWindow;
-  /** When it was asked for, monotonic milliseconds. */
-  readonly beganMs: number;
+  /** When all was gathered and the first part left, monotonic milliseconds. */
+  beganMs: number;
   /** When it is let go unless a part more has come, monotonic milliseconds; the first one is on its way when all is gathered. */
   untilMs: number;
 }
@@ -79,23 +79,23 @@ function begin(state: PeerState, now: Now, view: PeerView, taker: Incarnation): 
     lacked: new SyncBuilder(state),
     starts: [0],
     parts: createPartWindow(),
-    beganMs: now.monotonicMs,
+    beganMs: Infinity,
     untilMs: Infinity,
   });
   scheduleBy(state, now, 'catchUp', 0);
 }
 
 /**
- * Takers on slow links would have all there is to have for as long as they take: who has had a HEARTBEAT period makes room for the next. It has what it was sent, and
- * pulls the rest again.
+ * Takers on slow links would have all there is to have for as long as they take: who has been sent parts for a HEARTBEAT period makes room for the next. It has what it
+ * was sent, and pulls the rest again.
  */
 function endLongest(state: PeerState, now: Now): void {
-  const [longest] = state.catchUps; // in the order in which they began
-  if (longest === undefined) return;
-  const [to, { dots, beganMs, number, parts }] = longest;
-  if (dots !== undefined || now.monotonicMs - beganMs < state.settings.heartbeatMs) return;
-  sendStream(state, to, { kind: 'sync', records: [], more: false, catchUp: { number, part: parts.sent } });
-  state.catchUps.delete(to);
+  for (const [to, { beganMs, number, parts }] of state.catchUps) {
+    if (now.monotonicMs - beganMs < state.settings.heartbeatMs) continue;
+    sendStream(state, to, { kind: 'sync', records: [], more: false, catchUp: { number, part: parts.sent } });
+    state.catchUps.delete(to);
+    return;
+  }
 }
 
 /** Timer: gathers a slice of one catch-up; the next part of the others to everyone who may be sent one. */
@@ -105,8 +105,10 @@ export function onCatchUpTimer(state: PeerState, now: Now): void {
     return;
   }
   const gathering = [...state.catchUps.values()].find(({ dots }) => dots !== undefined);
-  if (gathering !== undefined && gather(gathering, state.settings.limits.maxAnswerDots))
+  if (gathering !== undefined && gather(gathering, state.settings.limits.maxAnswerDots)) {
+    gathering.beganMs = now.monotonicMs;
     gathering.untilMs = now.monotonicMs + state.settings.deadAfterMs;
+  }
   for (const [id, catchUp] of state.catchUps) {
     if (catchUp.dots === undefined) sendNext(state, now, id, catchUp);
     else scheduleBy(state, now, 'catchUp', 0);

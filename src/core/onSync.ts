@@ -39,7 +39,7 @@ export function onSync(
     answer(state, now, view, 'sync');
   } else if (catchUp !== undefined)
     onPart(state, now, { id: view.id, incarnation }, catchUp, more, { recorded, refused });
-  else if (more) onOffer(state, now, view);
+  else if (more && incarnation === view.incarnation) onOffer(state, now, view);
 }
 
 /** Dots that the records of one message stand for, with their keys. */

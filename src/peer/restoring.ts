@@ -23,6 +23,7 @@ import { openLmdbStore } from '../storage/lmdbStore.ts';
 import type { LmdbStore } from '../storage/lmdbStore.ts';
 import type { PeerOptions } from './configuration.ts';
 import { coreSettings } from './coreSettings.ts';
+import { commitDurably } from './openStore.ts';
 
 export interface RestoreRequest {
   readonly options: PeerOptions;
@@ -106,9 +107,7 @@ async function makeOld({ options, isBeginning, nowMs }: RestoreRequest): Promise
   try {
     store.writeState('phase', 'joining');
     if (isBeginning) begin(store, options, nowMs);
-    await new Promise<void>((resolve, reject) => {
-      store.commit({ committed: () => undefined, durable: resolve, failed: reject });
-    });
+    await commitDurably(store);
   } finally {
     await store.close();
   }

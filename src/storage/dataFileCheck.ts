@@ -2,7 +2,7 @@
  * Looks through LMDB's file before it is opened: mapped as it is, a file that was cut short ends the process (SIGBUS), and one that was
  * overwritten answers with what is not there.
  *
- * Owns what of LMDB's layout (1.0, as lmdb-js builds it) has to be known for that: which snapshot will be opened, and that every page its trees
+ * Owns what of LMDB's layout (1.0, as lmdb-js builds it) has to be known for that: which snapshots may be opened, and that every page its trees
  * reach is in the file, is the page that it says it is, and holds nodes within its bounds. Reads the file once, from its beginning to its end; 100 MB take
  * about a tenth of a second. Bytes within a node are not looked at: entries, rows, states and turns have checksums of their own.
  */
@@ -25,7 +25,7 @@ const DATA_IS_TREE = 2;
 const TREE_BYTES = 48;
 const ROOT_OFFSET = 40;
 const NO_ROOT = 0xffff_ffff_ffff_ffffn;
-/** Behind the header of the first two pages: 4 magic, 4 version, 8 address, 8 map size, two trees, 8 last page, 8 transaction, 8 boot. */
+/** Behind the header of the first two pages: 4 magic, 4 version, 8 address, 8 map size, two trees, 8 last page, 8 transaction, 8 boot. The copy at half a page begins with the map size. */
 const MAGIC = 0xbeef_c0de;
 const TREES_OFFSET = 24;
 const TRANSACTION_OFFSET = 128;
@@ -64,38 +64,44 @@ export async function findDamage(path: string): Promise<string | undefined> {
   try {
     const { size } = await file.stat();
     if (size === 0) return undefined;
-    const snapshot = await readSnapshot(file);
-    if (snapshot === undefined) return 'is not an LMDB file, or its first pages have been overwritten';
-    return findBrokenPage(await readPages(file, size, snapshot.pageBytes), snapshot.roots);
+    const snapshots = await readSnapshots(file);
+    const [first] = snapshots;
+    if (first === undefined) return 'is not an LMDB file, or its first pages have been overwritten';
+    const pages = await readPages(file, size, first.pageBytes);
+    const damages = snapshots.map(({ roots }) => findBrokenPage(pages, roots));
+    return damages.includes(undefined) ? undefined : damages[0];
   } finally {
     await file.close();
   }
 }
 
-/** The one that LMDB will open; undefined where a page that should tell of one does not. */
-async function readSnapshot(file: FileHandle): Promise<Snapshot | undefined> {
+/**
+ * Those of which LMDB will open one; none where a page that should tell of one does not. In this same run of the machine it is the latest, whose writes are in
+ * memory if not on disk. After a power cut it is the last that was flushed, which half a page behind the first stands; should LMDB see that otherwise, one of
+ * the others.
+ */
+async function readSnapshots(file: FileHandle): Promise<readonly Snapshot[]> {
   const first = await readMeta(file, 0);
-  if (first === undefined) return undefined;
-  const second = await readMeta(file, first.pageBytes);
-  if (second?.pageBytes !== first.pageBytes) return undefined;
+  const second = first === undefined ? undefined : await readMeta(file, first.pageBytes);
+  if (first === undefined || second?.pageBytes !== first.pageBytes) return [];
+  const [earlier, later] = first.transaction >= second.transaction ? [second, first] : [first, second];
   const boot = readBoot();
-  const latest = chooseSnapshot(first, second, boot);
-  const flushed = await readMeta(file, first.pageBytes / 2);
-  return flushed === undefined ? latest : chooseSnapshot(latest, flushed, boot);
+  if (!later.isMaybeUnflushed || (later.boot !== 0n && later.boot === boot)) return [later];
+  const flushed = await readMeta(file, first.pageBytes / 2, first.pageBytes);
+  return flushed === undefined || flushed.transaction === 0n ? [earlier, later] : [flushed, earlier, later];
 }
 
-/** The later of two if it is on disk, or if this is still the same run of the machine and its writes are in memory; else the earlier. */
-function chooseSnapshot(a: Snapshot, b: Snapshot, boot: bigint): Snapshot {
-  if (b.transaction === 0n) return a;
-  const [earlier, later] = a.transaction >= b.transaction ? [b, a] : [a, b];
-  return !later.isMaybeUnflushed || (later.boot !== 0n && later.boot === boot) ? later : earlier;
-}
-
-async function readMeta(file: FileHandle, start: number): Promise<Snapshot | undefined> {
+/** What a meta page says. Of a copy without magic and page size, as the flushed one is, the caller knows the page size. */
+async function readMeta(
+  file: FileHandle,
+  start: number,
+  knownPageBytes?: number,
+): Promise<Snapshot | undefined> {
   const meta = Buffer.alloc(META_BYTES);
   const { bytesRead } = await file.read(meta, 0, META_BYTES, start + PAGE_HEADER_BYTES);
-  if (bytesRead < META_BYTES || meta.readUInt32LE(0) !== MAGIC) return undefined;
-  const pageBytes = meta.readUInt32LE(TREES_OFFSET);
+  if (bytesRead < META_BYTES) return undefined;
+  if (knownPageBytes === undefined && meta.readUInt32LE(0) !== MAGIC) return undefined;
+  const pageBytes = knownPageBytes ?? meta.readUInt32LE(TREES_OFFSET);
   if (pageBytes < LEAST_PAGE_BYTES || pageBytes > MOST_PAGE_BYTES || (pageBytes & (pageBytes - 1)) !== 0)
     return undefined;
   return {

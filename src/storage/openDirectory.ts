@@ -12,7 +12,7 @@ import type { StateValue } from '../core/store.ts';
 import { lockDirectory } from './directoryLock.ts';
 import type { Checksum } from './entryRecord.ts';
 import { findDamage } from './dataFileCheck.ts';
-import { DATA_FILE, stampOf } from './fileNames.ts';
+import { DAMAGED_PREFIX, DATA_FILE, isCode, stampOf } from './fileNames.ts';
 import { DAMAGE_HELP, openTrees } from './lmdbTrees.ts';
 import type { Trees } from './lmdbTrees.ts';
 import { recoverLogs } from './recoverLogs.ts';
@@ -79,7 +79,10 @@ async function openChecked(path: string, checksum: Checksum): Promise<Omit<Opene
 async function assertWhole(path: string): Promise<void> {
   const file = join(path, DATA_FILE);
   if (!existsSync(file)) return;
-  const damage = await findDamage(file);
+  const damage = await findDamage(file).catch((error: unknown) => {
+    if (isCode(error, 'EIO')) return 'cannot be read (EIO)'; // the disk, not a permission
+    throw error;
+  });
   if (damage === undefined) return;
   throw new ToposphereError(
     'STORE_DAMAGED',
@@ -94,7 +97,7 @@ function isDamage(error: unknown): error is ToposphereError {
 /** Answers where the file is now. */
 function moveAside(path: string): string {
   const file = join(path, DATA_FILE);
-  const aside = `${file}.damaged-${stampOf(Date.now())}`;
+  const aside = join(path, `${DAMAGED_PREFIX}${stampOf(Date.now())}`);
   renameSync(file, aside);
   return aside;
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { open, readdir, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ChildPeer } from './childPeer.ts';
-import { awaitTakingPart, useClusters } from './cluster.ts';
+import { awaitInTouch, awaitTakingPart, useClusters } from './cluster.ts';
 import { assertAllPresent, awaitEqualDigests } from './convergence.ts';
 import { waitUntil } from './waiting.ts';
 
@@ -53,6 +53,21 @@ describe('a damaged store', () => {
       );
     }
     assert.equal((await readdir(beta.dataDirectory)).filter((name) => name.includes('.damaged-')).length, 2);
+  });
+
+  it('of every peer leaves nobody to join from: none begins by itself, and one is told to', async () => {
+    const { peers, peer } = await clusters.start({ ids: ['alpha', 'beta'] });
+    await fill(peer('alpha'), peers);
+    for (const one of peers) await one.stop();
+    for (const one of peers) await truncate(dataFileOf(one), 3 * 4096);
+    for (const one of peers) await one.start();
+    await awaitInTouch(peers);
+    for (const one of peers) {
+      assert.equal((await one.status()).phase, 'joining');
+      await assert.rejects(one.get('k1'), /LOADING/);
+    }
+    await peer('alpha').ask('TOPOSPHERE', 'BOOTSTRAP', 'YES');
+    await awaitTakingPart(peers);
   });
 
   it('of a peer that has nobody to join from is refused, and stays as it is', async () => {
