@@ -185,7 +185,7 @@ describe('the LMDB store', () => {
   /** The log that holds the turns after a first start. */
   const LOG = 'logOdd';
 
-  it('refuses a log in which one bit of one turn is wrong', async () => {
+  it('refuses a log in which one bit of one turn is wrong, or moves its file aside', async () => {
     await leaveFiveTurns();
     const changed = await tamper(LOG, (key, value) => {
       const copy = Buffer.from(value);
@@ -197,6 +197,16 @@ describe('the LMDB store', () => {
       openLmdbStore({ directory: directory.path }),
       isError('STORE_DAMAGED', /turn 3 .*damaged.*move the directory/),
     );
+    const told: string[] = [];
+    const store = await openLmdbStore({
+      directory: directory.path,
+      onDamage: (description) => told.push(description),
+    });
+    assert.match(told.join('\n'), /turn 3 of its log is damaged.*; the file is kept as .*\.damaged-/);
+    store.writeEntry(asKey('new'), entryNumber(1));
+    await commitTurn(store);
+    assert.equal([...store.entries({})].length, 1);
+    await store.close();
   });
 
   it('takes back the turns after one whose commit failed, and goes on from there', async () => {
