@@ -23,11 +23,23 @@ export interface Filling {
   readonly prefix: string;
   readonly keys: number;
   readonly valueBytes: number;
+  /** Left out: in the order of their numbers. */
+  readonly isShuffled?: boolean;
 }
 
 /** `key:000000042`: keys of one prefix are equally long, and sort as their numbers do. */
 export function numberedKey(prefix: string, number: number): string {
   return prefix + String(number).padStart(KEY_DIGITS, '0');
+}
+
+/** 0 to `count` - 1 in an order drawn anew. */
+function shuffled(count: number): readonly number[] {
+  const order = Array.from({ length: count }, (_, at) => at);
+  for (let at = count - 1; at > 0; at--) {
+    const other = Math.floor(Math.random() * (at + 1));
+    [order[at], order[other]] = [order[other] ?? 0, order[at] ?? 0];
+  }
+  return order;
 }
 
 /** Resolves when `count` OKs have come; rejects on any other reply. */
@@ -41,8 +53,12 @@ async function readOks(socket: Socket, count: number): Promise<void> {
   }
 }
 
-/** Sets all of them through the server at `port`, in the order of their numbers. */
-export async function fillStore(port: number, { prefix, keys, valueBytes }: Filling): Promise<void> {
+/** Sets all of them through the server at `port`. */
+export async function fillStore(
+  port: number,
+  { prefix, keys, valueBytes, isShuffled = false }: Filling,
+): Promise<void> {
+  const order = isShuffled ? shuffled(keys) : undefined;
   const noise = randomFillSync(Buffer.allocUnsafe(NOISE_BYTES));
   const socket = connect({ host: HOST, port, noDelay: true });
   await once(socket, 'connect');
@@ -56,7 +72,7 @@ export async function fillStore(port: number, { prefix, keys, valueBytes }: Fill
     const batch = Buffer.allocUnsafe(count * requestBytes);
     let at = 0;
     for (let number = from; number < from + count; number++) {
-      at += batch.write(before + numberedKey(prefix, number) + between, at, 'latin1');
+      at += batch.write(before + numberedKey(prefix, order?.[number] ?? number) + between, at, 'latin1');
       const noiseAt = Math.floor(Math.random() * (NOISE_BYTES - valueBytes));
       at += noise.copy(batch, at, noiseAt, noiseAt + valueBytes);
       at += batch.write('\r\n', at, 'latin1');
