@@ -65,8 +65,7 @@ function begin(state: PeerState, now: Now, view: PeerView, taker: Incarnation): 
   const { catchUps, counters, settings } = state;
   catchUps.delete(view.id);
   endIdleCatchUps(state, now);
-  if (catchUps.size >= settings.limits.maxTransfers) endLongest(state, now);
-  if (catchUps.size >= settings.limits.maxTransfers) {
+  if (catchUps.size >= settings.limits.maxTransfers && !endLongest(state, now)) {
     sendStream(state, view.id, { kind: 'sync', records: [], more: false, catchUp: { number: 0, part: 0 } });
     return;
   }
@@ -87,15 +86,16 @@ function begin(state: PeerState, now: Now, view: PeerView, taker: Incarnation): 
 
 /**
  * Takers on slow links would have all there is to have for as long as they take: who has been sent parts for a HEARTBEAT period makes room for the next. It has what it
- * was sent, and pulls the rest again.
+ * was sent, and pulls the rest again. False if nobody has been for so long.
  */
-function endLongest(state: PeerState, now: Now): void {
+function endLongest(state: PeerState, now: Now): boolean {
   for (const [to, { beganMs, number, parts }] of state.catchUps) {
     if (now.monotonicMs - beganMs < state.settings.heartbeatMs) continue;
     sendStream(state, to, { kind: 'sync', records: [], more: false, catchUp: { number, part: parts.sent } });
     state.catchUps.delete(to);
-    return;
+    return true;
   }
+  return false;
 }
 
 /** Timer: gathers a slice of one catch-up; the next part of the others to everyone who may be sent one. */

@@ -24,9 +24,9 @@ import type { Checker, Observer } from './checker.ts';
 
 /** Virtual time given to a healthy core to bring what it has to all of its members, milliseconds. */
 const CORE_WITHIN_MS = 10_000;
-/** The same where a claim has room for next to no gaps: what lies above them is sent at random, a few dots at a time (lacked.ts), and each missing one found by chance. */
-const FEW_GAPS = 64;
+/** The same where a claim has room for fewer gaps than this: what lies above them is sent at random, a few dots at a time (lacked.ts), and each missing one found by chance. */
 const CORE_OF_FEW_GAPS_WITHIN_MS = 60_000;
+const FEW_GAPS = 64;
 
 export interface Failure {
   /** Short name; two failures of one name count as the same bug. */

@@ -134,13 +134,15 @@ async function readPages(file: FileHandle, size: number, pageBytes: number): Pro
   };
   // 16 bits at a time, lowest byte first, as all processors that lmdb-js is built for have it; all that is looked at lies on even offsets.
   const chunk = new Uint16Array((CHUNK_PAGES * pageBytes) / 2);
-  for (let first = 0; first < count; first += CHUNK_PAGES) {
+  for (let first = 0; first < count;) {
     const { bytesRead } = await file.read(chunk, 0, chunk.byteLength, first * pageBytes);
     const read = Math.min(Math.floor(bytesRead / pageBytes), count - first);
+    if (read === 0) break; // it has become shorter meanwhile
     for (let index = 0; index < read; index += 1) {
       const start = (index * pageBytes) / 2;
       notePage(pages, first + index, chunk.subarray(start, start + pageBytes / 2));
     }
+    first += read;
   }
   return pages;
 }

@@ -8,10 +8,10 @@
  */
 import { open } from 'lmdb';
 import type { Database, RootDatabase } from 'lmdb';
-import { ToposphereError } from '../core/errors.ts';
 import type { Entry, Key, OriginKey } from '../core/types.ts';
 import type { StateValue } from '../core/store.ts';
 import { readIntactRecord, readEntryRecord, readValueRecord, recordView, wordView } from './entryRecord.ts';
+import { DamagedStore } from './damagedStore.ts';
 import type { Checksum, RecordView } from './entryRecord.ts';
 import type { KeyBounds } from './sortedKeys.ts';
 import { packState, unpackState } from './turnRecord.ts';
@@ -21,11 +21,6 @@ const KEY_PREFIX = 1;
 const SHORT_KEY = 32;
 /** Records from here on are looked for without reading them. */
 const LARGE_RECORD_BYTES = 8 * 1024;
-/** What to do about a damaged store. */
-export const DAMAGE_HELP =
-  'Check the disk; then stop the peer, and put its newest checkpoint file back (toposphere restore --replace) or move the directory away, and start it again: ' +
-  'the other peers send everything back, except writes that none of them has seen';
-
 /** Checksum before a row's or a state's bytes. */
 const CHECKSUM_BYTES = 4;
 /** Readers of the environment at once; a snapshot takes one, everything else shares one. */
@@ -126,11 +121,8 @@ export function openTrees(directory: string, checksum: Checksum) {
     return view;
   }
 
-  function damaged(what: string): ToposphereError {
-    return new ToposphereError(
-      'STORE_DAMAGED',
-      `reading ${what} in ${directory} failed: its bytes are damaged. ${DAMAGE_HELP}`,
-    );
+  function damaged(what: string): DamagedStore {
+    return new DamagedStore(`reading ${what} in ${directory} failed: its bytes are damaged`);
   }
 
   function decodeEntry(key: string, view: RecordView, length: number): Entry {

@@ -11,9 +11,10 @@ import { ToposphereError } from '../core/errors.ts';
 import type { StateValue } from '../core/store.ts';
 import { lockDirectory } from './directoryLock.ts';
 import type { Checksum } from './entryRecord.ts';
+import { DamagedStore } from './damagedStore.ts';
 import { findDamage } from './dataFileCheck.ts';
 import { DAMAGED_PREFIX, DATA_FILE, isCode, stampOf } from './fileNames.ts';
-import { DAMAGE_HELP, openTrees } from './lmdbTrees.ts';
+import { openTrees } from './lmdbTrees.ts';
 import type { Trees } from './lmdbTrees.ts';
 import { recoverLogs } from './recoverLogs.ts';
 import type { Recovery } from './recoverLogs.ts';
@@ -45,8 +46,8 @@ export async function openDirectory(
     try {
       return await open();
     } catch (error) {
-      if (onDamage === undefined || !isDamage(error)) throw error;
-      onDamage(`${error.message.replace(`. ${DAMAGE_HELP}`, '')}; the file is kept as ${moveAside(path)}`);
+      if (onDamage === undefined || !(error instanceof DamagedStore)) throw error;
+      onDamage(`${error.description}; the file is kept as ${moveAside(path)}`);
       return await open();
     }
   } catch (error) {
@@ -83,15 +84,7 @@ async function assertWhole(path: string): Promise<void> {
     if (isCode(error, 'EIO')) return 'cannot be read (EIO)'; // the disk, not a permission
     throw error;
   });
-  if (damage === undefined) return;
-  throw new ToposphereError(
-    'STORE_DAMAGED',
-    `opening ${path} failed: ${DATA_FILE} ${damage}. ${DAMAGE_HELP}`,
-  );
-}
-
-function isDamage(error: unknown): error is ToposphereError {
-  return error instanceof ToposphereError && error.code === 'STORE_DAMAGED';
+  if (damage !== undefined) throw new DamagedStore(`opening ${path} failed: ${DATA_FILE} ${damage}`);
 }
 
 /** Answers where the file is now. */

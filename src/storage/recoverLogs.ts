@@ -7,9 +7,8 @@
  * before it, it would claim updates that are not there). The older log is what a fold was writing into the trees
  * when the process ended, the newer one what turns were appended to: that very state is set up again.
  */
-import { ToposphereError } from '../core/errors.ts';
+import { DamagedStore } from './damagedStore.ts';
 import type { Checksum } from './entryRecord.ts';
-import { DAMAGE_HELP } from './lmdbTrees.ts';
 import type { LogName, Trees } from './lmdbTrees.ts';
 import { readTurn } from './turnRecord.ts';
 import { createWorkingSet } from './workingSet.ts';
@@ -71,9 +70,8 @@ async function replayLog(
   return { log, set, firstTurn, lastTurn };
 }
 
-function damagedLog(directory: string, turn: number): ToposphereError {
-  return new ToposphereError(
-    'STORE_DAMAGED',
-    `opening ${directory} failed: turn ${turn} of its log is damaged, so committed writes would be lost. ${DAMAGE_HELP}`,
+function damagedLog(directory: string, turn: number): DamagedStore {
+  return new DamagedStore(
+    `opening ${directory} failed: turn ${turn} of its log is damaged, so committed writes would be lost`,
   );
 }

@@ -70,7 +70,7 @@ export function writeSync(writer: FieldWriter, message: SyncMessage): void {
   let before: Dots | undefined;
   for (const record of records) {
     writeRecord(writer, record, before);
-    before = record.kind === 'entry' && record.entryKind !== 'synthetic' ? record : undefined;
+    before = dotsOf(record);
   }
 }
 
@@ -94,9 +94,14 @@ export function readSync(reader: FieldReader): SyncMessage {
   for (let index = 0; index < count && reader.fault === undefined; index++) {
     const record = readRecord(reader, before);
     records.push(record);
-    before = record.kind === 'entry' && record.entryKind !== 'synthetic' ? record : undefined;
+    before = dotsOf(record);
   }
   return { kind: 'sync', records, more: (flags & MORE) !== 0, ...have, ...catchUp };
+}
+
+/** A moved record can follow one that has a dot alone. */
+function dotsOf(record: SyncRecord): Dots | undefined {
+  return record.kind === 'entry' && record.entryKind !== 'synthetic' ? record : undefined;
 }
 
 function writeRecord(writer: FieldWriter, record: SyncRecord, before: Dots | undefined): void {

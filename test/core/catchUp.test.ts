@@ -110,6 +110,23 @@ describe('a catch-up', () => {
     );
   });
 
+  it('that brought nothing new, and nothing that must be refused, puts its giver off for no time', () => {
+    const made = cluster();
+    cut(made);
+    made.sent.length = 0;
+    for (const number of [1, 2]) {
+      made.deliver('alpha', 'gamma', { kind: 'sync', records: [], more: true });
+      made.deliver(
+        'alpha',
+        'gamma',
+        { kind: 'sync', records: [], more: false, catchUp: { number, part: 0 } },
+        'stream',
+      );
+    }
+    made.run(10);
+    assert.equal(pullsOf(made).filter(({ message }) => message.number === 0).length, 2);
+  });
+
   it('is of entries as they are when they leave', () => {
     const made = cluster({ transferWindow: 1 }, ['alpha', 'gamma']);
     cut(made);
