@@ -183,6 +183,7 @@ function fold(state: PeerState, origin: OriginState): void {
   state.store.removeState(`vector/${origin.key}`);
   state.origins.delete(origin.key);
   state.unsaved.delete(origin);
+  state.young.delete(origin);
   state.repairs.delete(origin.key);
   forgetHashOf(state, origin);
 }

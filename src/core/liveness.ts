@@ -19,9 +19,9 @@ const CATCH_UP_PERIODS = 3;
 /** Multicast is taken to fail after so many silent keepalive periods: well before death, so that unicast takes over in time. */
 const MULTICAST_PERIODS = 4;
 
-/** From so many peers on clocks are compared at KEEPALIVEs no more often than this, milliseconds. */
+/** From so many peers on clocks are compared at KEEPALIVEs no more often than so many times a period of theirs. */
 const MANY_WALLS = 32;
-const JUDGE_MANY_MS = 50;
+const JUDGEMENTS_PER_KEEPALIVE = 5;
 
 /** Monotonic time since which a multicast must have been heard for multicast to count as working. */
 export function multicastHeardSinceMs(state: PeerState, now: Now): number {
@@ -136,7 +136,8 @@ export function onLivenessTimer(state: PeerState, now: Now): void {
 
 /** After a KEEPALIVE. Of hundreds of walls one more sample changes little, and to sort them all each time would take a peer's whole time. */
 export function judgeClockAgain(state: PeerState, now: Now): void {
-  if (state.peers.size >= MANY_WALLS && now.monotonicMs - state.lastClockJudgedMs < JUDGE_MANY_MS) return;
+  const leastMs = state.peers.size < MANY_WALLS ? 0 : state.settings.keepaliveMs / JUDGEMENTS_PER_KEEPALIVE;
+  if (now.monotonicMs - state.lastClockJudgedMs < leastMs) return;
   judgeClock(state, now);
 }
 

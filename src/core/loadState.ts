@@ -66,6 +66,7 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
     origins,
     unsaved: new Set(),
     unhashed: new Set(origins.values()),
+    young: new Set(),
     isTidy: false,
     incarnations,
     fences: loadMap<Incarnation>(store, 'fence/'),

@@ -39,7 +39,7 @@ export function onHeartbeatTimer(state: PeerState, now: Now): void {
     for (const id of liveIds(state)) if (!knowsMembers(state, id)) sendMembers(state, id);
     return;
   }
-  const successor = successorOf(state.self.id, liveIds(state));
+  const successor = successorOf(state);
   if (successor !== undefined) sendHeartbeat(state, successor);
   for (let drawn = 0; drawn < state.settings.limits.shuffledContacts; drawn += 1) {
     const contact = nextContact(state);
@@ -130,11 +130,12 @@ export function markSettled(state: PeerState, now: Now): void {
   }
 }
 
-/** The same, a HEARTBEAT period at a time: NAKs have brought what is older, if they could. */
+/** The same, a HEARTBEAT period at a time: NAKs have brought what is older, if they could. Origins that rest need no look. */
 function markAged(state: PeerState): void {
-  for (const origin of state.origins.values()) {
+  for (const origin of state.young) {
     origin.agedThrough = origin.youngThrough;
     origin.youngThrough = lastSequenceOf(origin.have);
+    if (origin.agedThrough === origin.youngThrough) state.young.delete(origin);
   }
 }
 

@@ -8,16 +8,15 @@
 import type { PeerState } from './state.ts';
 import type { PeerId } from './types.ts';
 
-/** The next of `ids` after `self` in order of id, wrapping; undefined when there is nobody else. */
-export function successorOf(self: PeerId, ids: readonly PeerId[]): PeerId | undefined {
+/** The next of the live after this peer in order of id, wrapping; undefined when there is nobody else. */
+export function successorOf({ self, peers }: Pick<PeerState, 'self' | 'peers'>): PeerId | undefined {
   let first: PeerId | undefined;
-  let next: PeerId | undefined;
-  for (const id of ids) {
-    if (id === self) continue;
-    if (first === undefined || id < first) first = id;
-    if (id > self && (next === undefined || id < next)) next = id;
+  for (const { id, isLive } of peers.values()) {
+    if (!isLive) continue;
+    if (id > self.id) return id; // the views are in order of id
+    first ??= id;
   }
-  return next ?? first;
+  return first;
 }
 
 /** Draws the next contact of the shuffled round; undefined when the draw is a dead peer whose turn it is not. */

@@ -59,6 +59,8 @@ export interface PeerState {
   /** Origins whose have-set or trim changed: in this turn, and since the hash was last taken. A turn costs what it changed, however many there are. */
   readonly unsaved: Set<OriginState>;
   readonly unhashed: Set<OriginState>;
+  /** Origins with dots that have not aged yet (onHeartbeat.ts). */
+  readonly young: Set<OriginState>;
   /** No origin has anything to collect: found so, and nothing that could end it has happened since. */
   isTidy: boolean;
   /** Highest incarnation known of each peer. */
@@ -151,9 +153,10 @@ export function originOf(state: PeerState, id: PeerId, incarnation: Incarnation)
   return origin;
 }
 
-/** Marks that the have-set or the trim changed: to be saved with the turn, and hashed anew. */
+/** Marks that the have-set or the trim changed: to be saved with the turn, hashed anew, and to age. */
 export function touchOrigin(state: PeerState, origin: OriginState): void {
   state.unsaved.add(origin);
+  state.young.add(origin);
   state.unhashed.add(origin);
   state.isTidy = false;
 }

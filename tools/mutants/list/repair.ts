@@ -120,6 +120,18 @@ export const REPAIR: readonly Mutant[] = [
     kill: { scenario: 'test/simulator/scenarios/ahead-for-most.txt' },
   },
   {
+    number: 'R5h',
+    name: 'what arrives never ages: HEARTBEAT leaves it to NAK for as long as its origin is heard',
+    edits: [
+      {
+        file: 'src/core/state.ts',
+        find: '  state.young.add(origin);\n',
+        replace: '',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/heartbeat-alone.txt' },
+  },
+  {
     number: 'S3',
     name: 'a KEEPALIVE that announces an update not yet issued',
     edits: [
