@@ -18,8 +18,17 @@ export function applyEntry(state: PeerState, key: Key, incoming: Entry): boolean
   return applyOver(state, key, state.store.readEntry(key), incoming);
 }
 
+/** How an entry is handed to the store: `load` for a great many in order of keys. */
+export type HowStored = 'write' | 'load';
+
 /** The same for whoever knows what is there. */
-export function applyOver(state: PeerState, key: Key, present: Entry | undefined, incoming: Entry): boolean {
+export function applyOver(
+  state: PeerState,
+  key: Key,
+  present: Entry | undefined,
+  incoming: Entry,
+  how: HowStored = 'write',
+): boolean {
   const { counters } = state;
   if (incoming.timestamp > state.clock) state.clock = incoming.timestamp; // R3: remote clock rule
   if (present === undefined) {
@@ -33,14 +42,21 @@ export function applyOver(state: PeerState, key: Key, present: Entry | undefined
     counters.recordsOlder += 1;
     return false;
   }
-  replaceEntry(state, key, present, incoming);
+  replaceEntry(state, key, present, incoming, how);
   counters.recordsApplied += 1;
   return true;
 }
 
 /** Puts `incoming` in the place of `present`, and counts it. */
-export function replaceEntry(state: PeerState, key: Key, present: Entry | undefined, incoming: Entry): void {
-  state.store.writeEntry(key, incoming);
+export function replaceEntry(
+  state: PeerState,
+  key: Key,
+  present: Entry | undefined,
+  incoming: Entry,
+  how: HowStored = 'write',
+): void {
+  if (how === 'load') state.store.loadEntry(key, incoming);
+  else state.store.writeEntry(key, incoming);
   countKinds(state, key, present, incoming);
   state.changes.push({ key, previous: present, entry: incoming });
 }

@@ -39,12 +39,12 @@ export function onJoin(
   if (snapshot !== 0) {
     if (known?.joiner !== joiner)
       refuse(state, view.id, joiner, snapshot); // it was let go
-    else if (known.number === snapshot && part <= known.parts.sent) goOn(state, now, view.id, known, part);
+    else if (known.number === snapshot && part <= known.parts.sent) goOn(state, now, known, part);
     else state.counters.droppedMisdirected += 1; // of one before, which it has been given another for; or what nobody can have
     return;
   }
   if (known?.joiner === joiner && known.parts.arrived === 0) {
-    goOn(state, now, view.id, known, 0); // on a slow link its parts may be on their way, and a new one's would never be
+    goOn(state, now, known, 0); // on a slow link its parts may be on their way, and a new one's would never be
     return;
   }
   endGiving(state, view.id);
@@ -63,29 +63,29 @@ export function onJoin(
     untilMs: now.monotonicMs + state.settings.limits.transferIdleMs,
   };
   state.giving.set(view.id, giving);
-  goOn(state, now, view.id, giving, 0);
+  goOn(state, now, giving, 0);
 }
 
 /** All before `part` have come. */
-function goOn(state: PeerState, now: Now, to: PeerId, giving: Giving, part: number): void {
+function goOn(state: PeerState, now: Now, giving: Giving, part: number): void {
   if (noteParts(giving.parts, part)) giving.untilMs = now.monotonicMs + state.settings.limits.transferIdleMs;
-  sendNext(state, now, to, giving);
+  scheduleBy(state, now, 'give', 0);
 }
 
-/** One part a turn, while there is room: to read several takes long enough for clients to notice. */
-function sendNext(state: PeerState, now: Now, to: PeerId, giving: Giving): void {
+/** Sends the next part if there is room for it. Answers whether it did. */
+function sendNext(state: PeerState, now: Now, to: PeerId, giving: Giving): boolean {
   const { transferWindow, checkpointPartBytes } = state.settings.limits;
   const { joiner, number: snapshot, parts } = giving;
-  if (!hasRoom(parts, transferWindow, checkpointPartBytes)) return;
+  if (!hasRoom(parts, transferWindow, checkpointPartBytes)) return false;
   const pauseMs = state.transferDueMs - now.monotonicMs;
   if (pauseMs > 0) {
     scheduleBy(state, now, 'give', pauseMs);
-    return;
+    return false;
   }
   const content = readPart(giving.checkpoint, parts.sent);
   if (content === undefined) {
     if (parts.sent === parts.arrived) endGiving(state, to); // nothing is left to send: it has all of it
-    return;
+    return false;
   }
   send(state, to, { kind: 'checkpoint', snapshot, part: parts.sent, joiner, ...content });
   const bytes = content.entries.reduce((sum, { key, value }) => sum + key.length + value.length, 0);
@@ -94,6 +94,7 @@ function sendNext(state: PeerState, now: Now, to: PeerId, giving: Giving): void 
   state.giving.delete(to);
   state.giving.set(to, giving);
   scheduleBy(state, now, 'give', 0);
+  return true;
 }
 
 /** A part goes out whole; the next one, to whomever, waits for as long as it may have taken. A catch-up is not held back: who takes it asks another one when nothing comes for a while. */
@@ -102,10 +103,13 @@ function noteRate(state: PeerState, now: Now, bytes: number): void {
   state.transferDueMs = Math.max(state.transferDueMs, now.monotonicMs) + tookMs;
 }
 
-/** Timer: the next part to everyone who may be sent one; who was sent one comes last, so that all have their share of what may leave. */
+/**
+ * Timer: one part to the first who may be sent one, however many ask at once: to read several takes long enough for clients to notice. Who was sent one comes
+ * last, so that all have their share of what may leave.
+ */
 export function onGiveTimer(state: PeerState, now: Now): void {
   if (state.phase !== 'member') return;
-  for (const [id, giving] of [...state.giving]) sendNext(state, now, id, giving);
+  for (const [id, giving] of [...state.giving]) if (sendNext(state, now, id, giving)) return;
 }
 
 function refuse(state: PeerState, to: PeerId, joiner: Incarnation, snapshot: number): void {

@@ -176,9 +176,10 @@ function toEntry(record: CheckpointEntry): Entry {
   return { timestamp, id, incarnation, sequence, kind, expiresAt, value };
 }
 
+/** Who takes part joins everything in one turn: to put it all into the trees at once would hold that turn up. */
 function take(state: PeerState, now: Now, key: Key, present: Entry | undefined, entry: Entry): void {
   if (isAheadOfClock(state, now, entry.timestamp)) takeAhead(state, key, present, entry);
-  else applyOver(state, key, present, entry);
+  else applyOver(state, key, present, entry, state.phase === 'member' ? 'write' : 'load');
 }
 
 /**

@@ -7,6 +7,7 @@
 import { timestampOf, type Now } from './clock.ts';
 import { becomeMember } from './facts.ts';
 import { noteAnnounced } from './gaps.ts';
+import { askForCheckpoint } from './join.ts';
 import { markSettled, sendHeartbeat } from './onHeartbeat.ts';
 import {
   isCatchingUp,
@@ -140,11 +141,18 @@ export function onKeepalive(state: PeerState, now: Now, view: PeerView, message:
   if (state.phase === 'member' && message.phase === 'member')
     noteAnnounced(state, now, originOf(state, view.id, view.incarnation), message.lastSequence);
   beginIfNobodyHasAnything(state, now);
-  if (judgePeer(state, now, view)) sendHeartbeat(state, view.id); // section 5: at once on hearing a peer again
+  if (judgePeer(state, now, view)) onAlive(state, now, view);
   if (message.serversHash !== state.serversHash) {
     if (!view.isDifferenceTold) notice(state, 'serversDiffer', { peer: view.id });
     view.isDifferenceTold = true;
   } else view.isDifferenceTold = false;
+}
+
+/** Section 5: at once on hearing a peer again. Who must join, whoever else there is, asks the first who can give. */
+function onAlive(state: PeerState, now: Now, view: PeerView): void {
+  sendHeartbeat(state, view.id);
+  const mustJoin = state.phase === 'joining' || (state.phase === 'fresh' && view.promised > 0);
+  if (mustJoin && view.phase === 'member') askForCheckpoint(state, now);
 }
 
 /**

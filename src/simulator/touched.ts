@@ -51,6 +51,9 @@ export function clearTouched(touched: Touched): void {
 
 /** The same store, whose writes are noted in `touched`. */
 export function noteWrites(store: Store, touched: Touched): Store {
+  const noteEntry = (key: Key, entry: Entry): void => {
+    touched.entries.push({ key, before: store.readEntry(key), entry });
+  };
   return {
     ...store,
     writeState(name, value) {
@@ -67,8 +70,12 @@ export function noteWrites(store: Store, touched: Touched): Store {
       store.removeState(name);
     },
     writeEntry(key, entry) {
-      touched.entries.push({ key, before: store.readEntry(key), entry });
+      noteEntry(key, entry);
       store.writeEntry(key, entry);
+    },
+    loadEntry(key, entry) {
+      noteEntry(key, entry);
+      store.loadEntry(key, entry);
     },
     removeEntry(key) {
       const entry = store.readEntry(key);

@@ -84,16 +84,31 @@ export function sealEntryRecord(target: RecordView, start: number, end: number, 
   );
 }
 
+/** Memory that sealed records are cut from. */
+const CHUNK_BYTES = 64 * 1024;
+
+/** Makes sealed records for the trees. LMDB keeps references to them until they are committed: a chunk is only ever appended to, and a full one is let go. */
+export function createRecordCutter(checksum: Checksum): (entry: Entry) => Buffer {
+  let chunk = recordView(Buffer.allocUnsafeSlow(CHUNK_BYTES));
+  let at = 0;
+  return (entry) => {
+    const sizeBytes = entryRecordBytes(entry);
+    if (at + sizeBytes > chunk.bytes.length) {
+      chunk = recordView(Buffer.allocUnsafeSlow(Math.max(CHUNK_BYTES, sizeBytes)));
+      at = 0;
+    }
+    const start = at;
+    at = writeEntryRecord(chunk, start, entry);
+    sealEntryRecord(chunk, start, at, checksum);
+    return chunk.bytes.subarray(start, at);
+  };
+}
+
 /**
  * Reads the record at `start`..`end`, copying the value out, for `source` may be reused. Returns undefined when
  * the bytes cannot be a record; the checksum is not looked at (it would cost a tenth of a cold read).
  */
 export function readEntryRecord(source: RecordView, start: number, end: number): Entry | undefined {
-  return readRecord(source, start, end, false);
-}
-
-/** `isOwned`: nobody writes to the record again, so its value may stay in it. */
-function readRecord(source: RecordView, start: number, end: number, isOwned: boolean): Entry | undefined {
   const { bytes, numbers } = source;
   if (end - start < FIXED_BYTES || bytes[start] !== RECORD_VERSION || bytes[start + 3] !== 0)
     return undefined;
@@ -110,9 +125,7 @@ function readRecord(source: RecordView, start: number, end: number, isOwned: boo
   const valueStart = at + idLength;
   if (kind === undefined || valueStart > end) return undefined;
   const id = idLength === 0 ? SYNTHETIC_ID : readId(bytes, at, idLength);
-  const value = isOwned
-    ? new Uint8Array(bytes.buffer, bytes.byteOffset + valueStart, end - valueStart)
-    : copyValue(source, valueStart, end);
+  const value = copyValue(source, valueStart, end);
   return {
     timestamp: numbers.getFloat64(start + 8, true) as Timestamp,
     id,
@@ -124,15 +137,12 @@ function readRecord(source: RecordView, start: number, end: number, isOwned: boo
   };
 }
 
-/** Reads a record that fills `bytes` and that nobody writes to again: its value stays there. Undefined unless it is a record and has its checksum. */
-export function readIntactRecord(bytes: Buffer, checksum: Checksum): Entry | undefined {
-  const { buffer, byteOffset, length } = bytes;
+/** The same for the first `length` bytes; undefined also when they do not have their checksum. */
+export function readIntactRecord(source: RecordView, length: number, checksum: Checksum): Entry | undefined {
   if (length < FIXED_BYTES) return undefined;
-  const view = recordView(bytes);
-  // Plain arrays over the same memory: a Buffer costs twice as much, and all of a store is read so.
-  const checked = new Uint8Array(buffer, byteOffset + CHECKED_FROM, length - CHECKED_FROM);
-  if (view.numbers.getUint32(CHECKSUM_OFFSET, true) !== checksum(checked)) return undefined;
-  return readRecord(view, 0, length, true);
+  const checked = source.bytes.subarray(CHECKED_FROM, length);
+  if (source.numbers.getUint32(CHECKSUM_OFFSET, true) !== checksum(checked)) return undefined;
+  return readEntryRecord(source, 0, length);
 }
 
 /** What a record says of a key's value, for whoever wants nothing else: undefined for a key without one or past its time, 'damaged' when the bytes cannot be a record. */

@@ -9,7 +9,7 @@
 import { compareTags } from '../core/types.ts';
 import type { Key } from '../core/types.ts';
 import { confirmWritten } from './confirmWritten.ts';
-import { entryRecordBytes, recordView, sealEntryRecord, writeEntryRecord } from './entryRecord.ts';
+import { createRecordCutter } from './entryRecord.ts';
 import type { Checksum } from './entryRecord.ts';
 import type { LogName, Trees } from './lmdbTrees.ts';
 import type { WorkingSet } from './workingSet.ts';
@@ -21,8 +21,6 @@ const PRESSED_SLICE_WRITES = 4096;
 const SLICE_BYTES = 512 * 1024;
 const SLICE_MS = 3;
 const SLICES_IN_FLIGHT = 2;
-/** Memory that records are cut from. */
-const CHUNK_BYTES = 64 * 1024;
 /** What the removal of a row counts for. */
 const ROW_BYTES = 16;
 /** Writes between two looks at the clock. */
@@ -95,33 +93,24 @@ function removal(key: Key, trees: Trees): Write {
 }
 
 function* foldWrites(set: WorkingSet, { trees, checksum }: FoldPorts): Generator<Write, undefined> {
-  // LMDB keeps references to the records until they are committed: a chunk is only ever appended to.
-  let chunk = recordView(Buffer.allocUnsafeSlow(CHUNK_BYTES));
-  let at = 0;
+  const cut = createRecordCutter(checksum);
   const next = set.changes({});
   for (let change = next(); change !== undefined; change = next()) {
-    if (change.entry === undefined) {
-      yield removal(change.key, trees);
+    const { key, entry } = change;
+    if (entry === undefined) {
+      yield removal(key, trees);
       continue;
     }
-    const sizeBytes = entryRecordBytes(change.entry);
-    if (at + sizeBytes > chunk.bytes.length) {
-      chunk = recordView(Buffer.allocUnsafeSlow(Math.max(CHUNK_BYTES, sizeBytes)));
-      at = 0;
-    }
-    const end = writeEntryRecord(chunk, at, change.entry);
-    sealEntryRecord(chunk, at, end, checksum);
-    const { key, entry } = change;
+    const record = cut(entry);
     yield {
-      committed: trees.putEntry(key, chunk.bytes.subarray(at, end)),
+      committed: trees.putEntry(key, record),
       isThere: () => {
         trees.refresh();
         const found = trees.readEntry(key);
         return found !== undefined && compareTags(found, entry) === 0;
       },
-      sizeBytes,
+      sizeBytes: record.length,
     };
-    at = end;
   }
   if (set.droppedRows.size > 0) trees.refresh();
   for (const [origin, through] of set.droppedRows) {

@@ -3,8 +3,8 @@
  *
  * What a turn wrote is in the *active* working set at once and, with its commit, in the log; a fold seals the set,
  * writes it into the trees in key order and clears its log (the paper's own shape; measured against puts straight
- * into the trees by tools/bench/storageShapes.ts). Owns the open turn and ties the parts together. Invariant: a read
- * looks in active, sealed, trees, in this order, so it sees every write made before it.
+ * into the trees by tools/bench/storageShapes.ts). What is *loaded* goes into the trees with its turn. Owns the open turn and ties the parts together.
+ * Invariant: a read looks in active, sealed, loads, trees, in this order, so it sees every write made before it.
  */
 import { ToposphereError } from '../core/errors.ts';
 import type { CommitListener, KeyRange, StateValue, Store, StoreSnapshot } from '../core/store.ts';
@@ -14,14 +14,21 @@ import { commitError, delay } from './commitError.ts';
 import { createCommitReports } from './commitReports.ts';
 import type { CommitReports } from './commitReports.ts';
 import { hintWhenVisible } from './commitVisibility.ts';
+import { createRecordCutter } from './entryRecord.ts';
 import { FoldSchedule } from './foldSchedule.ts';
-import type { TreeSnapshot, Trees } from './lmdbTrees.ts';
+import type { Trees } from './lmdbTrees.ts';
+import { createLoads } from './loads.ts';
 import { mergeEntries } from './mergeEntries.ts';
+import type { EntryLayer } from './mergeEntries.ts';
 import { openDirectory } from './openDirectory.ts';
 import type { OpenedDirectory } from './openDirectory.ts';
 import { statesWithPrefix } from './stateNames.ts';
+import type { LmdbStoreReport } from './storeReport.ts';
+import { createStoreSnapshots } from './storeSnapshots.ts';
+import type { StoreSnapshots } from './storeSnapshots.ts';
 import { createTurnWriter } from './turnRecord.ts';
 import type { TurnWriter } from './turnRecord.ts';
+import type { ChangedKey } from './sortedKeys.ts';
 
 /** Longest key, bytes: LMDB's 1,978 less our prefix and what composite keys add later. */
 export const MAXIMUM_KEY_BYTES = 1_900;
@@ -35,8 +42,6 @@ const PENDING_LIMIT_BYTES = 32 * 1024 * 1024;
 const FOLD_IDLE_MS = 100;
 /** Longest wait for lmdb-js to close after a failed commit, milliseconds. */
 const CLOSE_AFTER_FAILURE_MS = 1_000;
-/** Entries of a snapshot between two breaths of the event loop. */
-const SNAPSHOT_SLICE_ENTRIES = 2_000;
 
 export interface LmdbStoreOptions {
   /** Made if it is not there. One process at a time. */
@@ -46,25 +51,6 @@ export interface LmdbStoreOptions {
   readonly foldIdleMs?: number;
   /** Told in one sentence that the store was damaged and is empty now; its file was moved aside. Left out: a damaged store is refused. */
   readonly onDamage?: (description: string) => void;
-}
-
-export interface LmdbStoreReport {
-  readonly activeKeys: number;
-  readonly sealedKeys: number;
-  /** Estimate of the memory that both working sets take. */
-  readonly workingBytes: number;
-  /** Entries in the entries tree, tombstones included. */
-  readonly treeEntries: number;
-  readonly fileBytes: number;
-  /** Turns whose commit has not been reported yet. */
-  readonly pendingTurns: number;
-  readonly turns: number;
-  readonly folds: number;
-  readonly foldedEntries: number;
-  readonly lastFoldMs: number;
-  /** Whether commits are reported as soon as they are visible; if not, only when they are on disk. */
-  readonly reportsVisibility: boolean;
-  readonly busy: boolean;
 }
 
 /**
@@ -88,7 +74,9 @@ export class LmdbStore implements Store {
   readonly #states: Map<string, StateValue>;
   /** Promises of the last put: turns of one transaction share them. */
   #put: { readonly committed: Promise<unknown>; readonly flushed: Promise<unknown> } | undefined;
-  #snapshots = new Set<TreeSnapshot>();
+  readonly #loads = createLoads();
+  readonly #cut: (entry: Entry) => Buffer;
+  readonly #snapshots: StoreSnapshots;
   #readyWaiters: (() => void)[] = [];
   #copying: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
@@ -100,6 +88,7 @@ export class LmdbStore implements Store {
     this.#unlock = unlock;
     this.#states = states;
     this.#writer = createTurnWriter(checksum);
+    this.#cut = createRecordCutter(checksum);
     this.#reports = createCommitReports({
       lastCommitted: recovery.active.lastTurn,
       refresh: trees.refresh,
@@ -120,7 +109,7 @@ export class LmdbStore implements Store {
         activeBytes: options.activeLimitBytes ?? ACTIVE_LIMIT_BYTES,
         idleMs: options.foldIdleMs ?? FOLD_IDLE_MS,
       },
-      isTurnOpen: () => !this.#writer.isEmpty(),
+      isTurnOpen: () => this.hasChanges(),
       whenCommitted: (turn) => this.#reports.whenCommitted(turn),
       onFolded: () => {
         this.#wakeWriters();
@@ -130,12 +119,23 @@ export class LmdbStore implements Store {
       },
     });
     this.#reportsVisibility = hintWhenVisible(trees.root, this.#reports.check);
+    this.#snapshots = createStoreSnapshots({
+      trees,
+      sets: this.#sets,
+      freezeLayers: () => this.#layersFrom(this.#sets.active.freeze()), // the sealed set never changes
+      assertOpen: this.#assertOpen.bind(this),
+    });
   }
 
   readEntry(key: Key): Entry | undefined {
-    const { active, sealed } = this.#sets;
-    const change = active.getChange(key) ?? sealed?.getChange(key);
+    const change = this.#getChange(key);
     return change === undefined ? this.#trees.readEntry(key) : change.entry;
+  }
+
+  /** What became of a key, where the trees do not say it for sure. */
+  #getChange(key: Key): ChangedKey | undefined {
+    const { active, sealed } = this.#sets;
+    return active.getChange(key) ?? sealed?.getChange(key) ?? this.#loads.getChange(key);
   }
 
   /**
@@ -143,8 +143,7 @@ export class LmdbStore implements Store {
    * asked of those alone that expire.
    */
   readOwnValue(key: Key, hasExpired: (expiresAt: number) => boolean): Buffer | undefined {
-    const { active, sealed } = this.#sets;
-    const change = active.getChange(key) ?? sealed?.getChange(key);
+    const change = this.#getChange(key);
     if (change === undefined) return this.#trees.readValue(key, hasExpired); // copied out of the map already
     const { entry } = change;
     if (entry?.kind !== 'value' || (entry.expiresAt !== 0 && hasExpired(entry.expiresAt))) return undefined;
@@ -158,6 +157,14 @@ export class LmdbStore implements Store {
     this.#sets.active.setEntry(key, entry);
   }
 
+  loadEntry(key: Key, entry: Entry): void {
+    this.#assertOpen();
+    if (key.length > MAXIMUM_KEY_BYTES) throw keyTooLong(key);
+    const { active, sealed } = this.#sets;
+    const isInSet = active.getChange(key) !== undefined || sealed?.getChange(key) !== undefined;
+    if (isInSet || !this.#loads.add(key, entry)) this.writeEntry(key, entry);
+  }
+
   removeEntry(key: Key): void {
     this.#assertOpen();
     this.#writer.removeEntry(key);
@@ -165,12 +172,13 @@ export class LmdbStore implements Store {
   }
 
   entries(range: KeyRange): IterableIterator<readonly [Key, Entry]> {
-    const { active, sealed } = this.#sets;
-    return mergeEntries(
-      sealed === undefined ? [active] : [active, sealed],
-      this.#trees.entries(range),
-      range,
-    );
+    return mergeEntries(this.#layersFrom(this.#sets.active), this.#trees.entries(range), range);
+  }
+
+  /** What the trees do not say for sure, the newest first. */
+  #layersFrom(active: EntryLayer): EntryLayer[] {
+    const { sealed } = this.#sets;
+    return [active, ...(sealed === undefined ? [] : [sealed]), ...this.#loads.layers()];
   }
 
   readRow(origin: OriginKey, sequence: number): Key | undefined {
@@ -217,20 +225,22 @@ export class LmdbStore implements Store {
   }
 
   hasChanges(): boolean {
-    return !this.#writer.isEmpty();
+    return !this.#writer.isEmpty() || this.#loads.hasOpen();
   }
 
   commit(listener: CommitListener): void {
     this.#assertOpen();
     const turn = this.#sets.lastTurn + 1;
-    if (this.#reports.failure() !== undefined && !this.#writer.isEmpty()) {
+    if (this.#reports.failure() !== undefined && this.hasChanges()) {
       // Nothing is handed to LMDB after its first failed commit: the listener hears of that one.
       this.#writer.finish(turn);
+      this.#loads.close(turn);
     }
-    if (this.#writer.isEmpty()) {
+    if (!this.hasChanges()) {
       this.#reports.addEmpty(listener);
       return;
     }
+    const loadedBytes = this.#putLoads(turn); // in one transaction with the record of the turn: they are put in one go
     const record = this.#writer.finish(turn);
     const committed = this.#trees.appendLog(this.#sets.activeLog, turn, record);
     if (this.#put?.committed !== committed) {
@@ -239,8 +249,28 @@ export class LmdbStore implements Store {
       });
       this.#put = { committed, flushed };
     }
-    this.#reports.add(turn, record.length, this.#put.flushed, listener);
+    this.#reports.add(turn, record.length + loadedBytes, this.#put.flushed, listener);
     this.#sets.turnClosed();
+  }
+
+  /** Puts what the turn has loaded; answers its bytes. Readers find it in memory until they see the turn. */
+  #putLoads(turn: number): number {
+    let bytes = 0;
+    let last: Promise<boolean> | undefined;
+    for (const { key, entry } of this.#loads.close(turn)) {
+      const record = this.#cut(entry);
+      const put = this.#trees.putEntry(key, record);
+      if (put !== last) put.catch(() => undefined); // the turn's own tells
+      last = put;
+      bytes += record.length;
+    }
+    if (bytes === 0) return 0;
+    const settle = (): void => {
+      this.#trees.refresh();
+      this.#loads.settle(turn);
+    };
+    this.#reports.whenCommitted(turn).then(settle, () => undefined);
+    return bytes;
   }
 
   /** True when folds cannot keep up with the writes, or commits cannot. */
@@ -266,41 +296,14 @@ export class LmdbStore implements Store {
    * Every entry in key order, tombstones included, as of one instant after the call, checksums verified. Breathes
    * between slices. Use it up or `return()` it: an open snapshot makes the file grow.
    */
-  async *snapshot(): AsyncGenerator<readonly [Key, Entry], undefined> {
+  snapshot(): AsyncGenerator<readonly [Key, Entry], undefined> {
     this.#assertOpen();
-    const snapshot = await this.#sets.whenFolded(() => this.#trees.snapshot());
-    this.#snapshots.add(snapshot);
-    try {
-      let count = 0;
-      for (const entry of snapshot.entries({})) {
-        yield entry;
-        if (++count % SNAPSHOT_SLICE_ENTRIES === 0) await new Promise((resolve) => setImmediate(resolve));
-        // Closing ends the walk below: half of the entries must not pass for all.
-        this.#assertOpen();
-      }
-    } finally {
-      this.#endSnapshot(snapshot);
-    }
-    return undefined;
+    return this.#snapshots.walk();
   }
 
   openSnapshot(): StoreSnapshot {
     this.#assertOpen();
-    const { active, sealed } = this.#sets;
-    // What the trees do not hold for sure; the sealed set never changes.
-    const layers = [active.freeze(), ...(sealed === undefined ? [] : [sealed])];
-    const tree = this.#trees.snapshot();
-    this.#snapshots.add(tree);
-    return {
-      entries: (range) => {
-        this.#assertOpen();
-        if (!this.#snapshots.has(tree)) throw new ToposphereError('CLOSED', 'this snapshot is closed');
-        return mergeEntries(layers, tree.entries(range), range);
-      },
-      close: () => {
-        this.#endSnapshot(tree);
-      },
-    };
+    return this.#snapshots.open();
   }
 
   /** Copies every turn closed so far into an empty folder, while others go on. Rejects when a commit failed, or the disk of the copy. */
@@ -314,7 +317,8 @@ export class LmdbStore implements Store {
   /** Number of keys with an entry, tombstones included; too large by the changed keys that the trees hold already. */
   approximateKeys(): number {
     const { active, sealed } = this.#sets;
-    return this.#trees.figures().entries + active.entryCount() + (sealed?.entryCount() ?? 0);
+    const changed = active.entryCount() + (sealed?.entryCount() ?? 0) + this.#loads.entryCount();
+    return this.#trees.figures().entries + changed;
   }
 
   /** After `close` it throws CLOSED. */
@@ -347,11 +351,11 @@ export class LmdbStore implements Store {
 
   async #close(): Promise<void> {
     this.#sets.close();
-    for (const snapshot of [...this.#snapshots]) this.#endSnapshot(snapshot);
+    this.#snapshots.endAll();
     await Promise.allSettled([this.#reports.whenSettled(), this.#copying]);
     try {
       // The active set holds what an open turn wrote: its committed turns stay in the log then.
-      if (this.#writer.isEmpty()) await this.#sets.whenFolded(() => undefined);
+      if (!this.hasChanges()) await this.#sets.whenFolded(() => undefined);
       else await this.#sets.whenIdle();
     } catch {
       // Every listener was told; the log has what was committed.
@@ -365,11 +369,6 @@ export class LmdbStore implements Store {
       this.#unlock();
       this.#wakeWriters();
     }
-  }
-
-  #endSnapshot(snapshot: TreeSnapshot): void {
-    if (!this.#snapshots.delete(snapshot)) return;
-    snapshot.done();
   }
 
   #onProgress(): void {

@@ -6,6 +6,7 @@
  * listeners of a crashed or failed store hear nothing more. No clock, no randomness, no timer.
  */
 import type { CommitListener, KeyRange, StateValue, Store } from '../core/store.ts';
+import type { Entry, Key } from '../core/types.ts';
 
 import { mergeEntries } from './mergeEntries.ts';
 import type { EntryLayer } from './mergeEntries.ts';
@@ -121,17 +122,18 @@ function createMemoryStore(options: MemoryStoreOptions, disk: WorkingSet): Memor
     change(live);
   }
 
+  function setEntry(key: Key, entry: Entry | undefined): void {
+    write((target) => {
+      target.setEntry(key, entry);
+    });
+  }
+
   const store: Store = {
     readEntry: (key) => live.getChange(key)?.entry,
-    writeEntry(key, entry) {
-      write((target) => {
-        target.setEntry(key, entry);
-      });
-    },
+    writeEntry: setEntry,
+    loadEntry: setEntry,
     removeEntry(key) {
-      write((target) => {
-        target.setEntry(key, undefined);
-      });
+      setEntry(key, undefined);
     },
     entries: (range: KeyRange) => mergeEntries([live], undefined, range),
     openSnapshot() {

@@ -77,7 +77,18 @@ export function freezeChanges(next: ChangeCursor): Pick<SortedKeys, 'cursor'> {
   const run: ChangedKey[] = [];
   for (let change = next(); change !== undefined; change = next())
     run.push({ key: change.key, entry: change.entry });
-  return { cursor: (bounds) => mergedCursor([run], bounds) };
+  return { cursor: cursorOver(run) };
+}
+
+/** Walks over one run. */
+export function cursorOver(run: readonly ChangedKey[]): SortedKeys['cursor'] {
+  return (bounds) => mergedCursor([run], bounds);
+}
+
+/** What a run says of a key, if anything. */
+export function findInRun(run: readonly ChangedKey[], key: Key): ChangedKey | undefined {
+  const found = run[lowerBound(run, key, false)];
+  return found?.key === key ? found : undefined;
 }
 
 function compareKeys(a: ChangedKey, b: ChangedKey): number {

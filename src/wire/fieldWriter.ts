@@ -19,12 +19,22 @@ export interface FieldWriter {
   timestamp: number;
   readonly ids: Map<PeerId, number>;
   readonly origins: Map<OriginKey, number>;
+  /** The origin mentioned last: of many records in a row it is the same. */
+  lastOrigin: (Origin & { readonly number: number }) | undefined;
 }
 
 const packr = new Packr({ useRecords: false });
 
 export function createFieldWriter(): FieldWriter {
-  return { integers: [], parts: [], partBytes: 0, timestamp: 0, ids: new Map(), origins: new Map() };
+  return {
+    integers: [],
+    parts: [],
+    partBytes: 0,
+    timestamp: 0,
+    ids: new Map(),
+    origins: new Map(),
+    lastOrigin: undefined,
+  };
 }
 
 export function writeInteger(writer: FieldWriter, value: number): void {
@@ -73,8 +83,14 @@ export function writeId(writer: FieldWriter, id: PeerId): void {
 
 /** n > 0: the n-th origin mentioned. n < 0: the -n-th id mentioned, with a new incarnation. 0: a new id and incarnation. */
 export function writeOrigin(writer: FieldWriter, { id, incarnation }: Origin): void {
+  const { lastOrigin } = writer;
+  if (lastOrigin !== undefined && lastOrigin.id === id && lastOrigin.incarnation === incarnation) {
+    writer.integers.push(lastOrigin.number);
+    return;
+  }
   const key = originKey(id, incarnation);
   const known = writer.origins.get(key);
+  writer.lastOrigin = { id, incarnation, number: known ?? writer.origins.size + 1 };
   if (known !== undefined) {
     writer.integers.push(known);
     return;

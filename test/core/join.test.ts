@@ -310,6 +310,18 @@ describe('the transfer of a checkpoint', () => {
     assert.equal(state.joining.askedOf?.id, first);
   });
 
+  it('is asked of the first member that is heard, unless whoever is without state may yet begin by itself', () => {
+    const made = threeWithData();
+    makeJoin(made, 'gamma', true);
+    made.run(100); // a HEARTBEAT period is five times as long
+    assert.equal(made.at('gamma').state.counters.checkpointsAsked, 1);
+    const fresh = cluster(['alpha', 'beta', 'gamma']);
+    assert.deepEqual(
+      fresh.members.map(({ state }) => [state.phase, state.counters.checkpointsAsked]),
+      Array.from({ length: 3 }, () => ['member', 0]),
+    );
+  });
+
   it('is of one process of the donor: parts of two would claim what they do not bring', () => {
     const made = cluster(['alpha', 'beta'], bounded({ checkpointPartBytes: 300 }));
     for (let at = 0; at < 2; at += 1) made.write('alpha', `k${at}`, 'v'.repeat(100));
@@ -407,15 +419,30 @@ describe('the transfer of a checkpoint', () => {
       onTurnEnd(donor.state, made.now(donor)).filter(
         (effect) => effect.kind === 'send' && effect.message.kind === 'checkpoint',
       ).length;
-    const join = { kind: 'join', snapshot: 0, part: 0 } as const;
-    onMessage(donor.state, made.now(donor), self.id, self.incarnation, 'stream', join);
-    assert.equal(partsOfTurn(), 1);
-    for (let at = 1; at < defaultLimits.transferWindow; at += 1) {
+    const give = (): void => {
       onTimer(donor.state, made.now(donor), 'give', donor.state.timers.give.token);
+    };
+    const tell = (snapshot: number, part: number): void => {
+      const join = { kind: 'join', snapshot, part } as const;
+      onMessage(donor.state, made.now(donor), self.id, self.incarnation, 'stream', join);
+    };
+    tell(0, 0);
+    assert.equal(partsOfTurn(), 0);
+    for (let at = 0; at < defaultLimits.transferWindow; at += 1) {
+      give();
       assert.equal(partsOfTurn(), 1);
     }
-    onTimer(donor.state, made.now(donor), 'give', donor.state.timers.give.token);
+    give();
     assert.equal(partsOfTurn(), 0, 'the window is full');
+    // What comes together is answered in turns of their own all the same.
+    for (const part of [1, 2, 3]) tell(donor.state.giving.get(self.id)?.number ?? 0, part);
+    assert.equal(partsOfTurn(), 0);
+    for (let at = 0; at < 3; at += 1) {
+      give();
+      assert.equal(partsOfTurn(), 1);
+    }
+    give();
+    assert.equal(partsOfTurn(), 0, 'the window is full again');
   });
 
   it('takes no more of a link than it may, and all of it otherwise', () => {

@@ -326,10 +326,13 @@ describe('runtime', () => {
     world.sent.length = 0;
     world.receive({ kind: 'join', snapshot: 0, part: 0 }); // answered when durable
     world.endTurns();
+    world.pass(1); // the part with the facts waits for that
+    world.endTurns();
+    assert.deepEqual(world.kinds(), []);
     const have = { vector: [], closures: [], promises: [] };
     world.receive({ kind: 'pull', number: 0, part: 0, have }); // when committed
     world.endTurns();
-    world.pass(1); // the part with the facts, and what was pulled
+    world.pass(1); // a part with entries, and what was pulled
     world.settleDisk();
     assert.deepEqual(world.kinds().sort(), ['checkpoint', 'checkpoint', 'sync']);
   });

@@ -1,5 +1,5 @@
 /**
- * A process that writes turns without a pause, says on its standard output (a file) which were reported committed,
+ * A process that writes and loads turns without a pause, says on its standard output (a file) which were reported committed,
  * and kills itself within such a report: no moment lies between the promise and the death. Run by killed.test.ts
  * with a directory and the number of turns to live.
  */
@@ -17,8 +17,11 @@ let turn = firstTurn;
 for (;;) {
   turn++;
   const mine = turn;
-  for (let index = 0; index < 3; index++)
-    store.writeEntry(asKey(`k${(mine * 7 + index) % 1_000}`), entryNumber(mine));
+  for (let index = 0; index < 3; index++) {
+    const key = asKey(`k${(mine * 7 + index) % 1_000}`);
+    if (mine % 2 === 0) store.writeEntry(key, entryNumber(mine));
+    else store.loadEntry(key, entryNumber(mine));
+  }
   store.writeRow(ORIGIN, mine, asKey(`k${mine}`));
   store.writeState('turn', mine);
   store.commit({

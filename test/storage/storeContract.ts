@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { KeyRange, Store } from '../../src/core/store.ts';
-import type { OriginKey } from '../../src/core/types.ts';
+import type { Entry, OriginKey } from '../../src/core/types.ts';
 import { asKey, commitTurn, entryNumber, listEntries, ORIGIN, plainEntry } from './entries.ts';
 import { applyToModel, createModel, modelEntries, storeOperations } from './storeModel.ts';
 import type { StoreModel } from './storeModel.ts';
@@ -368,6 +368,65 @@ export function describeStoreContract(
       await subject.settle(true);
       assert.deepEqual(plainEntry(store.readEntry(asKey('k2'))), plainEntry(entryNumber(8)));
       assert.equal(store.readState('s3'), 'again');
+    });
+
+    it('keeps what was loaded, over and under what was written, removed and held fast, from its turn on and over a restart', async () => {
+      store.writeEntry(asKey('k3'), entryNumber(3));
+      await commitTurn(store);
+      await subject.settle(true);
+      store.writeEntry(asKey('k5'), entryNumber(5));
+      const before = store.openSnapshot();
+      assert.equal(store.hasChanges(), true);
+      await commitTurn(store);
+      for (const number of [1, 2, 3, 4, 5, 6]) store.loadEntry(asKey(`k${number}`), entryNumber(10 + number));
+      store.loadEntry(asKey('k0'), entryNumber(10)); // out of order
+      assert.equal(store.hasChanges(), true);
+      store.removeEntry(asKey('k2'));
+      store.writeEntry(asKey('k4'), entryNumber(24));
+      const wanted = listEntries(store.entries({}));
+      assert.deepEqual(
+        wanted,
+        [
+          ['k0', entryNumber(10)],
+          ['k1', entryNumber(11)],
+          ['k3', entryNumber(13)],
+          ['k4', entryNumber(24)],
+          ['k5', entryNumber(15)],
+          ['k6', entryNumber(16)],
+        ].map(([key, entry]) => [key, plainEntry(entry as Entry)]),
+      );
+      const after = store.openSnapshot();
+      const expect = (): void => {
+        assert.deepEqual(listEntries(store.entries({})), wanted);
+        assert.deepEqual(listEntries(store.entries({ reverse: true })), [...wanted].reverse());
+        assert.deepEqual(plainEntry(store.readEntry(asKey('k3'))), plainEntry(entryNumber(13)));
+        assert.equal(store.readEntry(asKey('k2')), undefined);
+      };
+      expect();
+      const durable = commitTurn(store);
+      assert.equal(store.hasChanges(), false);
+      expect();
+      await durable;
+      expect();
+      assert.deepEqual(listEntries(after.entries({})), wanted);
+      assert.deepEqual(
+        [...before.entries({})].map(([key]) => key),
+        ['k3', 'k5'],
+      );
+      before.close();
+      after.close();
+      await subject.reopen();
+      store = subject.store();
+      expect();
+      await subject.settle(true);
+      expect();
+      for (const number of [7, 8]) store.loadEntry(asKey(`k${number}`), entryNumber(number)); // and nothing else in its turn
+      await commitTurn(store);
+      for (const number of [8, 9]) store.loadEntry(asKey(`k${number}`), entryNumber(30)); // an open turn's
+      await subject.reopen();
+      store = subject.store();
+      assert.deepEqual(plainEntry(store.readEntry(asKey('k8'))), plainEntry(entryNumber(8)));
+      assert.equal(store.readEntry(asKey('k9')), undefined);
     });
 
     it('is not busy when nothing is under way', async () => {

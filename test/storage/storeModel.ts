@@ -20,6 +20,7 @@ export interface StoreModel extends Contents {
 
 export type StoreOperation =
   | { readonly kind: 'entry'; readonly key: string; readonly number: number; readonly isTombstone: boolean }
+  | { readonly kind: 'load'; readonly keys: readonly string[]; readonly number: number }
   | { readonly kind: 'row'; readonly sequence: number; readonly key: string }
   | { readonly kind: 'state'; readonly name: string; readonly value: number }
   | { readonly kind: 'removeEntry'; readonly key: string }
@@ -78,6 +79,14 @@ export async function applyToModel(
       assert.deepEqual(plainEntry(store.readEntry(asKey(operation.key))), plainEntry(entry));
       return;
     }
+    case 'load':
+      for (const [at, key] of operation.keys.entries()) {
+        const entry = entryNumber(operation.number + at);
+        store.loadEntry(asKey(key), entry);
+        model.entries.set(asKey(key), entry);
+        assert.deepEqual(plainEntry(store.readEntry(asKey(key))), plainEntry(entry));
+      }
+      return;
     case 'removeEntry':
       store.removeEntry(asKey(operation.key));
       model.entries.delete(asKey(operation.key));
@@ -137,8 +146,13 @@ const ranges: fc.Arbitrary<KeyRange> = fc.record(
 const LAST_ROW = 5_000;
 
 const numbers = fc.integer({ min: 1, max: 1_000_000 });
+/** Mostly in order, as they are meant to come. */
+const loads = fc
+  .tuple(fc.array(keys, { maxLength: 6 }), fc.integer({ min: 0, max: 3 }))
+  .map(([some, chance]) => (chance === 0 ? some : [...some].sort()));
 const arbitraries: Record<StoreOperation['kind'], fc.Arbitrary<StoreOperation>> = {
   entry: fc.record({ kind: fc.constant('entry'), key: keys, number: numbers, isTombstone: fc.boolean() }),
+  load: fc.record({ kind: fc.constant('load'), keys: loads, number: numbers }),
   row: fc.record({ kind: fc.constant('row'), sequence: fc.integer({ min: 1, max: LAST_ROW }), key: keys }),
   state: fc.record({ kind: fc.constant('state'), name: keys, value: numbers }),
   removeEntry: fc.record({ kind: fc.constant('removeEntry'), key: keys }),
@@ -151,10 +165,12 @@ const arbitraries: Record<StoreOperation['kind'], fc.Arbitrary<StoreOperation>> 
 };
 
 export function storeOperations(): fc.Arbitrary<readonly StoreOperation[]> {
-  const { entry, row, state, removeEntry, dropRows, removeState, commit, settle, reopen, scan } = arbitraries;
+  const { entry, load, row, state, removeEntry, dropRows, removeState, commit, settle, reopen, scan } =
+    arbitraries;
   return fc.array(
     fc.oneof(
       { weight: 12, arbitrary: entry },
+      { weight: 6, arbitrary: load },
       { weight: 4, arbitrary: row },
       { weight: 3, arbitrary: state },
       { weight: 4, arbitrary: removeEntry },
