@@ -7,7 +7,7 @@ import { ToposphereError } from '../core/errors.ts';
 export function commitFailedError(reason: Error): ToposphereError {
   return new ToposphereError(
     'STORAGE_FAILED',
-    `a commit failed (${reason.message}): no further write is taken; check the disk, then start the peer again`,
+    `no further write is taken, for a commit failed: ${reason.message}`,
     { changed: 'unknown', cause: reason },
   );
 }

@@ -4,7 +4,7 @@ import { onMessage, onTimer, onTurnEnd } from '../../src/core/core.ts';
 import { findBrokenInvariants } from '../../src/core/invariants.ts';
 import type { Message, PullMessage, SyncMessage } from '../../src/core/messages.ts';
 import { defaultLimits, defaultSettings, type CoreLimits } from '../../src/core/settings.ts';
-import type { Incarnation, Key, PeerId, Timestamp } from '../../src/core/types.ts';
+import type { Incarnation, Key, Origin, PeerId, Timestamp } from '../../src/core/types.ts';
 import { Cluster } from './cluster.ts';
 
 const THREE = ['alpha', 'beta', 'gamma'];
@@ -247,6 +247,24 @@ describe('a catch-up', () => {
     made.loses = () => false;
     made.run(5000);
     assertSame(made, 'gamma', 'delta');
+  });
+
+  it('is not asked of a process that is gone, though its offer comes late', () => {
+    const made = cluster({}, ['alpha', 'gamma']);
+    const gone = made.at('alpha').state.self;
+    made.restart('alpha');
+    made.run(1000);
+    const { state } = made.at('gamma');
+    const now = made.now(made.at('gamma'));
+    onTurnEnd(state, now);
+    const pullsOf = ({ id, incarnation }: Origin): number => {
+      onMessage(state, now, id, incarnation, 'unicast', { kind: 'sync', records: [], more: true });
+      return onTurnEnd(state, now).filter(
+        (effect) => effect.kind === 'send' && effect.message.kind === 'pull',
+      ).length;
+    };
+    assert.equal(pullsOf(gone), 0);
+    assert.equal(pullsOf(made.at('alpha').state.self), 1);
   });
 
   it('of more dots than one may have goes on with the next', () => {

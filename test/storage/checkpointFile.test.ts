@@ -15,6 +15,7 @@ import type { CheckpointFacts } from '../../src/storage/checkpointFile.ts';
 import { openLmdbStore } from '../../src/storage/lmdbStore.ts';
 import type { LmdbStore } from '../../src/storage/lmdbStore.ts';
 import { commitTurn, entryNumber, plainEntry } from './entries.ts';
+import { fillDisk, mountSmall, unmount } from '../smallDisk.ts';
 import { makeTemporaryDirectory } from './temporaryStores.ts';
 import type { TemporaryDirectory } from './temporaryStores.ts';
 
@@ -115,6 +116,37 @@ describe('checkpoint files', () => {
     await pruneCheckpoints(join(folder, 'saved'), 'alpha', 2);
     assert.deepEqual(await list(), [second, first]);
     assert.equal(readdirSync(join(folder, 'saved')).length, 4);
+  });
+
+  it('meet a disk that runs full in the middle with its reason, and leave the earlier ones as they are', async function () {
+    const saved = join(folder, 'saved');
+    mkdirSync(saved);
+    if (mountSmall(saved, 24) !== undefined) this.skip(); // it takes root
+    try {
+      const path = await write();
+      let giveBack = (): void => undefined;
+      const failing = writeCheckpoint({
+        folder: saved,
+        facts: FACTS,
+        nowMs: START_MS + 60_000,
+        storeBytes: 0,
+        copyTo: (empty) => {
+          giveBack = fillDisk(saved, 0);
+          return store.copyTo(empty);
+        },
+      });
+      await assert.rejects(failing, {
+        code: 'STORAGE_FAILED',
+        message: /No space left on device.*earlier ones are as they were/,
+      });
+      assert.deepEqual(await list(), [path]);
+      await verifyCheckpoint(path);
+      giveBack();
+      await verifyCheckpoint(await write({}, 2));
+      assert.deepEqual(readdirSync(saved).length, 2);
+    } finally {
+      unmount(saved);
+    }
   });
 
   it('are not begun where there is no room, and leave nothing when the copy fails', async () => {
