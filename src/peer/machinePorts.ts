@@ -9,7 +9,11 @@ export function createMachinePorts(network: Network, clockOffsetMs: number): Run
   return {
     now: () => ({ monotonicMs: performance.now(), wallMs: Date.now() + clockOffsetMs }),
     random: Math.random,
-    after: (delayMs, callback) => void setTimeout(callback, delayMs).unref(),
+    after: (delayMs, callback) => {
+      // What is to go on at once lets sockets be read in between, and no more: a timer would idle for a millisecond.
+      if (delayMs <= 0) setImmediate(callback).unref();
+      else setTimeout(callback, delayMs).unref();
+    },
     endOfTurn: (callback) => void setImmediate(callback),
     soon: queueMicrotask,
     transport: network,

@@ -12,14 +12,16 @@ import type { Recovery } from './recoverLogs.ts';
 import { createWorkingSet } from './workingSet.ts';
 import type { WorkingSet } from './workingSet.ts';
 
-/** A fold starts at the latest after this many idle periods in which turns kept coming. */
-const FOLD_LATEST_PERIODS = 20;
+/** A fold starts at the latest after this many idle periods in which turns kept coming. More: keys written again fold once, and the log is longer. */
+const FOLD_LATEST_PERIODS = 50;
 
 export interface FoldLimits {
   /** Changed keys at which a fold starts. */
   readonly activeKeys: number;
   /** Memory of the active set at which a fold starts, bytes. */
   readonly activeBytes: number;
+  /** Records of its log at which a fold starts, bytes: a key that is written again and again takes no memory more, but a record each time. */
+  readonly logBytes: number;
   /** A fold starts when no turn came for this long, milliseconds. */
   readonly idleMs: number;
 }
@@ -54,6 +56,7 @@ export class FoldSchedule {
   readonly #ports: FoldSchedulePorts;
   #active: WorkingSet;
   #activeLog: LogName;
+  #logBytes = 0;
   #sealed: WorkingSet | undefined;
   /** Last turn closed, last turn sealed, last turn that the trees hold. */
   #turn: number;
@@ -102,9 +105,10 @@ export class FoldSchedule {
     return turn > this.#sealedTurn ? this.#activeLog : otherLog(this.#activeLog);
   }
 
-  /** The turn after the last was closed and its record appended to the active log. */
-  turnClosed(): void {
+  /** The turn after the last was closed and its record of so many bytes appended to the active log. */
+  turnClosed(recordBytes: number): void {
     this.#turn++;
+    this.#logBytes += recordBytes;
     if (this.#waiters.length > 0 || this.#fill() >= 1) this.#startFold();
     else this.#armTimer();
   }
@@ -163,8 +167,12 @@ export class FoldSchedule {
 
   /** How full the active set is, 1 for full. */
   #fill(): number {
-    const { activeKeys, activeBytes } = this.#ports.limits;
-    return Math.max(this.#active.entryCount() / activeKeys, this.#active.sizeBytes() / activeBytes);
+    const { activeKeys, activeBytes, logBytes } = this.#ports.limits;
+    return Math.max(
+      this.#active.entryCount() / activeKeys,
+      this.#active.sizeBytes() / activeBytes,
+      this.#logBytes / logBytes,
+    );
   }
 
   #armTimer(): void {
@@ -197,6 +205,7 @@ export class FoldSchedule {
     const log = this.#activeLog;
     this.#active = createWorkingSet();
     this.#activeLog = otherLog(log);
+    this.#logBytes = 0;
     this.#sealedTurn = this.#turn;
     this.#running = this.#fold(set, log);
   }

@@ -16,6 +16,7 @@ import type { CommitReports } from './commitReports.ts';
 import { hintWhenVisible } from './commitVisibility.ts';
 import { createRecordCutter } from './entryRecord.ts';
 import { FoldSchedule } from './foldSchedule.ts';
+import { assertKeyFits } from './keyLimit.ts';
 import type { Trees } from './lmdbTrees.ts';
 import { createLoads } from './loads.ts';
 import { mergeEntries } from './mergeEntries.ts';
@@ -30,12 +31,12 @@ import { createTurnWriter } from './turnRecord.ts';
 import type { TurnWriter } from './turnRecord.ts';
 import type { ChangedKey } from './sortedKeys.ts';
 
-/** Longest key, bytes: LMDB's 1,978 less our prefix and what composite keys add later. */
-export const MAXIMUM_KEY_BYTES = 1_900;
 /** Changed keys that start a fold. More: fewer page writes a key in a large store, more memory, longer replay. */
 const ACTIVE_LIMIT_KEYS = 200_000;
 /** Memory of changes that starts a fold, bytes. With a fold under way twice as much is held. */
 const ACTIVE_LIMIT_BYTES = 96 * 1024 * 1024;
+/** Records of the log that start a fold, bytes: what a start has to replay, and the file has to hold. */
+const LOG_LIMIT_BYTES = 96 * 1024 * 1024;
 /** Bytes handed to LMDB and not yet committed at which writers should wait. */
 const PENDING_LIMIT_BYTES = 32 * 1024 * 1024;
 /** A pause in writing that starts a fold, milliseconds. */
@@ -48,6 +49,7 @@ export interface LmdbStoreOptions {
   readonly directory: string;
   readonly activeLimitKeys?: number;
   readonly activeLimitBytes?: number;
+  readonly logLimitBytes?: number;
   readonly foldIdleMs?: number;
   /** Told in one sentence that the store was damaged and is empty now; its file was moved aside. Left out: a damaged store is refused. */
   readonly onDamage?: (description: string) => void;
@@ -107,6 +109,7 @@ export class LmdbStore implements Store {
       limits: {
         activeKeys: options.activeLimitKeys ?? ACTIVE_LIMIT_KEYS,
         activeBytes: options.activeLimitBytes ?? ACTIVE_LIMIT_BYTES,
+        logBytes: options.logLimitBytes ?? LOG_LIMIT_BYTES,
         idleMs: options.foldIdleMs ?? FOLD_IDLE_MS,
       },
       isTurnOpen: () => this.hasChanges(),
@@ -152,14 +155,14 @@ export class LmdbStore implements Store {
 
   writeEntry(key: Key, entry: Entry): void {
     this.#assertOpen();
-    if (key.length > MAXIMUM_KEY_BYTES) throw keyTooLong(key);
+    assertKeyFits(key);
     this.#writer.entry(key, entry);
     this.#sets.active.setEntry(key, entry);
   }
 
   loadEntry(key: Key, entry: Entry): void {
     this.#assertOpen();
-    if (key.length > MAXIMUM_KEY_BYTES) throw keyTooLong(key);
+    assertKeyFits(key);
     const { active, sealed } = this.#sets;
     const isInSet = active.getChange(key) !== undefined || sealed?.getChange(key) !== undefined;
     if (isInSet || !this.#loads.add(key, entry)) this.writeEntry(key, entry);
@@ -190,7 +193,7 @@ export class LmdbStore implements Store {
 
   writeRow(origin: OriginKey, sequence: number, key: Key): void {
     this.#assertOpen();
-    if (key.length > MAXIMUM_KEY_BYTES) throw keyTooLong(key);
+    assertKeyFits(key);
     this.#writer.row(origin, sequence, key);
     this.#sets.active.setRow(origin, sequence, key);
   }
@@ -250,7 +253,7 @@ export class LmdbStore implements Store {
       this.#put = { committed, flushed };
     }
     this.#reports.add(turn, record.length + loadedBytes, this.#put.flushed, listener);
-    this.#sets.turnClosed();
+    this.#sets.turnClosed(record.length);
   }
 
   /** Puts what the turn has loaded; answers its bytes. Readers find it in memory until they see the turn. */
@@ -389,11 +392,4 @@ export class LmdbStore implements Store {
     if (this.#closing !== undefined)
       throw new ToposphereError('CLOSED', `the store in ${this.#directory} is closed`);
   }
-}
-
-function keyTooLong(key: Key): ToposphereError {
-  return new ToposphereError(
-    'KEY_TOO_LONG',
-    `writing a key of ${key.length} bytes failed: a key has at most ${MAXIMUM_KEY_BYTES}`,
-  );
 }

@@ -309,6 +309,21 @@ describe('the LMDB store', () => {
     await store.close();
   });
 
+  it('folds when its log is long, though one key is all that was written', async () => {
+    const store = await openLmdbStore({
+      directory: directory.path,
+      foldIdleMs: 60_000,
+      logLimitBytes: 20_000,
+    });
+    for (let number = 1; store.report().folds === 0; number++) {
+      assert.ok(number < 1_000);
+      store.writeEntry(asKey('k'), { ...entryNumber(1), value: Buffer.alloc(1_000) });
+      await commitTurn(store);
+    }
+    assert.equal(store.report().treeEntries, 1);
+    await store.close();
+  });
+
   it('never folds half a turn', async () => {
     const store = await openLmdbStore({ directory: directory.path, foldIdleMs: 1, activeLimitKeys: 2 });
     store.writeEntry(asKey('k0'), entryNumber(1));
