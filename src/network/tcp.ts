@@ -8,6 +8,7 @@
 import { connect, createServer } from 'node:net';
 import type { Socket } from 'node:net';
 import { ToposphereError } from '../core/errors.ts';
+import { shareReads } from './sharedReads.ts';
 
 export type { Socket } from 'node:net';
 
@@ -24,6 +25,8 @@ export interface TcpListenOptions {
   readonly port: number;
   /** Called with every connection. The caller must add its own 'error' listener; an empty one is already there. */
   readonly onSocket: (socket: Socket) => void;
+  /** The bytes of a 'data' event are written over after it (`sharedReads.ts`): whoever keeps any copies them. */
+  readonly sharesReads?: boolean;
 }
 
 /** `host:port`, with brackets around an IPv6 host. */
@@ -66,9 +69,10 @@ export function errorCode(cause: unknown): string {
  * BAD_CONFIGURATION when the address is not this machine's or not allowed.
  */
 export function listenTcp(options: TcpListenOptions): Promise<TcpListener> {
-  const { host, port, onSocket } = options;
+  const { host, port, onSocket, sharesReads = false } = options;
   const open = new Set<Socket>();
-  const server = createServer({ noDelay: true }, (socket) => {
+  const server = createServer({ noDelay: true }, (accepted) => {
+    const socket = sharesReads ? shareReads(accepted) : accepted;
     open.add(socket);
     socket.once('close', () => open.delete(socket));
     // A connection reset before the caller listens for errors must not end the process.

@@ -16,7 +16,7 @@ import { createHeldReplies } from './heldReplies.ts';
 import type { ReplyWriter } from './reply.ts';
 import { createReplyWriter, ReplyTooLongError } from './reply.ts';
 import type { RequestParser } from './requestParser.ts';
-import { createRequestParser, feed, nextRequest } from './requestParser.ts';
+import { createRequestParser, feed, keepRest, nextRequest } from './requestParser.ts';
 
 /** Output of one connection, sent or held back, at which its requests wait, bytes. */
 export const PAUSE_OUTPUT_BYTES = 1024 * 1024;
@@ -108,14 +108,19 @@ export class Connection {
     const { counters } = this.#host.server;
     counters.bytesReceived += chunk.length;
     this.client.lastCommandAtMs = Date.now();
-    const isAccepted = feed(this.#parser, chunk);
-    if (!isAccepted || !this.#noteInput()) {
-      counters.inputLimitClosed += 1;
-      this.destroy();
+    if (!feed(this.#parser, chunk) || !this.#noteInput()) {
+      this.#refuseInput();
       return;
     }
     // Paused, and yet there is data: it was on its way already. It waits in the parser.
     if (!this.#isPaused) this.#run();
+    keepRest(this.#parser); // the next read of any connection goes where this one went
+    if (!this.#isStopping() && !this.#noteInput()) this.#refuseInput();
+  }
+
+  #refuseInput(): void {
+    this.#host.server.counters.inputLimitClosed += 1;
+    this.destroy();
   }
 
   /** Tells the host how the memory behind this connection's unfinished request changed. */

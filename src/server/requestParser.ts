@@ -102,7 +102,7 @@ export function createRequestParser(limits: RequestLimits = {}): RequestParser {
 }
 
 /**
- * Adds received bytes; the parser keeps `chunk`. Answers false, with `error` set, when the unfinished request
+ * Adds received bytes. They stay where they are until `keepRest`: what is not read by then is copied. Answers false, with `error` set, when the unfinished request
  * is longer than a request may be: the connection is to be closed.
  */
 export function feed(parser: RequestParser, chunk: Buffer): boolean {
@@ -133,6 +133,19 @@ export function feed(parser: RequestParser, chunk: Buffer): boolean {
   chunk.copy(parser.input, parser.end);
   parser.end += chunk.length;
   return true;
+}
+
+/** The memory of the last chunk is about to be written over: what of it is not read yet becomes the parser's own. */
+export function keepRest(parser: RequestParser): void {
+  const left = parser.end - parser.requestStart;
+  if (parser.isCarry || left === 0) return;
+  const carry = Buffer.allocUnsafeSlow(left);
+  parser.input.copy(carry, 0, parser.requestStart, parser.end);
+  parser.input = carry;
+  parser.isCarry = true;
+  parser.heldBytes = left;
+  parser.end = left;
+  moveOffsets(parser, 0);
 }
 
 /** Makes `requestStart` equal to `start`, moving all that points into the unfinished request with it. */

@@ -129,7 +129,12 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
     connections.set(lastClientId, new Connection(host, socket, lastClientId));
   }
 
-  const listener = await listenTcp({ host: options.host, port: options.port, onSocket });
+  const listener = await listenTcp({
+    host: options.host,
+    port: options.port,
+    onSocket,
+    sharesReads: true,
+  });
   port = listener.port;
 
   async function closeAll(): Promise<void> {

@@ -3,16 +3,26 @@
  */
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import type { RequestLimits } from '../../src/server/requestParser.ts';
-import { ARGUMENT_LIMIT, createRequestParser, feed, nextRequest } from '../../src/server/requestParser.ts';
+import {
+  ARGUMENT_LIMIT,
+  createRequestParser,
+  feed,
+  keepRest,
+  nextRequest,
+} from '../../src/server/requestParser.ts';
 import { createRandom, mutate } from './mutation.ts';
 import { encode } from './rawClient.ts';
+
+/** Written over behind each chunk that was put there, as the memory of a socket's reads is. */
+const MEMORY = Buffer.alloc(4 * 1024 * 1024);
 
 /** What comes out: requests as lists of latin-1 words, then the error, if any. */
 function parse(chunks: readonly Buffer[], limits: RequestLimits = {}): (string[] | string)[] {
   const parser = createRequestParser(limits);
   const found: (string[] | string)[] = [];
   for (const chunk of chunks) {
-    if (!feed(parser, chunk)) return [...found, parser.error];
+    const read = MEMORY.subarray(0, chunk.copy(MEMORY));
+    if (!feed(parser, read)) return [...found, parser.error];
     for (;;) {
       const outcome = nextRequest(parser);
       if (outcome === 'incomplete') break;
@@ -23,6 +33,8 @@ function parse(chunks: readonly Buffer[], limits: RequestLimits = {}): (string[]
       }
       found.push(words);
     }
+    keepRest(parser);
+    read.fill('*');
   }
   return found;
 }
@@ -121,6 +133,7 @@ describe('request parser', () => {
       for (const byte of everyByte(hostile)) {
         feed(parser, byte);
         equal(nextRequest(parser), 'incomplete');
+        keepRest(parser);
       }
       return parser;
     });
