@@ -2,11 +2,11 @@
  * Rehearsed faults: an operator cuts a running peer off from others, or lets it lose messages, to see what
  * happens. Off unless the peer was started with faults allowed.
  *
- * A cut takes everything from the named peers and sends nothing to them directly; a drop loses a share of
- * what arrives, of every kind or of one. Nothing is delayed or changed, so all the harm is of a kind that a
- * network does.
+ * A cut takes everything from the named peers and sends nothing to them directly; a drop loses a share of the
+ * datagrams that arrive, or of the messages of one kind, by whatever way they come. Nothing is delayed or changed, so all the harm is of a kind that a
+ * network does: of TCP it loses nothing by itself.
  */
-import type { MessageKind } from '../core/messages.ts';
+import type { Channel, MessageKind } from '../core/messages.ts';
 import type { PeerId } from '../core/types.ts';
 import { ToposphereError } from '../core/errors.ts';
 
@@ -54,10 +54,11 @@ export class Faults {
     return this.#cut.size > 0 || this.#dropped.size > 0;
   }
 
-  losesArrival(from: PeerId, kind: MessageKind): boolean {
+  losesArrival(from: PeerId, kind: MessageKind, channel: Channel): boolean {
     if (!this.isActive) return false;
     if (this.#cut.has(from)) return true;
-    const share = this.#dropped.get(kind) ?? this.#dropped.get('all') ?? 0;
+    const ofAll = channel === 'stream' ? 0 : (this.#dropped.get('all') ?? 0);
+    const share = this.#dropped.get(kind) ?? ofAll;
     return share > 0 && this.#random() < share;
   }
 

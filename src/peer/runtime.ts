@@ -189,7 +189,7 @@ export class Runtime {
     message: Message,
     source: PacketSource,
   ): void {
-    if (this.faults.losesArrival(from, message.kind)) {
+    if (this.faults.losesArrival(from, message.kind, channel)) {
       this.#drop('rehearsedFault', source);
       return;
     }

@@ -16,27 +16,30 @@ describe('rehearsed faults', () => {
       code: 'BAD_ARGUMENT',
       message: /--allow-faults/,
     });
-    assert.equal(refused.losesArrival(BETA, 'update'), false);
+    assert.equal(refused.losesArrival(BETA, 'update', 'unicast'), false);
   });
 
   it('cut both ways from those named, and from nobody else', () => {
     const cut = faults();
     assert.equal(cut.rehearse(['CUT', 'beta']), 'cut from beta; nothing dropped');
-    assert.deepEqual([cut.losesArrival(BETA, 'sync'), cut.cutsOff(BETA)], [true, true]);
-    assert.deepEqual([cut.losesArrival(GAMMA, 'sync'), cut.cutsOff(GAMMA)], [false, false]);
+    assert.deepEqual([cut.losesArrival(BETA, 'sync', 'unicast'), cut.cutsOff(BETA)], [true, true]);
+    assert.deepEqual([cut.losesArrival(GAMMA, 'sync', 'unicast'), cut.cutsOff(GAMMA)], [false, false]);
   });
 
   it('drop the named share of one kind, or of all', () => {
     const unlucky = faults(true, 0.15);
     unlucky.rehearse(['drop', '20%', 'update']);
     assert.deepEqual(
-      [unlucky.losesArrival(BETA, 'update'), unlucky.losesArrival(BETA, 'nak')],
+      [unlucky.losesArrival(BETA, 'update', 'unicast'), unlucky.losesArrival(BETA, 'nak', 'unicast')],
       [true, false],
     );
     unlucky.rehearse(['drop', '10']);
-    assert.equal(unlucky.losesArrival(BETA, 'nak'), false);
+    assert.equal(unlucky.losesArrival(BETA, 'nak', 'unicast'), false);
     unlucky.rehearse(['drop', '16']);
-    assert.equal(unlucky.losesArrival(BETA, 'nak'), true);
+    assert.equal(unlucky.losesArrival(BETA, 'nak', 'unicast'), true);
+    assert.equal(unlucky.losesArrival(BETA, 'sync', 'stream'), false, 'TCP loses nothing');
+    unlucky.rehearse(['drop', '16', 'sync']);
+    assert.equal(unlucky.losesArrival(BETA, 'sync', 'stream'), true);
   });
 
   it('heal one cut by name, and everything without a name', () => {
