@@ -5,13 +5,15 @@ import { execFileSync } from 'node:child_process';
 import { rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Mounts one over a folder. Answers why nothing can be mounted here; undefined when it was. */
-export function mountSmall(folder: string, mebibytes: number): string | undefined {
+/** Mounts one over a folder. False, and said why in a line, where nothing can be mounted. */
+export function mountSmall(folder: string, mebibytes: number): boolean {
   try {
     execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m`, 'tmpfs', folder], { stdio: 'pipe' });
-    return undefined;
+    return true;
   } catch (error) {
-    return error instanceof Error ? (error.message.split('\n')[1] ?? error.message) : String(error);
+    const why = error instanceof Error ? (error.message.split('\n')[1] ?? error.message) : String(error);
+    console.log(`      skipped: no file system could be mounted (${why})`);
+    return false;
   }
 }
 

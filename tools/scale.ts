@@ -6,7 +6,7 @@
  * ARCHITECTURE.md. Invariant: runs the build, with the shipped settings but for the KEEPALIVE periods of many peers (a thousand that
  * say four times a second to all others that they live are four million datagrams a second to simulate): what a KEEPALIVE takes at rest is measured, and
  * counted as often as the shipped settings send it. A thousand need `node --max-old-space-size=18000`
- * and 14 GB; twenty minutes on the ring alone, less with the shuffled contact.
+ * and 14 GB; on the ring alone twenty minutes of processor time.
  */
 import { parseArgs } from 'node:util';
 import type * as hashModule from '../src/wire/hash.ts';

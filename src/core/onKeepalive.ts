@@ -148,7 +148,7 @@ export function onKeepalive(state: PeerState, now: Now, view: PeerView, message:
   } else view.isDifferenceTold = false;
 }
 
-/** Section 5: at once on hearing a peer again. Who must join, whoever else there is, asks the first who can give. */
+/** Section 5: a HEARTBEAT at once on hearing a peer again. R10: who must join, for it cannot begin by itself any more, asks the first that can give. */
 function onAlive(state: PeerState, now: Now, view: PeerView): void {
   sendHeartbeat(state, view.id);
   const mustJoin = state.phase === 'joining' || (state.phase === 'fresh' && view.promised > 0);

@@ -2,8 +2,8 @@
  * Sockets that read into one buffer over and over, in place of a new one for each read.
  *
  * Why: for every read of a stream Node makes a buffer of 64 KiB and cuts it short, and passes it through a queue: of a small request that is a tenth of what its
- * answer costs (tools/bench/alone.ts). `onread` spares it, but the sockets of a server are not made with it, so one is made here around the accepted one's
- * handle. That is an internal of node:net, there since Node 12; where it is missing the accepted socket is answered as it is: slower, and as good.
+ * answer costs, and more (tools/bench/alone.ts). `onread` spares it, but the sockets of a server are not made with it, so one is made here around the accepted
+ * one's handle. That is an internal of node:net; where it is missing the accepted socket is answered as it is: slower, and as good.
  */
 import { Socket } from 'node:net';
 import type { SocketConstructorOpts } from 'node:net';

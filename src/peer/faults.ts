@@ -32,7 +32,7 @@ const USAGE =
 
 export interface FaultsReport {
   readonly cut: readonly PeerId[];
-  /** Share of arriving messages lost, 0 to 1. */
+  /** Share lost, 0 to 1: of arriving messages of a kind, of all that come as datagrams. */
   readonly dropped: Readonly<Partial<Record<MessageKind | 'all', number>>>;
 }
 

@@ -108,7 +108,7 @@ export class Connection {
     const { counters } = this.#host.server;
     counters.bytesReceived += chunk.length;
     this.client.lastCommandAtMs = Date.now();
-    if (!feed(this.#parser, chunk) || !this.#noteInput()) {
+    if (!feed(this.#parser, chunk)) {
       this.#refuseInput();
       return;
     }
@@ -138,7 +138,6 @@ export class Connection {
     while (this.#runBatch()) if (this.#mustWait()) break;
     this.#host.turn.isRunning = false;
     if (this.#isClosed) return;
-    this.#noteInput();
     if (this.#mustWait()) this.#pause();
     this.#endWhenEmpty();
   }
@@ -320,6 +319,7 @@ export class Connection {
     }
     this.#isPaused = false;
     this.#run();
+    if (!this.#isStopping()) this.#noteInput();
     if (!this.#isStopped()) this.#socket.resume();
   }
 

@@ -56,7 +56,7 @@ export class FoldSchedule {
   readonly #ports: FoldSchedulePorts;
   #active: WorkingSet;
   #activeLog: LogName;
-  #logBytes = 0;
+  #logBytes: number;
   #sealed: WorkingSet | undefined;
   /** Last turn closed, last turn sealed, last turn that the trees hold. */
   #turn: number;
@@ -73,6 +73,7 @@ export class FoldSchedule {
     this.#ports = ports;
     this.#active = recovery.active.set;
     this.#activeLog = recovery.active.log;
+    this.#logBytes = recovery.active.bytes;
     this.#turn = recovery.active.lastTurn;
     this.#foldedTurn = Math.max(0, (recovery.sealed ?? recovery.active).firstTurn - 1);
     this.#sealedTurn = recovery.sealed?.lastTurn ?? this.#foldedTurn;

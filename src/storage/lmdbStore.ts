@@ -23,13 +23,13 @@ import { mergeEntries } from './mergeEntries.ts';
 import type { EntryLayer } from './mergeEntries.ts';
 import { openDirectory } from './openDirectory.ts';
 import type { OpenedDirectory } from './openDirectory.ts';
+import type { ChangedKey } from './sortedKeys.ts';
 import { statesWithPrefix } from './stateNames.ts';
 import type { LmdbStoreReport } from './storeReport.ts';
 import { createStoreSnapshots } from './storeSnapshots.ts';
 import type { StoreSnapshots } from './storeSnapshots.ts';
 import { createTurnWriter } from './turnRecord.ts';
 import type { TurnWriter } from './turnRecord.ts';
-import type { ChangedKey } from './sortedKeys.ts';
 
 /** Changed keys that start a fold. More: fewer page writes a key in a large store, more memory, longer replay. */
 const ACTIVE_LIMIT_KEYS = 200_000;

@@ -44,10 +44,8 @@ export function createLoads(): Loads {
     },
     hasOpen: () => open.length > 0,
     getChange(key) {
-      if (open.length > 0) {
-        const found = findInRun(open, key);
-        if (found !== undefined) return found;
-      }
+      const found = findInRun(open, key);
+      if (found !== undefined) return found;
       for (const { run } of closed) {
         const found = findInRun(run, key);
         if (found !== undefined) return found;

@@ -22,6 +22,8 @@ export interface RecoveredLog {
   readonly set: WorkingSet;
   readonly firstTurn: number;
   readonly lastTurn: number;
+  /** Of its records together. */
+  readonly bytes: number;
 }
 
 export interface Recovery {
@@ -51,6 +53,7 @@ async function replayLog(
   const set = createWorkingSet();
   let firstTurn = 0;
   let lastTurn = 0;
+  let bytes = 0;
   let sliceStarted = performance.now();
   // One short read at a time: the cursor of lmdb-js would keep its snapshot while we wait.
   for (let next = trees.nextTurn(log, 0); next !== undefined; next = trees.nextTurn(log, lastTurn + 1)) {
@@ -62,12 +65,13 @@ async function replayLog(
     }
     if (!readTurn(record, turn, checksum, set)) throw damagedLog(directory, turn);
     lastTurn = turn;
+    bytes += record.length;
     if (performance.now() - sliceStarted > REPLAY_SLICE_MS) {
       await new Promise((resolve) => setImmediate(resolve));
       sliceStarted = performance.now();
     }
   }
-  return { log, set, firstTurn, lastTurn };
+  return { log, set, firstTurn, lastTurn, bytes };
 }
 
 function damagedLog(directory: string, turn: number): DamagedStore {

@@ -1,5 +1,6 @@
 /** Section 8 over restarts and cuts: what was measured of a clock says nothing of the clock that was set since. */
 import assert from 'node:assert/strict';
+import { defaultSettings } from '../../src/core/settings.ts';
 import { Cluster } from './cluster.ts';
 
 const THREE = ['alpha', 'beta', 'gamma'];
@@ -55,5 +56,25 @@ describe('a clock that is set right', () => {
     cluster.loses = () => false;
     cluster.run(600);
     assert.equal(cluster.write('alpha', 'k', 'early')?.code, 'CLOCK_AHEAD');
+  });
+});
+
+describe('clocks', () => {
+  it('are compared at every KEEPALIVE where they are few, and a few times a period where they are many', () => {
+    const judgements = (peers: number): number => {
+      const made = new Cluster(Array.from({ length: peers }, (_, at) => `p${at + 10}`));
+      made.run(1000);
+      const { state } = made.at('p10');
+      let changes = 0;
+      for (let at = 0; at < 4 * defaultSettings.keepaliveMs; at += 1) {
+        const before = state.lastClockJudgedMs;
+        made.run(1);
+        if (state.lastClockJudgedMs !== before) changes += 1;
+      }
+      return changes / 4;
+    };
+    assert.ok(judgements(20) > 12, 'nineteen others, less those that are heard in the same millisecond');
+    const many = judgements(40);
+    assert.ok(many > 3 && many <= 6, `${many} in a period: five, and those of the liveness timer`);
   });
 });

@@ -1,7 +1,9 @@
 /** Sockets that share the memory they read into are as others are: order, ends, pauses, and the listener's count of them. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { listenTcp, dialTcp } from '../../src/network/tcp.ts';
+import { Socket as NetSocket } from 'node:net';
+import { shareReads } from '../../src/network/sharedReads.ts';
+import { dialTcp, listenTcp } from '../../src/network/tcp.ts';
 import type { Socket, TcpListener } from '../../src/network/tcp.ts';
 import { HOST } from './support.ts';
 
@@ -76,6 +78,11 @@ describe('sockets that share reads', () => {
     server.end('answer');
     assert.equal(String((await answered)[0]), 'answer');
     other.destroy();
+  });
+
+  it('are the accepted ones as they are, where node:net shows no handle', () => {
+    const bare = new NetSocket();
+    assert.equal(shareReads(bare), bare);
   });
 
   it('are counted out when they close: the listener closes with and after them', async () => {

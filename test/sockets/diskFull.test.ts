@@ -22,11 +22,7 @@ describe('a disk that runs full', () => {
   async function prepareSmall(): Promise<string | undefined> {
     const folder = await mkdtemp(join(tmpdir(), 'toposphere-small-'));
     clusters.onEnd(() => rm(folder, { recursive: true, force: true }));
-    const refusal = mountSmall(folder, 48);
-    if (refusal !== undefined) {
-      report(`skipped: no file system could be mounted (${refusal})`);
-      return undefined;
-    }
+    if (!mountSmall(folder, 48)) return undefined;
     clusters.onEnd(() => {
       unmount(folder);
     });
@@ -101,7 +97,7 @@ describe('a disk that runs full', () => {
     assert.equal((await beta.get('k79'))?.length, 100_000);
   }).timeout(60_000);
 
-  it('filled to its last byte under writes, unwatched, ends the process or refuses; with room again it starts and has lost nothing', async function () {
+  it('filled to its last byte under writes, unwatched, ends the process; with room again it starts and has lost nothing', async function () {
     const folder = (await prepareSmall()) ?? this.skip();
     const dataDirectory = join(folder, 'data');
     const { peers, peer } = await clusters.start({
@@ -124,7 +120,7 @@ describe('a disk that runs full', () => {
       );
     }
     const ended = await alpha.awaitEnd(10_000);
-    // LMDB itself may fall over on a full disk (facts of lmdb-js): then there is no line, and nothing is lost all the same.
+    // LMDB itself may fall over on a full disk: then there is no line, and nothing is lost all the same.
     if (ended.signal === null) {
       assert.equal(ended.code, 1);
       assert.ok(

@@ -324,6 +324,28 @@ describe('the LMDB store', () => {
     await store.close();
   });
 
+  it('counts the log that it finds at its start: the next turn folds it, if it is long', async () => {
+    const store = await openLmdbStore({ directory: directory.path, foldIdleMs: 60_000 });
+    store.writeEntry(asKey('open'), entryNumber(2));
+    for (let number = 1; number <= 30; number++) {
+      store.writeEntry(asKey('k'), { ...entryNumber(1), value: Buffer.alloc(1_000) });
+      await commitTurn(store);
+    }
+    store.writeEntry(asKey('lost'), entryNumber(3)); // an open turn keeps the close from folding
+    await store.close();
+    const again = await openLmdbStore({
+      directory: directory.path,
+      foldIdleMs: 60_000,
+      logLimitBytes: 20_000,
+    });
+    assert.equal(again.report().folds, 0);
+    again.writeEntry(asKey('k'), entryNumber(4));
+    await commitTurn(again);
+    while (again.report().folds === 0) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(again.report().treeEntries, 2);
+    await again.close();
+  });
+
   it('never folds half a turn', async () => {
     const store = await openLmdbStore({ directory: directory.path, foldIdleMs: 1, activeLimitKeys: 2 });
     store.writeEntry(asKey('k0'), entryNumber(1));

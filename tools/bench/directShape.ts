@@ -10,12 +10,7 @@ import type { Entry, Key, OriginKey } from '../../src/core/types.ts';
 import { createCommitReports } from '../../src/storage/commitReports.ts';
 import { confirmWritten } from '../../src/storage/confirmWritten.ts';
 import { hintWhenVisible } from '../../src/storage/commitVisibility.ts';
-import {
-  entryRecordBytes,
-  recordView,
-  sealEntryRecord,
-  writeEntryRecord,
-} from '../../src/storage/entryRecord.ts';
+import { createRecordCutter } from '../../src/storage/entryRecord.ts';
 import { openTrees } from '../../src/storage/lmdbTrees.ts';
 
 /** Entries that were put and are not durable at which a writer waits. */
@@ -25,6 +20,7 @@ export async function openDirectShape(directory: string) {
   const hasher = await xxhash();
   const checksum = (bytes: Uint8Array): number => hasher.h32Raw(bytes);
   const trees = openTrees(directory, checksum);
+  const cut = createRecordCutter(checksum);
   const pending = new Map<Key, { readonly entry: Entry; readonly turn: number }>();
   /** The last row of each turn under way: visible when the turn is. */
   const lastRows = new Map<number, readonly [OriginKey, number]>();
@@ -55,11 +51,8 @@ export async function openDirectShape(directory: string) {
   return {
     readEntry: (key: Key): Entry | undefined => pending.get(key)?.entry ?? trees.readEntry(key),
     write(key: Key, entry: Entry, origin: OriginKey): void {
-      const view = recordView(Buffer.allocUnsafe(entryRecordBytes(entry)));
-      writeEntryRecord(view, 0, entry);
-      sealEntryRecord(view, 0, view.bytes.length, checksum);
       pending.set(key, { entry, turn });
-      void trees.putEntry(key, view.bytes);
+      void trees.putEntry(key, cut(entry));
       open = { put: trees.putRow(origin, entry.sequence, key), row: [origin, entry.sequence] };
       lastRows.set(turn, open.row);
     },
