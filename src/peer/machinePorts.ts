@@ -10,8 +10,9 @@ export function createMachinePorts(network: Network, clockOffsetMs: number): Run
     now: () => ({ monotonicMs: performance.now(), wallMs: Date.now() + clockOffsetMs }),
     random: Math.random,
     after: (delayMs, callback) => {
-      // What is to go on at once lets sockets be read in between, and no more: a timer would idle for a millisecond.
-      if (delayMs <= 0) setImmediate(callback).unref();
+      // What is to go on at once lets sockets be read in between, and no more: a timer would idle for a millisecond, and behind an immediate that is
+      // unreferenced the loop sleeps until something else happens.
+      if (delayMs <= 0) setImmediate(callback);
       else setTimeout(callback, delayMs).unref();
     },
     endOfTurn: (callback) => void setImmediate(callback),
