@@ -32,6 +32,8 @@ export interface Checkpoint {
   readonly head: readonly PartContent[];
   /** The key after which each part with entries begins, as far as they are known; undefined: from the first key. */
   readonly starts: (Key | undefined)[];
+  /** What the part read last had no room for: the first entry of part `at`. A long value is not read twice. */
+  ahead: { readonly at: number; readonly entry: CheckpointEntry } | undefined;
 }
 
 /** Holds fast what this peer has now. `snapshot` must be closed. */
@@ -41,6 +43,7 @@ export function openCheckpoint(state: PeerState): Checkpoint {
     partBytes: state.settings.limits.checkpointPartBytes,
     head: buildHead(state),
     starts: [undefined],
+    ahead: undefined,
   };
 }
 
@@ -52,22 +55,32 @@ export function readPart(checkpoint: Checkpoint, part: number): PartContent | un
 }
 
 /** A part with entries, as many as it holds; notes where the next one begins. */
-function readEntries({ snapshot, partBytes, starts }: Checkpoint, at: number): PartContent {
-  const entries: CheckpointEntry[] = [];
-  const after = starts[at];
-  let bytes = 0;
-  for (const [key, entry] of snapshot.entries(after === undefined ? {} : { after })) {
-    bytes += CHECKPOINT_RECORD_BYTES + key.length + entry.value.length;
+function readEntries(checkpoint: Checkpoint, at: number): PartContent {
+  const { snapshot, partBytes, starts, ahead } = checkpoint;
+  const entries: CheckpointEntry[] = ahead?.at === at ? [ahead.entry] : [];
+  let bytes = entries.reduce((sum, entry) => sum + bytesOf(entry), 0);
+  checkpoint.ahead = undefined;
+  const after = entries.at(-1)?.key ?? starts[at];
+  for (const [
+    key,
+    { kind: entryKind, timestamp, id, incarnation, sequence, expiresAt, value },
+  ] of snapshot.entries(after === undefined ? {} : { after })) {
+    // Named one by one: there are millions, and a spread takes several times as long.
+    const entry = { key, timestamp, id, incarnation, sequence, entryKind, expiresAt, value };
+    bytes += bytesOf(entry);
     const last = entries.at(-1);
     if (last !== undefined && bytes > partBytes) {
       starts[at + 1] = last.key;
+      checkpoint.ahead = { at: at + 1, entry };
       return { entries, rows: [] };
     }
-    // Named one by one: there are millions, and a spread takes several times as long.
-    const { timestamp, id, incarnation, sequence, kind: entryKind, expiresAt, value } = entry;
-    entries.push({ key, timestamp, id, incarnation, sequence, entryKind, expiresAt, value });
+    entries.push(entry);
   }
   return { entries, rows: [], isLast: true };
+}
+
+function bytesOf({ key, value }: CheckpointEntry): number {
+  return CHECKPOINT_RECORD_BYTES + key.length + value.length;
 }
 
 /** Parts under construction. */

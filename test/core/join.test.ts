@@ -1,5 +1,6 @@
 /** What is taken from others at once: whole checkpoints, facts of rounds, and how far either is believed. */
 import assert from 'node:assert/strict';
+import { openCheckpoint, readPart, type PartContent } from '../../src/core/buildCheckpoint.ts';
 import { onMessage, onTimer, onTurnEnd } from '../../src/core/core.ts';
 import { isAtOdds } from '../../src/core/facts.ts';
 import { askForCheckpoint } from '../../src/core/join.ts';
@@ -7,6 +8,7 @@ import { learnMembers } from '../../src/core/members.ts';
 import type { ClosureReport, HaveReport, Message } from '../../src/core/messages.ts';
 import { noteClaims } from '../../src/core/onHeartbeat.ts';
 import { defaultLimits, defaultSettings, type CoreLimits } from '../../src/core/settings.ts';
+import type { KeyRange, Store } from '../../src/core/store.ts';
 import { SYNTHETIC_ID } from '../../src/core/types.ts';
 import type { Incarnation, Key, PeerId, SequenceRange, Timestamp } from '../../src/core/types.ts';
 import { hashFolded } from '../../src/core/vectorHash.ts';
@@ -320,6 +322,44 @@ describe('the transfer of a checkpoint', () => {
       fresh.members.map(({ state }) => [state.phase, state.counters.checkpointsAsked]),
       Array.from({ length: 3 }, () => ['member', 0]),
     );
+  });
+
+  it('reads every entry once, and those of a part that is asked for again once more', () => {
+    const made = cluster(['alpha', 'beta'], bounded({ checkpointPartBytes: 300 }));
+    for (let at = 10; at < 20; at += 1) made.write('alpha', `k${at}`, 'v'.repeat(100));
+    made.run(1000);
+    const { state } = made.at('alpha');
+    const { store } = state;
+    const read: Key[] = [];
+    const counting = Object.create(store, {
+      openSnapshot: {
+        value: () => {
+          const snapshot = store.openSnapshot();
+          return {
+            close: () => {
+              snapshot.close();
+            },
+            *entries(range: KeyRange) {
+              for (const entry of snapshot.entries(range)) {
+                read.push(entry[0]);
+                yield entry;
+              }
+            },
+          };
+        },
+      },
+    }) as Store;
+    const checkpoint = openCheckpoint({ ...state, store: counting });
+    const parts: PartContent[] = [];
+    for (let at = 0, part; (part = readPart(checkpoint, at)) !== undefined; at += 1) parts.push(part);
+    const keys = parts.flatMap(({ entries }) => entries.map(({ key }) => key));
+    assert.deepEqual(
+      keys,
+      Array.from({ length: 10 }, (_, at) => `k${at + 10}`),
+    );
+    assert.deepEqual(read, keys);
+    for (const at of [3, 1, 2, 3, 5, 4]) assert.deepEqual(readPart(checkpoint, at), parts[at], `part ${at}`);
+    checkpoint.snapshot.close();
   });
 
   it('is of one process of the donor: parts of two would claim what they do not bring', () => {
