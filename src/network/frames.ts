@@ -2,8 +2,9 @@
  * Frames of a stream: u32 length, big-endian, then as many bytes.
  *
  * Owns putting them together from whatever pieces TCP delivers. A length is only a claim: memory grows with the
- * bytes that really came, to at most twice their number, and within a budget that all connections share. Keeps:
- * frames come out whole and in order; a frame that came in one piece is not copied.
+ * bytes that really came, to at most twice their number, and within a budget that all connections share. One buffer outlives its frame: a transfer of
+ * many would else make garbage of several times its length, and its collection cost more than the copying. Keeps: frames come out whole and in order; a
+ * frame that came in one piece is not copied.
  */
 export const FRAME_HEADER_BYTES = 4;
 
@@ -16,15 +17,20 @@ export const MAX_UNFINISHED_BYTES = 128 * 1024 * 1024;
 /** First allocation for a frame that comes in pieces, bytes; doubled as it fills. */
 const FIRST_CHUNK_BYTES = 64 * 1024;
 
+/** Longest buffer that is kept for the next frame, bytes. */
+const SPARE_BYTES = 2 * 1024 * 1024;
+
 export type FrameFault = 'frameTooLong' | 'emptyFrame' | 'frameMemoryFull';
 
 /** What unfinished frames take, over all connections. */
 export interface FrameMemory {
   usedBytes: number;
+  /** Of a frame that was delivered, for the next one of any connection; not counted while nobody has it. */
+  spare?: Buffer | undefined;
 }
 
 export interface FrameAssembler {
-  /** Delivers every frame that `piece` completes; on a fault the connection is of no use any more. */
+  /** Delivers every frame that `piece` completes; its bytes are written over after `onFrame`. On a fault the connection is of no use any more. */
   push(piece: Buffer, onFrame: (frame: Buffer) => void): FrameFault | undefined;
   /** Gives the memory back; the assembler must not be used after. */
   release(): void;
@@ -64,6 +70,7 @@ export function createFrameAssembler(maxFrameBytes: number, memory: FrameMemory)
             const whole = target.subarray(0, frameBytes);
             reset();
             onFrame(whole);
+            keepSpare(target);
           }
         }
         position = end;
@@ -75,6 +82,8 @@ export function createFrameAssembler(maxFrameBytes: number, memory: FrameMemory)
 
   function makeRoom(moreBytes: number): Buffer | undefined {
     const neededBytes = filledBytes + moreBytes;
+    if (frame === undefined && memory.spare !== undefined && takeSpare(memory.spare))
+      memory.spare = undefined;
     if (frame !== undefined && frame.length >= neededBytes) return frame;
     const sizeBytes = Math.min(frameBytes, Math.max(FIRST_CHUNK_BYTES, 2 * filledBytes, neededBytes));
     const growthBytes = sizeBytes - (frame?.length ?? 0);
@@ -84,6 +93,17 @@ export function createFrameAssembler(maxFrameBytes: number, memory: FrameMemory)
     frame?.copy(larger, 0, 0, filledBytes);
     frame = larger;
     return larger;
+  }
+
+  function takeSpare(spare: Buffer): boolean {
+    if (memory.usedBytes + spare.length > MAX_UNFINISHED_BYTES) return false;
+    memory.usedBytes += spare.length;
+    frame = spare;
+    return true;
+  }
+
+  function keepSpare(buffer: Buffer): void {
+    if (buffer.length <= SPARE_BYTES && buffer.length > (memory.spare?.length ?? 0)) memory.spare = buffer;
   }
 
   function reset(): void {

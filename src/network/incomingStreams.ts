@@ -20,7 +20,7 @@ export interface IncomingStreams {
 export interface IncomingOptions {
   readonly host: string;
   readonly port: number;
-  /** `frame` may share memory with others that came in the same piece. */
+  /** The bytes of `frame` are written over after it. */
   readonly onFrame: (frame: Buffer, source: DatagramSource) => void;
   readonly faults: FaultCounts;
   readonly maxConnections?: number;
@@ -40,7 +40,7 @@ export async function openIncomingStreams(options: IncomingOptions): Promise<Inc
   const connections = new Set<Socket>();
   let frames = 0;
   let closed = false;
-  const listener = await listenTcp({ host, port, onSocket: accept });
+  const listener = await listenTcp({ host, port, onSocket: accept, sharesReads: true });
 
   return {
     report: () => ({ connections: connections.size, frames, unfinishedBytes: memory.usedBytes }),

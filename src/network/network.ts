@@ -29,7 +29,7 @@ export interface NetworkOptions {
   readonly receiveBufferBytes?: number;
   /** `bytes` belongs to the callee. */
   readonly onDatagram: (bytes: Buffer, channel: 'multicast' | 'unicast', source: DatagramSource) => void;
-  /** One whole frame of some peer's stream; `bytes` may share memory with other frames. */
+  /** One whole frame of some peer's stream; `bytes` are written over after it. */
   readonly onFrame: (bytes: Buffer, source: DatagramSource) => void;
   /** One line for the log; at the 1st, 10th, 100th… time of each fault. */
   readonly onFault: (description: string) => void;

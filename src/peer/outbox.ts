@@ -17,8 +17,8 @@ export type SendEffect = Extract<Effect, { kind: 'multicast' | 'send' }>;
 
 export interface Outgoing {
   readonly effect: SendEffect;
-  /** What `prepare` made of it: the sealed packet of a datagram, the message alone of a stream. */
-  prepared: Uint8Array | undefined;
+  /** What `prepare` made of it: the packet; of a datagram it is sealed, of a stream not yet. */
+  prepared: Buffer | undefined;
 }
 
 export class Outbox {
@@ -49,11 +49,12 @@ export class Outbox {
    * Does early what need not wait for the disk. A stream is numbered, hence sealed, only when it leaves: one that waits for the flush would be
    * overtaken by a later one that does not, and dropped as a replay.
    */
-  prepare(outgoing: Outgoing): Uint8Array | undefined {
+  prepare(outgoing: Outgoing): Buffer | undefined {
     if (this.#envelope === undefined || outgoing.prepared !== undefined) return outgoing.prepared;
-    const message = encodeMessage(outgoing.effect.message);
-    outgoing.prepared = isStream(outgoing.effect) ? message : this.#envelope.seal(message, 'datagram');
-    return outgoing.prepared;
+    const packet = encodeMessage(outgoing.effect.message, this.#envelope.room);
+    if (!isStream(outgoing.effect)) this.#envelope.sealInPlace(packet, 'datagram');
+    outgoing.prepared = packet;
+    return packet;
   }
 
   send(outgoing: Outgoing): void {
@@ -67,8 +68,10 @@ export class Outbox {
       });
       for (const to of effect.alsoTo) this.#unicast(to, prepared);
     } else if (effect.by === 'unicast') this.#unicast(effect.to, prepared);
-    else if (!this.#faults.cutsOff(effect.to))
-      transport.stream(effect.to, this.#envelope.seal(prepared, 'stream'));
+    else if (!this.#faults.cutsOff(effect.to)) {
+      this.#envelope.sealInPlace(prepared, 'stream');
+      transport.stream(effect.to, prepared);
+    }
   }
 
   #unicast(to: PeerId, packet: Uint8Array): void {

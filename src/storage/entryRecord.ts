@@ -18,9 +18,13 @@ const CHECKED_FROM = 8;
 const EXPIRES_FLAG = 0x80;
 const KIND_MASK = 0x7f;
 const KINDS: readonly EntryKind[] = ['value', 'tombstone', 'synthetic'];
-/** Values up to SLAB_VALUE_BYTES are cut from slabs of SLAB_BYTES: one that is kept keeps its slab. */
+/** Values up to SLAB_VALUE_BYTES are cut from slabs of SLAB_BYTES: one that is kept keeps its slab. What a walk reads is let go soon, and may share more. */
 const SLAB_BYTES = 16 * 1024;
 const SLAB_VALUE_BYTES = 1024;
+const WALK_SLAB_BYTES = 256 * 1024;
+const WALK_SLAB_VALUE_BYTES = 32 * 1024;
+/** Values up to here are copied by a loop over words: quicker than a call into the runtime. */
+const WORDWISE_BYTES = 1024;
 /** Entries of the id cache; ids that share a slot replace each other. */
 const ID_SLOTS = 256;
 
@@ -108,7 +112,12 @@ export function createRecordCutter(checksum: Checksum): (entry: Entry) => Buffer
  * Reads the record at `start`..`end`, copying the value out, for `source` may be reused. Returns undefined when
  * the bytes cannot be a record; the checksum is not looked at (it would cost a tenth of a cold read).
  */
-export function readEntryRecord(source: RecordView, start: number, end: number): Entry | undefined {
+export function readEntryRecord(
+  source: RecordView,
+  start: number,
+  end: number,
+  slab = ownSlab,
+): Entry | undefined {
   const { bytes, numbers } = source;
   if (end - start < FIXED_BYTES || bytes[start] !== RECORD_VERSION || bytes[start + 3] !== 0)
     return undefined;
@@ -125,7 +134,7 @@ export function readEntryRecord(source: RecordView, start: number, end: number):
   const valueStart = at + idLength;
   if (kind === undefined || valueStart > end) return undefined;
   const id = idLength === 0 ? SYNTHETIC_ID : readId(bytes, at, idLength);
-  const value = copyValue(source, valueStart, end);
+  const value = copyValue(slab, source, valueStart, end);
   return {
     timestamp: numbers.getFloat64(start + 8, true) as Timestamp,
     id,
@@ -137,12 +146,12 @@ export function readEntryRecord(source: RecordView, start: number, end: number):
   };
 }
 
-/** The same for the first `length` bytes; undefined also when they do not have their checksum. */
+/** The same for the first `length` bytes, met on a walk; undefined also when they do not have their checksum. */
 export function readIntactRecord(source: RecordView, length: number, checksum: Checksum): Entry | undefined {
   if (length < FIXED_BYTES) return undefined;
   const checked = source.bytes.subarray(CHECKED_FROM, length);
   if (source.numbers.getUint32(CHECKSUM_OFFSET, true) !== checksum(checked)) return undefined;
-  return readEntryRecord(source, 0, length);
+  return readEntryRecord(source, 0, length, walkSlab);
 }
 
 /** What a record says of a key's value, for whoever wants nothing else: undefined for a key without one or past its time, 'damaged' when the bytes cannot be a record. */
@@ -181,29 +190,47 @@ function kindCode(kind: EntryKind): number {
   }
 }
 
-let slab = new ArrayBuffer(SLAB_BYTES);
-let slabWords = new Int32Array(slab);
-let slabUsed = 0;
+/** Memory that small values are copied to, one behind the other; never written again where a value lies. */
+interface Slab {
+  readonly sizeBytes: number;
+  /** Longest value that goes here. */
+  readonly valueBytes: number;
+  bytes: Buffer;
+  words: Int32Array;
+  used: number;
+}
+
+const ownSlab = createSlab(SLAB_BYTES, SLAB_VALUE_BYTES);
+const walkSlab = createSlab(WALK_SLAB_BYTES, WALK_SLAB_VALUE_BYTES);
+
+function createSlab(sizeBytes: number, valueBytes: number): Slab {
+  return { sizeBytes, valueBytes, ...createMemory(sizeBytes) };
+}
+
+function createMemory(sizeBytes: number): Pick<Slab, 'bytes' | 'words' | 'used'> {
+  const bytes = Buffer.allocUnsafeSlow(sizeBytes);
+  return { bytes, words: new Int32Array(bytes.buffer), used: 0 };
+}
 
 /**
- * Copies bytes out into the slab, in whole words: that is quicker than a call into the runtime for each value, and a
- * cold read feels it. Answers where they lie in it, or -1 when they are too long or cannot be read as words. The slab is
- * never written again where a value lies.
+ * Copies bytes out into the slab, short ones in whole words: that is quicker than a call into the runtime for each value, and a
+ * cold read feels it. Answers where they lie in it, or -1 when they are too long or cannot be read as words.
  */
-function copyToSlab({ words }: RecordView, start: number, end: number): number {
+function copyToSlab(slab: Slab, { bytes, words }: RecordView, start: number, end: number): number {
   const length = end - start;
   const last = (end + 3) >> 2;
-  if (words === undefined || length > SLAB_VALUE_BYTES || last > words.length) return -1;
+  if (words === undefined || length > slab.valueBytes || last > words.length) return -1;
   // The copy lies in its words as the original does, so the first and last word may carry neighbours along: bytes
   // before it are unused, those after it are overwritten by the next.
-  let at = ((slabUsed + 3) & ~3) + (start & 3);
-  if (at + length + 3 > SLAB_BYTES) {
-    slab = new ArrayBuffer(SLAB_BYTES);
-    slabWords = new Int32Array(slab);
+  let at = ((slab.used + 3) & ~3) + (start & 3);
+  if (at + length + 3 > slab.sizeBytes) {
+    Object.assign(slab, createMemory(slab.sizeBytes));
     at = start & 3;
   }
-  slabUsed = at + length;
-  for (let from = start >> 2, to = at >> 2; from < last; from++, to++) slabWords[to] = words[from] ?? 0;
+  slab.used = at + length;
+  const target = slab.words;
+  if (length > WORDWISE_BYTES) bytes.copy(slab.bytes, at, start, end);
+  else for (let from = start >> 2, to = at >> 2; from < last; from++, to++) target[to] = words[from] ?? 0;
   return at;
 }
 
@@ -214,15 +241,15 @@ function copyBytes({ bytes }: RecordView, start: number, end: number): Buffer {
 }
 
 /** For those inside, who need no Buffer: making one costs twice as much. */
-function copyValue(source: RecordView, start: number, end: number): Uint8Array {
-  const at = copyToSlab(source, start, end);
-  return at < 0 ? copyBytes(source, start, end) : new Uint8Array(slab, at, end - start);
+function copyValue(slab: Slab, source: RecordView, start: number, end: number): Uint8Array {
+  const at = copyToSlab(slab, source, start, end);
+  return at < 0 ? copyBytes(source, start, end) : new Uint8Array(slab.bytes.buffer, at, end - start);
 }
 
 /** For applications. */
 function copyBuffer(source: RecordView, start: number, end: number): Buffer {
-  const at = copyToSlab(source, start, end);
-  return at < 0 ? copyBytes(source, start, end) : Buffer.from(slab, at, end - start);
+  const at = copyToSlab(ownSlab, source, start, end);
+  return at < 0 ? copyBytes(source, start, end) : Buffer.from(ownSlab.bytes.buffer, at, end - start);
 }
 
 const idSlots: (PeerId | undefined)[] = new Array<PeerId | undefined>(ID_SLOTS).fill(undefined);

@@ -23,6 +23,7 @@ import {
   readOrigin,
   readTimestamp,
   readValue,
+  shareMemory,
 } from './fieldReader.ts';
 import type { FieldReader } from './fieldReader.ts';
 import {
@@ -75,6 +76,7 @@ export function readCheckpoint(reader: FieldReader): CheckpointMessage {
   const part = readInteger(reader, 0, MOST);
   const joiner = readInteger(reader, 1, MOST) as Incarnation;
   const entries: CheckpointEntry[] = [];
+  shareMemory(reader); // a part is joined as a whole
   const count = readCount(reader, MAX_RECORDS_PER_MESSAGE, 3);
   for (let index = 0; index < count && reader.fault === undefined; index++) entries.push(readEntry(reader));
   const rows = readRows(reader);

@@ -18,6 +18,7 @@ import {
   writeHeader,
 } from './envelopeHeader.ts';
 import type { EnvelopeChannel, Header, HeaderFault } from './envelopeHeader.ts';
+import type { Room } from './fieldWriter.ts';
 import type { Hashing } from './hash.ts';
 import { CHECKSUM_BYTES, isPeerId, SEAL_TAG_BYTES } from './limits.ts';
 import { acceptPacket, isReplayed } from './replayWindow.ts';
@@ -78,6 +79,10 @@ export type OpenResult =
     };
 
 export interface Envelope {
+  /** What a packet needs around its payload. */
+  readonly room: Room;
+  /** Makes a packet of a payload that has `room` around it, in place. */
+  sealInPlace(packet: Buffer, channel: EnvelopeChannel): void;
   /** The packet for `payload`, in a buffer of its own. */
   seal(payload: Uint8Array, channel: EnvelopeChannel): Buffer;
   open(packet: Uint8Array, channel: EnvelopeChannel): OpenResult;
@@ -102,6 +107,7 @@ export function createEnvelope(options: EnvelopeOptions): Envelope {
   const clusterHash = Buffer.alloc(8);
   clusterHash.writeBigUInt64BE(hashing.h64(options.clusterId));
   const template = buildHeaderTemplate(clusterHash, self);
+  const room = { before: template.bytes.length, after: trailerBytes };
   const ownSubkey =
     sealingKey === undefined ? undefined : deriveSubkey(sealingKey.secret, clusterHash, template.sender);
   const senders = createSenders();
@@ -109,6 +115,8 @@ export function createEnvelope(options: EnvelopeOptions): Envelope {
   let membershipHash = options.membershipHash >>> 0;
 
   return {
+    room,
+    sealInPlace,
     seal,
     open,
     setMembershipHash(hash) {
@@ -117,25 +125,28 @@ export function createEnvelope(options: EnvelopeOptions): Envelope {
   };
 
   function seal(payload: Uint8Array, channel: EnvelopeChannel): Buffer {
+    const packet = Buffer.allocUnsafe(room.before + payload.length + room.after);
+    packet.set(payload, room.before);
+    sealInPlace(packet, channel);
+    return packet;
+  }
+
+  function sealInPlace(packet: Buffer, channel: EnvelopeChannel): void {
     const packetNumber = ++lastPacket[channel];
     // A nonce must never come twice under one subkey.
     if (packetNumber > MAX_PACKET_NUMBER)
       throw new Error('packet numbers used up: restart with a new incarnation');
-    const headerBytes = template.bytes.length;
-    const payloadEnd = headerBytes + payload.length;
-    const packet = Buffer.allocUnsafe(payloadEnd + trailerBytes);
+    const payloadEnd = packet.length - room.after;
     writeHeader(packet, template, channel, sealingKey?.id, membershipHash, packetNumber);
     if (ownSubkey === undefined) {
-      packet.set(payload, headerBytes);
       packet.writeBigUInt64BE(hashing.h64(packet.subarray(0, payloadEnd)), payloadEnd);
-      return packet;
+      return;
     }
     const cipher = createCipheriv(CIPHER, ownSubkey, buildNonce(channel, packetNumber), CIPHER_OPTIONS);
-    cipher.setAAD(packet.subarray(0, headerBytes));
-    packet.set(cipher.update(payload), headerBytes);
+    cipher.setAAD(packet.subarray(0, room.before));
+    packet.set(cipher.update(packet.subarray(room.before, payloadEnd)), room.before);
     cipher.final();
     packet.set(cipher.getAuthTag(), payloadEnd);
-    return packet;
   }
 
   function open(bytes: Uint8Array, channel: EnvelopeChannel): OpenResult {

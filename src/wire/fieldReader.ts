@@ -39,6 +39,9 @@ export interface FieldReader {
   readonly origins: Origin[];
   region: Uint8Array;
   regionStart: number;
+  /** Values from this size on get memory of their own; smaller ones are copied together, so many bytes at a time. */
+  largeBytes: number;
+  regionBytes: number;
 }
 
 /**
@@ -80,7 +83,15 @@ export function openFields(bytes: Uint8Array): FieldReader | DecodeFault {
     origins: [],
     region: NO_BYTES,
     regionStart: 0,
+    largeBytes: LARGE_VALUE_BYTES,
+    regionBytes: REGION_BYTES,
   };
+}
+
+/** From here on all values are copied together: for a message whose values are let go together. */
+export function shareMemory(reader: FieldReader): void {
+  reader.largeBytes = Infinity;
+  reader.regionBytes = Infinity;
 }
 
 /** Records a fault; the first one stays. */
@@ -142,19 +153,19 @@ export function readValue(reader: FieldReader): Uint8Array {
   const sizeBytes = readInteger(reader, 0, MAX_VALUE_BYTES);
   const start = takeBytes(reader, sizeBytes);
   if (start < 0 || sizeBytes === 0) return NO_BYTES;
-  if (sizeBytes >= LARGE_VALUE_BYTES) return copyBytes(reader.bytes, start, start + sizeBytes);
+  if (sizeBytes >= reader.largeBytes) return copyBytes(reader.bytes, start, start + sizeBytes);
   let offset = start - reader.regionStart;
   if (offset < 0 || offset + sizeBytes > reader.region.length) {
-    reader.region = copyBytes(reader.bytes, start, Math.min(start + REGION_BYTES, reader.bytes.length));
+    reader.region = copyBytes(reader.bytes, start, Math.min(start + reader.regionBytes, reader.bytes.length));
     reader.regionStart = start;
     offset = 0;
   }
   return reader.region.subarray(offset, offset + sizeBytes);
 }
 
-/** A Uint8Array with memory of its own, outside Buffer's shared pool. */
+/** A Uint8Array with memory of its own, outside Buffer's shared pool, and not filled with zeros first. */
 function copyBytes(bytes: Buffer, start: number, end: number): Uint8Array {
-  const copy = new Uint8Array(end - start);
+  const copy = new Uint8Array(Buffer.allocUnsafeSlow(end - start).buffer);
   copy.set(bytes.subarray(start, end));
   return copy;
 }

@@ -120,15 +120,21 @@ export function writeRanges(writer: FieldWriter, ranges: readonly SequenceRange[
   }
 }
 
-/** The finished message, in a buffer of its own. */
-export function finishFields(writer: FieldWriter): Buffer {
+/** Bytes to leave free before and after a message: for what is put around it, that it need not be copied for it. */
+export interface Room {
+  readonly before: number;
+  readonly after: number;
+}
+
+/** The finished message and the room around it, in a buffer of their own. */
+export function finishFields(writer: FieldWriter, room: Room): Buffer {
   if (writer.integers.length > MAX_INTEGERS_PER_MESSAGE) {
     throw new Error(`message of ${writer.integers.length} integers`);
   }
   const packed = packr.pack(writer.integers);
-  const message = Buffer.allocUnsafe(packed.length + writer.partBytes);
-  message.set(packed);
-  let position = packed.length;
+  const message = Buffer.allocUnsafe(room.before + packed.length + writer.partBytes + room.after);
+  message.set(packed, room.before);
+  let position = room.before + packed.length;
   for (const part of writer.parts) {
     if (typeof part === 'string') message.write(part, position, 'latin1');
     else message.set(part, position);

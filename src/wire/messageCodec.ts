@@ -32,7 +32,7 @@ import {
   writeTimestamp,
   writeValue,
 } from './fieldWriter.ts';
-import type { FieldWriter } from './fieldWriter.ts';
+import type { FieldWriter, Room } from './fieldWriter.ts';
 import {
   failReading,
   finishReading,
@@ -107,8 +107,10 @@ const LEAST_UPDATE_INTEGERS = 4;
 const MAX_32_BITS = 0xffff_ffff;
 const NO_BYTES = new Uint8Array(0);
 
-/** The message's bytes, in a buffer of its own. Throws on a message that no peer would accept: a fault of our own. */
-export function encodeMessage(message: Message): Buffer {
+const NO_ROOM: Room = { before: 0, after: 0 };
+
+/** The message's bytes, and `room` around them, in a buffer of its own. Throws on a message that no peer would accept: a fault of our own. */
+export function encodeMessage(message: Message, room = NO_ROOM): Buffer {
   const writer = createFieldWriter();
   writer.integers.push(KIND_NUMBERS[message.kind]);
   switch (message.kind) {
@@ -161,7 +163,7 @@ export function encodeMessage(message: Message): Buffer {
     default:
       assertNever(message);
   }
-  return finishFields(writer);
+  return finishFields(writer, room);
 }
 
 /** The message that `bytes` hold, or why they hold none. Never throws; the result shares no memory with `bytes`. */

@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import fc from 'fast-check';
 import { createFaultCounts } from '../../src/network/faultCounts.ts';
 import { createFrameAssembler, MAX_FRAME_BYTES, MAX_UNFINISHED_BYTES } from '../../src/network/frames.ts';
+import type { FrameMemory } from '../../src/network/frames.ts';
 import { openIncomingStreams } from '../../src/network/incomingStreams.ts';
 import { dialTcp } from '../../src/network/tcp.ts';
 import { findPeerPorts } from '../ports.ts';
@@ -77,6 +78,32 @@ describe('frame assembler', () => {
       assert.ok(memory.usedBytes <= 2 * 300_000);
     }
     assert.equal(received, 300_000);
+  });
+
+  it('puts one frame after another into the same memory, of whichever connection, and keeps none of a long one', () => {
+    const memory: FrameMemory = { usedBytes: 0 };
+    const seen: ArrayBufferLike[] = [];
+    const texts: string[] = [];
+    const deliver = (length: number, letter: string): void => {
+      const assembler = createFrameAssembler(MAX_FRAME_BYTES, memory);
+      const sent = frame(Buffer.alloc(length, letter));
+      for (let at = 0; at < sent.length; at += 60_000) {
+        assembler.push(sent.subarray(at, at + 60_000), (bytes) => {
+          seen.push(bytes.buffer);
+          texts.push(
+            `${bytes.length} ${bytes.toString('latin1', 0, 1)}${bytes.toString('latin1', length - 1)}`,
+          );
+        });
+      }
+    };
+    deliver(300_000, 'a');
+    deliver(200_000, 'b');
+    deliver(300_000, 'c');
+    assert.equal(new Set(seen).size, 1);
+    deliver(5_000_000, 'd');
+    assert.deepEqual(texts, ['300000 aa', '200000 bb', '300000 cc', '5000000 dd']);
+    assert.ok((memory.spare?.length ?? 0) <= 2 * 1024 * 1024);
+    assert.equal(memory.usedBytes, 0);
   });
 
   it('refuses a frame once all connections together hold too much', () => {

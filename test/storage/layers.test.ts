@@ -157,6 +157,27 @@ describe('an entry record', () => {
     for (const [copy, original] of copies) assert.equal(Buffer.from(copy).toString('hex'), original);
   });
 
+  it('met on a walk has a value of its own too, short or long', () => {
+    const memory = Buffer.from(Array.from({ length: 200_000 }, (_, index) => index % 251));
+    const copies: (readonly [Uint8Array, Buffer])[] = [];
+    for (let round = 0; round < 20; round++) {
+      for (const length of [0, 1, 3, 1_024, 1_025, 4_098, 32_768, 32_769, 99_999]) {
+        const value = memory.subarray(round, round + length);
+        const entry = { ...entryNumber(1), value };
+        const view = wordView(Buffer.alloc(entryRecordBytes(entry) + 4)); // as LMDB's, with room behind it
+        const end = writeEntryRecord(view, 0, entry);
+        sealEntryRecord(view, 0, end, checksum);
+        const read = readIntactRecord(view, end, checksum);
+        assert.ok(read !== undefined);
+        view.bytes.fill(0xff);
+        copies.push([read.value, value]);
+      }
+    }
+    for (const [copy, original] of copies) assert.equal(Buffer.compare(copy, original), 0);
+    const memories = new Set(copies.flatMap(([{ buffer, length }]) => (length <= 32_768 ? [buffer] : [])));
+    assert.ok(memories.size < 10, `${memories.size} pieces of memory for ${copies.length} values`);
+  });
+
   it('does not pass as intact with any one bit changed, or as an entry of another version or kind', () => {
     const bytes = sealed(entryNumber(4));
     for (let bit = 32; bit < bytes.length * 8; bit++) {

@@ -98,6 +98,34 @@ describe('message codec', () => {
     for (const record of result.message.records) assert.ok(record.value.buffer.byteLength <= 2_048);
   });
 
+  it('copies the values of a part of a checkpoint in one piece, as they are let go together', () => {
+    const entries = Array.from({ length: 50 }, (_, index) => ({
+      key: `k${index}` as Key,
+      timestamp: 1 as Timestamp,
+      id: 'alpha' as PeerId,
+      incarnation: 7 as Incarnation,
+      sequence: index + 1,
+      entryKind: 'value' as const,
+      expiresAt: 0,
+      value: new Uint8Array(5_000).fill(index),
+    }));
+    const message = {
+      kind: 'checkpoint',
+      snapshot: 1,
+      part: 1,
+      joiner: 7 as Incarnation,
+      entries,
+      rows: [],
+    } as const;
+    const packet = encodeMessage(message);
+    const result = decodeMessage(packet);
+    assert.deepStrictEqual(result, { ok: true, message });
+    assert.ok(result.ok);
+    const memories = new Set(result.message.entries.map(({ value }) => value.buffer));
+    assert.equal(memories.size, 1);
+    assert.ok(!memories.has(packet.buffer));
+  });
+
   it('takes a value of 16 MiB and refuses to send a longer one', () => {
     const limit = 16 * 1024 * 1024;
     const value = new Uint8Array(limit).fill(7);
