@@ -23,8 +23,13 @@ const IDLE_MS = 30_000;
 const DRAIN_MS = 500;
 
 export interface OutgoingStreams {
-  /** False when the frame was dropped. True promises nothing: the connection may yet break. */
-  send(to: PeerId, address: { readonly host: string; readonly port: number }, bytes: Uint8Array): boolean;
+  /** False when the frame was dropped. True promises nothing: the connection may yet break. `onLeft`: the system has taken all of it. */
+  send(
+    to: PeerId,
+    address: { readonly host: string; readonly port: number },
+    bytes: Uint8Array,
+    onLeft?: () => void,
+  ): boolean;
   /** Bytes that wait for a destination, 0 when there is no connection. */
   queuedBytes(to: PeerId): number;
   report(): { readonly connections: number; readonly frames: number; readonly bytes: number };
@@ -57,6 +62,7 @@ export function createOutgoingStreams(faults: FaultCounts): OutgoingStreams {
     to: PeerId,
     destination: { readonly host: string; readonly port: number },
     bytes: Uint8Array,
+    onLeft?: () => void,
   ): boolean {
     if (closed) return false;
     const address = formatAddress(destination.host, destination.port);
@@ -87,7 +93,9 @@ export function createOutgoingStreams(faults: FaultCounts): OutgoingStreams {
     header.writeUInt32BE(bytes.length);
     socket.cork();
     socket.write(header);
-    socket.write(bytes);
+    socket.write(bytes, (failure) => {
+      if (failure === undefined || failure === null) onLeft?.();
+    });
     socket.uncork();
     sent.frames += 1;
     sent.bytes += bytes.length;

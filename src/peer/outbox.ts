@@ -10,6 +10,7 @@ import type { PeerId } from '../core/types.ts';
 import type { Envelope } from '../wire/envelope.ts';
 import { encodeMessage } from '../wire/messageCodec.ts';
 import type { Faults } from './faults.ts';
+import { createPacketMemory } from './packetMemory.ts';
 import type { RuntimePorts } from './ports.ts';
 import { SendQueue } from './sendQueue.ts';
 
@@ -25,6 +26,7 @@ export class Outbox {
   readonly #ports: RuntimePorts;
   readonly #faults: Faults;
   readonly #queue: SendQueue;
+  readonly #memory = createPacketMemory();
   #envelope: Envelope | undefined;
 
   constructor(ports: RuntimePorts, faults: Faults) {
@@ -51,8 +53,12 @@ export class Outbox {
    */
   prepare(outgoing: Outgoing): Buffer | undefined {
     if (this.#envelope === undefined || outgoing.prepared !== undefined) return outgoing.prepared;
-    const packet = encodeMessage(outgoing.effect.message, this.#envelope.room);
-    if (!isStream(outgoing.effect)) this.#envelope.sealInPlace(packet, 'datagram');
+    const { message } = outgoing.effect;
+    const { room } = this.#envelope;
+    // Datagrams wait their turn in a queue that may drop them: their memory is not given back.
+    const isLent = isStream(outgoing.effect);
+    const packet = isLent ? encodeMessage(message, room, this.#memory.take) : encodeMessage(message, room);
+    if (!isLent) this.#envelope.sealInPlace(packet, 'datagram');
     outgoing.prepared = packet;
     return packet;
   }
@@ -70,7 +76,9 @@ export class Outbox {
     } else if (effect.by === 'unicast') this.#unicast(effect.to, prepared);
     else if (!this.#faults.cutsOff(effect.to)) {
       this.#envelope.sealInPlace(prepared, 'stream');
-      transport.stream(effect.to, prepared);
+      transport.stream(effect.to, prepared, () => {
+        this.#memory.give(prepared);
+      });
     }
   }
 

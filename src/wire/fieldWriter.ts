@@ -126,13 +126,17 @@ export interface Room {
   readonly after: number;
 }
 
-/** The finished message and the room around it, in a buffer of their own. */
-export function finishFields(writer: FieldWriter, room: Room): Buffer {
+/** The finished message and the room around it, in memory that `allocate` gives for them. */
+export function finishFields(
+  writer: FieldWriter,
+  room: Room,
+  allocate: (sizeBytes: number) => Buffer,
+): Buffer {
   if (writer.integers.length > MAX_INTEGERS_PER_MESSAGE) {
     throw new Error(`message of ${writer.integers.length} integers`);
   }
   const packed = packr.pack(writer.integers);
-  const message = Buffer.allocUnsafe(room.before + packed.length + writer.partBytes + room.after);
+  const message = allocate(room.before + packed.length + writer.partBytes + room.after);
   message.set(packed, room.before);
   let position = room.before + packed.length;
   for (const part of writer.parts) {

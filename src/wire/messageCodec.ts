@@ -108,9 +108,13 @@ const MAX_32_BITS = 0xffff_ffff;
 const NO_BYTES = new Uint8Array(0);
 
 const NO_ROOM: Room = { before: 0, after: 0 };
+const allocateAnew = (sizeBytes: number): Buffer => Buffer.allocUnsafe(sizeBytes);
 
-/** The message's bytes, and `room` around them, in a buffer of its own. Throws on a message that no peer would accept: a fault of our own. */
-export function encodeMessage(message: Message, room = NO_ROOM): Buffer {
+/**
+ * The message's bytes, and `room` around them, in memory that `allocate` gives for them: of its own when left out. Throws on a message that no peer would
+ * accept: a fault of our own.
+ */
+export function encodeMessage(message: Message, room = NO_ROOM, allocate = allocateAnew): Buffer {
   const writer = createFieldWriter();
   writer.integers.push(KIND_NUMBERS[message.kind]);
   switch (message.kind) {
@@ -163,7 +167,7 @@ export function encodeMessage(message: Message, room = NO_ROOM): Buffer {
     default:
       assertNever(message);
   }
-  return finishFields(writer, room);
+  return finishFields(writer, room, allocate);
 }
 
 /** The message that `bytes` hold, or why they hold none. Never throws; the result shares no memory with `bytes`. */

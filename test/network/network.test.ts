@@ -113,6 +113,25 @@ describe('network', () => {
     assert.equal(b.network.report().streams.incoming.unfinishedBytes, 0);
   });
 
+  it('says when the bytes of a frame have left, so that their memory may be used again', async () => {
+    const [a, b] = await openPair(false);
+    const memory = Buffer.alloc(8_000_000);
+    for (let turn = 0; turn < 5; turn++) {
+      memory.fill(turn);
+      await new Promise<void>((resolve) => {
+        assert.ok(a.network.stream(beta, memory, resolve));
+      });
+      memory.fill(0xff);
+    }
+    await b.until(() => b.frames.length === 5);
+    b.frames.forEach((frame, turn) => {
+      assert.ok(
+        frame.every((byte) => byte === turn),
+        `frame ${turn}`,
+      );
+    });
+  });
+
   it('carries the longest frame, and refuses a longer or an empty one', async () => {
     const [a, b] = await openPair(false);
     assert.ok(a.network.stream(beta, Buffer.alloc(MAX_FRAME_BYTES)));

@@ -99,9 +99,10 @@ describe('figures read from other programs', () => {
   });
 
   it('reads the memory of a process in MiB, and has no figure for a process that is gone', () => {
-    const status = 'Name:\tnode\nVmPeak:\t  999999 kB\nVmHWM:\t  104448 kB\nVmRSS:\t   51200 kB\n';
-    assert.deepEqual(parseMemory(status), { nowMiB: 50, peakMiB: 102 });
-    assert.deepEqual(parseMemory(''), { nowMiB: NaN, peakMiB: NaN });
+    const status =
+      'Name:\tnode\nVmPeak:\t  999999 kB\nVmHWM:\t  104448 kB\nVmRSS:\t   51200 kB\nRssAnon:\t   20480 kB\n';
+    assert.deepEqual(parseMemory(status), { nowMiB: 50, peakMiB: 102, ownMiB: 20 });
+    assert.deepEqual(parseMemory(''), { nowMiB: NaN, peakMiB: NaN, ownMiB: NaN });
   });
 
   it('counts neither idle time nor waiting for disks as work of the machine', () => {
