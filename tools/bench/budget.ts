@@ -34,12 +34,14 @@ export interface Sizes {
   readonly joinMegabytes: number;
   readonly joinShapes: number;
   readonly joinRounds: number;
+  /** Data of a large store that a peer joins, millions of bytes of values. */
+  readonly largeJoinMegabytes: number;
   /** GETs on the donor before it is joined, milliseconds. */
   readonly joinRestMs: number;
 }
 
 export const FULL: Sizes = {
-  totalMs: 580_000,
+  totalMs: 660_000,
   embeddedKeys: 100_000,
   embeddedRounds: 5,
   embeddedWriteMs: 500,
@@ -55,6 +57,7 @@ export const FULL: Sizes = {
   joinMegabytes: 100,
   joinShapes: 3,
   joinRounds: 2,
+  largeJoinMegabytes: 2000,
   joinRestMs: 3000,
 };
 
@@ -75,6 +78,7 @@ export const SHORT: Sizes = {
   joinMegabytes: 2,
   joinShapes: 1,
   joinRounds: 1,
+  largeJoinMegabytes: 20,
   joinRestMs: 300,
 };
 

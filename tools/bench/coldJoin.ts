@@ -122,6 +122,7 @@ export async function measureJoin(
   { peer: donor, cluster, keys }: Donor,
   gets: PacedGets,
   read: Filling,
+  onStarted?: (joiner: ServedPeer) => void,
 ): Promise<JoinFigures> {
   gets.begin(donor.clientPort, read);
   await new Promise((resolve) => setTimeout(resolve, bench.sizes.joinRestMs));
@@ -129,6 +130,7 @@ export async function measureJoin(
   const donorBefore = await readMemory(donor.child.processId);
   await forgetPeak(donor.child.processId);
   const joiner = await startPeer(bench, cluster, 1, SETTINGS);
+  onStarted?.(joiner);
   gets.begin(donor.clientPort, read);
   const progress = await watchJoin(joiner, keys);
   const meanwhileMs = await gets.end();

@@ -33,7 +33,7 @@ const VALUES = [
   { title: '1 MB', valueBytes: MEGABYTE },
 ];
 /** What the donor's client reads, beside the data and alike for every shape: what it waits for is the donor, not the length of its values. */
-const READ: Filling = { prefix: 'get:', keys: 100, valueBytes: 100 };
+export const READ: Filling = { prefix: 'get:', keys: 100, valueBytes: 100 };
 /** A join may take so many times the bare pipeline's time, and a GET meanwhile so many times that at rest. */
 const JOIN_BOUND = 1.5;
 const GET_BOUND = 3;

@@ -17,6 +17,7 @@ import { runEmbedded } from './embedded.ts';
 import { runFour } from './four.ts';
 import { runJoin } from './join.ts';
 import { watchOthers } from './processorTime.ts';
+import { runLargeJoin } from './largeJoin.ts';
 import { runLoss } from './loss.ts';
 import { findRedis } from './redisServers.ts';
 import { formatGate, judgeGate, print, printPart } from './report.ts';
@@ -39,6 +40,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   loss: { run: runLoss, share: 24 },
   catchUp: { run: runCatchUp, share: 8 },
   join: { run: runJoin, share: 50 },
+  largeJoin: { run: runLargeJoin, share: 20 },
 };
 /** A run that hangs is broken: it is ended after so many times the time it was given. */
 const HANG_FACTOR = 5;

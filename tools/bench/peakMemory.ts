@@ -10,17 +10,22 @@ const KIBIBYTES_PER_MEBIBYTE = 1024;
 /** Written to /proc/<id>/clear_refs, it makes what is resident now the highest so far (proc(5)). */
 const FORGET_PEAK = '5';
 
+/** Milliseconds between two looks of `watchOwnMemory`. */
+const LOOK_EVERY_MS = 50;
+
 export interface Memory {
   readonly nowMiB: number;
   /** Since the process began, or since `forgetPeak`. */
   readonly peakMiB: number;
+  /** Of what is resident now, what belongs to no file: without the pages of LMDB's. */
+  readonly ownMiB: number;
 }
 
 /** From the text of /proc/<id>/status; NaN what is not there. */
 export function parseMemory(status: string): Memory {
   const figure = (name: string): number =>
     Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1] ?? NaN) / KIBIBYTES_PER_MEBIBYTE;
-  return { nowMiB: figure('VmRSS'), peakMiB: figure('VmHWM') };
+  return { nowMiB: figure('VmRSS'), peakMiB: figure('VmHWM'), ownMiB: figure('RssAnon') };
 }
 
 export async function readMemory(processId: number | undefined): Promise<Memory> {
@@ -30,4 +35,18 @@ export async function readMemory(processId: number | undefined): Promise<Memory>
 /** From now on the highest is counted anew, where the system can do that. */
 export async function forgetPeak(processId: number | undefined): Promise<void> {
   await writeFile(`/proc/${processId ?? 0}/clear_refs`, FORGET_PEAK).catch(() => undefined);
+}
+
+/** Looks at a child's own memory until it is asked for the highest that was seen, MiB; NaN where it cannot be told. */
+export function watchOwnMemory(processId: number | undefined): () => number {
+  let highestMiB = -Infinity;
+  const timer = setInterval(() => {
+    void readMemory(processId).then(({ ownMiB }) => {
+      if (ownMiB > highestMiB) highestMiB = ownMiB;
+    });
+  }, LOOK_EVERY_MS);
+  return () => {
+    clearInterval(timer);
+    return Number.isFinite(highestMiB) ? highestMiB : NaN;
+  };
 }
