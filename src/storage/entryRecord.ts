@@ -83,16 +83,21 @@ export function writeEntryRecord(target: RecordView, start: number, entry: Entry
 export function sealEntryRecord(target: RecordView, start: number, end: number, checksum: Checksum): void {
   target.numbers.setUint32(
     start + CHECKSUM_OFFSET,
-    checksum(target.bytes.subarray(start + CHECKED_FROM, end)),
+    checksum(bytesOf(target, start + CHECKED_FROM, end)),
     true,
   );
+}
+
+/** Without making a Buffer, which costs twice as much. */
+function bytesOf({ bytes }: RecordView, start: number, end: number): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start);
 }
 
 /** Memory that sealed records are cut from. */
 const CHUNK_BYTES = 64 * 1024;
 
 /** Makes sealed records for the trees. LMDB keeps references to them until they are committed: a chunk is only ever appended to, and a full one is let go. */
-export function createRecordCutter(checksum: Checksum): (entry: Entry) => Buffer {
+export function createRecordCutter(checksum: Checksum): (entry: Entry) => Uint8Array {
   let chunk = recordView(Buffer.allocUnsafeSlow(CHUNK_BYTES));
   let at = 0;
   return (entry) => {
@@ -104,7 +109,7 @@ export function createRecordCutter(checksum: Checksum): (entry: Entry) => Buffer
     const start = at;
     at = writeEntryRecord(chunk, start, entry);
     sealEntryRecord(chunk, start, at, checksum);
-    return chunk.bytes.subarray(start, at);
+    return bytesOf(chunk, start, at);
   };
 }
 
@@ -149,8 +154,8 @@ export function readEntryRecord(
 /** The same for the first `length` bytes, met on a walk; undefined also when they do not have their checksum. */
 export function readIntactRecord(source: RecordView, length: number, checksum: Checksum): Entry | undefined {
   if (length < FIXED_BYTES) return undefined;
-  const checked = source.bytes.subarray(CHECKED_FROM, length);
-  if (source.numbers.getUint32(CHECKSUM_OFFSET, true) !== checksum(checked)) return undefined;
+  const sum = checksum(bytesOf(source, CHECKED_FROM, length));
+  if (source.numbers.getUint32(CHECKSUM_OFFSET, true) !== sum) return undefined;
   return readEntryRecord(source, 0, length, walkSlab);
 }
 

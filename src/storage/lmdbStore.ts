@@ -77,7 +77,7 @@ export class LmdbStore implements Store {
   /** Promises of the last put: turns of one transaction share them. */
   #put: { readonly committed: Promise<unknown>; readonly flushed: Promise<unknown> } | undefined;
   readonly #loads = createLoads();
-  readonly #cut: (entry: Entry) => Buffer;
+  readonly #cut: (entry: Entry) => Uint8Array;
   readonly #snapshots: StoreSnapshots;
   #readyWaiters: (() => void)[] = [];
   #copying: Promise<void> = Promise.resolve();

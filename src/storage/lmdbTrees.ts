@@ -178,7 +178,8 @@ export function openTrees(directory: string, checksum: Checksum) {
       return undefined;
     },
     /** `record` is a sealed entry record that nobody writes to again. */
-    putEntry: (key: Key, record: Buffer): Promise<boolean> => entries.put(key, record),
+    /** `record` must not be written to until it is committed. Any Uint8Array will do for lmdb-js. */
+    putEntry: (key: Key, record: Uint8Array): Promise<boolean> => entries.put(key, record as Buffer),
 
     removeEntry: (key: Key): Promise<boolean> => entries.remove(key),
 

@@ -3,7 +3,7 @@
  *
  * Owns the rule that the newest layer wins: a key in several layers is given out once, with the entry of the first
  * of them. Values are looked up as they are given out, so a walk sees an overwrite made since it began; keys added
- * since may be missed.
+ * since may be missed. Of the base nothing is read before it is asked for: its values may be long.
  */
 import type { KeyRange } from '../core/store.ts';
 import type { Entry, Key } from '../core/types.ts';
@@ -29,6 +29,7 @@ export function* mergeEntries(
   try {
     for (;;) {
       const below = fromBase?.done === true ? undefined : fromBase?.value;
+      let isGivenOut = false;
       let key = below?.[0];
       for (const { change } of cursors) {
         if (change === undefined) continue;
@@ -44,10 +45,11 @@ export function* mergeEntries(
         cursor.change = cursor.next();
       }
       if (below !== undefined && below[0] === key) {
+        isGivenOut = true;
         if (!isKnown) entry = below[1];
-        fromBase = base?.next();
       }
       if (entry !== undefined) yield [key, entry];
+      if (isGivenOut) fromBase = base?.next();
     }
   } finally {
     // A walk that ends early must let its cursor go.

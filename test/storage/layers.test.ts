@@ -12,6 +12,7 @@ import {
   wordView,
   writeEntryRecord,
 } from '../../src/storage/entryRecord.ts';
+import { mergeEntries } from '../../src/storage/mergeEntries.ts';
 import { createRowTable } from '../../src/storage/rowTable.ts';
 import { createTurnWriter, readTurn } from '../../src/storage/turnRecord.ts';
 import { createWorkingSet } from '../../src/storage/workingSet.ts';
@@ -108,6 +109,39 @@ describe('a row table whose rows came early', () => {
       [...table.rows()].filter(([sequence]) => sequence === 3_000),
       [[3_000, 'late']],
     );
+  });
+});
+
+describe('a walk over layers', () => {
+  it('reads of the base what is asked for and no more', () => {
+    const keys = ['a', 'b', 'c', 'd', 'e', 'f'].map(asKey);
+    let read = 0;
+    let isClosed = false;
+    function* base(): Generator<readonly [Key, Entry], undefined> {
+      try {
+        for (const [at, key] of keys.entries()) {
+          read += 1;
+          yield [key, entryNumber(at + 1)];
+        }
+      } finally {
+        isClosed = true;
+      }
+      return undefined;
+    }
+    const above = createWorkingSet();
+    above.setEntry(asKey('b'), entryNumber(20));
+    above.setEntry(asKey('c'), undefined);
+    const walk = mergeEntries([above], base(), {});
+    const seen: string[] = [];
+    for (const expected of [1, 2, 4]) {
+      const [key, { sequence }] = walk.next().value ?? [asKey('none'), entryNumber(0)];
+      seen.push(`${key} ${sequence}`);
+      assert.equal(read, expected);
+    }
+    const sequenceOf = (number: number): number => entryNumber(number).sequence;
+    assert.deepEqual(seen, [`a ${sequenceOf(1)}`, `b ${sequenceOf(20)}`, `d ${sequenceOf(4)}`]);
+    walk.return(undefined);
+    assert.ok(isClosed);
   });
 });
 
