@@ -2,7 +2,7 @@
  * Frames of a stream: u32 length, big-endian, then as many bytes.
  *
  * Owns putting them together from whatever pieces TCP delivers. A length is only a claim: memory grows with the
- * bytes that really came, to at most twice their number, and within a budget that all connections share. One buffer outlives its frame: a transfer of
+ * bytes that really came, to at most twice their number, and within a budget that all connections share. One buffer beside outlives its frame: a transfer of
  * many would else make garbage of several times its length, and its collection cost more than the copying. Keeps: frames come out whole and in order; a
  * frame that came in one piece is not copied.
  */
@@ -82,8 +82,7 @@ export function createFrameAssembler(maxFrameBytes: number, memory: FrameMemory)
 
   function makeRoom(moreBytes: number): Buffer | undefined {
     const neededBytes = filledBytes + moreBytes;
-    if (frame === undefined && memory.spare !== undefined && takeSpare(memory.spare))
-      memory.spare = undefined;
+    if (frame === undefined) takeSpare();
     if (frame !== undefined && frame.length >= neededBytes) return frame;
     const sizeBytes = Math.min(frameBytes, Math.max(FIRST_CHUNK_BYTES, 2 * filledBytes, neededBytes));
     const growthBytes = sizeBytes - (frame?.length ?? 0);
@@ -95,11 +94,12 @@ export function createFrameAssembler(maxFrameBytes: number, memory: FrameMemory)
     return larger;
   }
 
-  function takeSpare(spare: Buffer): boolean {
-    if (memory.usedBytes + spare.length > MAX_UNFINISHED_BYTES) return false;
+  function takeSpare(): void {
+    const { spare } = memory;
+    if (spare === undefined || memory.usedBytes + spare.length > MAX_UNFINISHED_BYTES) return;
+    memory.spare = undefined;
     memory.usedBytes += spare.length;
     frame = spare;
-    return true;
   }
 
   function keepSpare(buffer: Buffer): void {

@@ -52,8 +52,8 @@ export interface Network {
   /** To the group. `bytes` must not be changed afterwards; pacing is the caller's. */
   multicast(bytes: Uint8Array): void;
   unicast(to: PeerId, bytes: Uint8Array): void;
-  /** One frame by TCP. False when it was dropped at once; true does not promise that it arrives. `onLeft`: the system has taken all of its bytes. */
-  stream(to: PeerId, bytes: Uint8Array, onLeft?: () => void): boolean;
+  /** One frame by TCP. False when it was dropped at once; true does not promise that it arrives. `onDone`: the bytes are not read any more; not called for a frame that was dropped at once. */
+  stream(to: PeerId, bytes: Uint8Array, onDone?: () => void): boolean;
   /** Bytes that wait in the stream to a peer. */
   streamQueuedBytes(to: PeerId): number;
   report(): NetworkReport;
@@ -89,9 +89,9 @@ export async function openNetwork(options: NetworkOptions): Promise<Network> {
       const address = addressOf(to);
       if (address !== undefined) datagrams.unicast(address.host, address.port, bytes);
     },
-    stream(to, bytes, onLeft) {
+    stream(to, bytes, onDone) {
       const address = addressOf(to);
-      return address !== undefined && outgoing.send(to, address, bytes, onLeft);
+      return address !== undefined && outgoing.send(to, address, bytes, onDone);
     },
     streamQueuedBytes: (to) => outgoing.queuedBytes(to),
     report: () => ({

@@ -23,12 +23,12 @@ const IDLE_MS = 30_000;
 const DRAIN_MS = 500;
 
 export interface OutgoingStreams {
-  /** False when the frame was dropped. True promises nothing: the connection may yet break. `onLeft`: the system has taken all of it. */
+  /** False when the frame was dropped. True promises nothing: the connection may yet break. `onDone`: nobody reads the bytes any more, for they have left or never will. */
   send(
     to: PeerId,
     address: { readonly host: string; readonly port: number },
     bytes: Uint8Array,
-    onLeft?: () => void,
+    onDone?: () => void,
   ): boolean;
   /** Bytes that wait for a destination, 0 when there is no connection. */
   queuedBytes(to: PeerId): number;
@@ -62,7 +62,7 @@ export function createOutgoingStreams(faults: FaultCounts): OutgoingStreams {
     to: PeerId,
     destination: { readonly host: string; readonly port: number },
     bytes: Uint8Array,
-    onLeft?: () => void,
+    onDone?: () => void,
   ): boolean {
     if (closed) return false;
     const address = formatAddress(destination.host, destination.port);
@@ -93,9 +93,7 @@ export function createOutgoingStreams(faults: FaultCounts): OutgoingStreams {
     header.writeUInt32BE(bytes.length);
     socket.cork();
     socket.write(header);
-    socket.write(bytes, (failure) => {
-      if (failure === undefined || failure === null) onLeft?.();
-    });
+    socket.write(bytes, onDone);
     socket.uncork();
     sent.frames += 1;
     sent.bytes += bytes.length;

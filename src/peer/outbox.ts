@@ -57,8 +57,8 @@ export class Outbox {
     const { room } = this.#envelope;
     // Datagrams wait their turn in a queue that may drop them: their memory is not given back.
     const isLent = isStream(outgoing.effect);
-    const packet = isLent ? encodeMessage(message, room, this.#memory.take) : encodeMessage(message, room);
-    if (!isLent) this.#envelope.sealInPlace(packet, 'datagram');
+    const packet = encodeMessage(message, room, isLent ? this.#memory.take : undefined);
+    if (!isLent) this.#envelope.seal(packet, 'datagram');
     outgoing.prepared = packet;
     return packet;
   }
@@ -75,7 +75,7 @@ export class Outbox {
       for (const to of effect.alsoTo) this.#unicast(to, prepared);
     } else if (effect.by === 'unicast') this.#unicast(effect.to, prepared);
     else if (!this.#faults.cutsOff(effect.to)) {
-      this.#envelope.sealInPlace(prepared, 'stream');
+      this.#envelope.seal(prepared, 'stream');
       transport.stream(effect.to, prepared, () => {
         this.#memory.give(prepared);
       });

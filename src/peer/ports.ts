@@ -20,8 +20,8 @@ export interface Transport {
   readonly multicast: (bytes: Uint8Array) => void;
   /** One datagram to a peer's configured address. */
   readonly unicast: (to: PeerId, bytes: Uint8Array) => void;
-  /** One frame over TCP to a peer's configured address; dropped and counted when it cannot be delivered. `onLeft`: the bytes have left; not called where they never do. */
-  readonly stream: (to: PeerId, bytes: Uint8Array, onLeft: () => void) => void;
+  /** One frame over TCP to a peer's configured address; dropped and counted when it cannot be delivered. `onDone`: the bytes are not read any more; it may not be called. */
+  readonly stream: (to: PeerId, bytes: Uint8Array, onDone: () => void) => void;
 }
 
 export interface RuntimePorts {

@@ -177,8 +177,7 @@ export function openTrees(directory: string, checksum: Checksum) {
       }
       return undefined;
     },
-    /** `record` is a sealed entry record that nobody writes to again. */
-    /** `record` must not be written to until it is committed. Any Uint8Array will do for lmdb-js. */
+    /** `record` is a sealed entry record that nobody writes to again. Any Uint8Array will do for lmdb-js, whatever its types say. */
     putEntry: (key: Key, record: Uint8Array): Promise<boolean> => entries.put(key, record as Buffer),
 
     removeEntry: (key: Key): Promise<boolean> => entries.remove(key),

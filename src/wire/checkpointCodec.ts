@@ -16,6 +16,7 @@ import type { EntryKind, Incarnation, Key, Timestamp } from '../core/types.ts';
 import { writeInteger, writeKey, writeOrigin, writeTimestamp, writeValue } from './fieldWriter.ts';
 import type { FieldWriter } from './fieldWriter.ts';
 import {
+  copyValuesTogether,
   failReading,
   readCount,
   readInteger,
@@ -23,7 +24,6 @@ import {
   readOrigin,
   readTimestamp,
   readValue,
-  shareMemory,
 } from './fieldReader.ts';
 import type { FieldReader } from './fieldReader.ts';
 import {
@@ -76,7 +76,7 @@ export function readCheckpoint(reader: FieldReader): CheckpointMessage {
   const part = readInteger(reader, 0, MOST);
   const joiner = readInteger(reader, 1, MOST) as Incarnation;
   const entries: CheckpointEntry[] = [];
-  shareMemory(reader); // a part is joined as a whole
+  copyValuesTogether(reader); // a part is joined as a whole
   const count = readCount(reader, MAX_RECORDS_PER_MESSAGE, 3);
   for (let index = 0; index < count && reader.fault === undefined; index++) entries.push(readEntry(reader));
   const rows = readRows(reader);

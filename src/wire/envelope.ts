@@ -82,9 +82,7 @@ export interface Envelope {
   /** What a packet needs around its payload. */
   readonly room: Room;
   /** Makes a packet of a payload that has `room` around it, in place. */
-  sealInPlace(packet: Buffer, channel: EnvelopeChannel): void;
-  /** The packet for `payload`, in a buffer of its own. */
-  seal(payload: Uint8Array, channel: EnvelopeChannel): Buffer;
+  seal(packet: Buffer, channel: EnvelopeChannel): void;
   open(packet: Uint8Array, channel: EnvelopeChannel): OpenResult;
   setMembershipHash(membershipHash: number): void;
 }
@@ -116,7 +114,6 @@ export function createEnvelope(options: EnvelopeOptions): Envelope {
 
   return {
     room,
-    sealInPlace,
     seal,
     open,
     setMembershipHash(hash) {
@@ -124,14 +121,7 @@ export function createEnvelope(options: EnvelopeOptions): Envelope {
     },
   };
 
-  function seal(payload: Uint8Array, channel: EnvelopeChannel): Buffer {
-    const packet = Buffer.allocUnsafe(room.before + payload.length + room.after);
-    packet.set(payload, room.before);
-    sealInPlace(packet, channel);
-    return packet;
-  }
-
-  function sealInPlace(packet: Buffer, channel: EnvelopeChannel): void {
+  function seal(packet: Buffer, channel: EnvelopeChannel): void {
     const packetNumber = ++lastPacket[channel];
     // A nonce must never come twice under one subkey.
     if (packetNumber > MAX_PACKET_NUMBER)

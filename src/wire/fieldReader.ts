@@ -39,18 +39,15 @@ export interface FieldReader {
   readonly origins: Origin[];
   region: Uint8Array;
   regionStart: number;
-  /** Values from this size on get memory of their own; smaller ones are copied together, so many bytes at a time. */
-  largeBytes: number;
+  /** Values are copied together so many bytes at a time, but for those of half of it or more. */
   regionBytes: number;
 }
 
 /**
  * Small values are copied together with their neighbours, this many bytes at a time: one allocation for a
- * datagram in place of one a value. A value that outlives its neighbours keeps at most this much alive.
+ * datagram in place of one a value. A value that outlives its neighbours keeps at most this much alive. Longer ones get memory of their own.
  */
 const REGION_BYTES = 2_048;
-/** Values from this size on get memory of their own. */
-const LARGE_VALUE_BYTES = 1_024;
 
 const NO_BYTES = new Uint8Array(0);
 const NOWHERE: Origin = { id: '' as PeerId, incarnation: 0 as Incarnation };
@@ -83,14 +80,12 @@ export function openFields(bytes: Uint8Array): FieldReader | DecodeFault {
     origins: [],
     region: NO_BYTES,
     regionStart: 0,
-    largeBytes: LARGE_VALUE_BYTES,
     regionBytes: REGION_BYTES,
   };
 }
 
 /** From here on all values are copied together: for a message whose values are let go together. */
-export function shareMemory(reader: FieldReader): void {
-  reader.largeBytes = Infinity;
+export function copyValuesTogether(reader: FieldReader): void {
   reader.regionBytes = Infinity;
 }
 
@@ -153,7 +148,7 @@ export function readValue(reader: FieldReader): Uint8Array {
   const sizeBytes = readInteger(reader, 0, MAX_VALUE_BYTES);
   const start = takeBytes(reader, sizeBytes);
   if (start < 0 || sizeBytes === 0) return NO_BYTES;
-  if (sizeBytes >= reader.largeBytes) return copyBytes(reader.bytes, start, start + sizeBytes);
+  if (sizeBytes >= reader.regionBytes / 2) return copyBytes(reader.bytes, start, start + sizeBytes);
   let offset = start - reader.regionStart;
   if (offset < 0 || offset + sizeBytes > reader.region.length) {
     reader.region = copyBytes(reader.bytes, start, Math.min(start + reader.regionBytes, reader.bytes.length));

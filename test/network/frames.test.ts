@@ -116,6 +116,14 @@ describe('frame assembler', () => {
     assert.equal(memory.usedBytes, MAX_UNFINISHED_BYTES - 100_000);
   });
 
+  it('leaves kept memory alone where the budget has no room for it', () => {
+    const memory: FrameMemory = { usedBytes: MAX_UNFINISHED_BYTES - 100_000, spare: Buffer.alloc(300_000) };
+    const assembler = createFrameAssembler(MAX_FRAME_BYTES, memory);
+    assert.equal(assembler.push(frame(Buffer.alloc(1_000_000)).subarray(0, 60_000), unexpected), undefined);
+    assert.ok(memory.usedBytes <= MAX_UNFINISHED_BYTES);
+    assert.equal(memory.spare?.length, 300_000);
+  });
+
   it('refuses empty frames and frames beyond the limit', () => {
     const push = (bytes: Buffer): unknown =>
       createFrameAssembler(10, { usedBytes: 0 }).push(bytes, () => undefined);

@@ -7,7 +7,8 @@ import type { AcknowledgementLevel } from '../../src/peer/backend.ts';
 import { Faults } from '../../src/peer/faults.ts';
 import { Runtime } from '../../src/peer/runtime.ts';
 import { openMemoryStore, type MemoryStore } from '../../src/storage/memoryStore.ts';
-import { createEnvelope, type Envelope } from '../../src/wire/envelope.ts';
+import { createEnvelope } from '../../src/wire/envelope.ts';
+import { sealing, type SealingEnvelope } from '../wire/sealing.ts';
 import { loadHashing, type Hashing } from '../../src/wire/hash.ts';
 import { decodeMessage, encodeMessage } from '../../src/wire/messageCodec.ts';
 
@@ -24,7 +25,7 @@ class World {
   readonly runtime: Runtime;
   readonly sent: Uint8Array[] = [];
   readonly failures: string[] = [];
-  readonly ofBeta: Envelope;
+  readonly ofBeta: SealingEnvelope;
   timeMs = 0;
   readonly #hashing: Hashing;
   #turnEnds: (() => void)[] = [];
@@ -61,12 +62,14 @@ class World {
       new Faults(false, [BETA], () => 0.5),
       { onNotice: () => undefined, onFailure: (failure) => void this.failures.push(failure.code) },
     );
-    this.ofBeta = createEnvelope({
-      hashing,
-      clusterId: 'test',
-      self: { id: BETA, incarnation: 7 as never },
-      membershipHash: 1,
-    });
+    this.ofBeta = sealing(
+      createEnvelope({
+        hashing,
+        clusterId: 'test',
+        self: { id: BETA, incarnation: 7 as never },
+        membershipHash: 1,
+      }),
+    );
   }
 
   async start(): Promise<void> {

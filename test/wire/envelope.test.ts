@@ -7,11 +7,12 @@ import assert from 'node:assert/strict';
 import type { Incarnation, PeerId } from '../../src/core/types.ts';
 import { ToposphereError } from '../../src/core/errors.ts';
 import { createEnvelope } from '../../src/wire/envelope.ts';
-import type { ClusterKey, Envelope, EnvelopeOptions, OpenResult } from '../../src/wire/envelope.ts';
+import type { ClusterKey, EnvelopeOptions, OpenResult } from '../../src/wire/envelope.ts';
 import { loadHashing } from '../../src/wire/hash.ts';
 import { ENVELOPE_OVERHEAD_BYTES } from '../../src/wire/limits.ts';
 import { REPLAY_WINDOW_PACKETS } from '../../src/wire/replayWindow.ts';
 import { MAX_INCARNATIONS_PER_SENDER } from '../../src/wire/senders.ts';
+import { sealing, type SealingEnvelope } from './sealing.ts';
 
 const hashing = await loadHashing();
 const OLD_KEY: ClusterKey = { id: 1, secret: Buffer.alloc(32, 1) };
@@ -22,9 +23,11 @@ function envelope(
   id: string,
   keys: readonly ClusterKey[] = [],
   options: Partial<EnvelopeOptions> = {},
-): Envelope {
+): SealingEnvelope {
   const self = { id: id as PeerId, incarnation: (2 ** 50 + 3) as Incarnation };
-  return createEnvelope({ hashing, clusterId: 'shop', self, membershipHash: 0xfeed_beef, keys, ...options });
+  return sealing(
+    createEnvelope({ hashing, clusterId: 'shop', self, membershipHash: 0xfeed_beef, keys, ...options }),
+  );
 }
 
 function incarnation(number: number): Pick<EnvelopeOptions, 'self'> {

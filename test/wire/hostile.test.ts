@@ -8,10 +8,10 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { Incarnation, PeerId } from '../../src/core/types.ts';
 import { createEnvelope } from '../../src/wire/envelope.ts';
-import type { Envelope } from '../../src/wire/envelope.ts';
 import { loadHashing } from '../../src/wire/hash.ts';
 import { decodeMessage, encodeMessage } from '../../src/wire/messageCodec.ts';
 import { anyMessage, tenUpdates } from './arbitraries.ts';
+import { sealing, type SealingEnvelope } from './sealing.ts';
 
 const SEED = 20_240_607;
 const ATTEMPTS = 50_000;
@@ -31,9 +31,11 @@ function randomBits(seed: number): () => number {
   };
 }
 
-function envelope(id: string, isKeyed: boolean): Envelope {
+function envelope(id: string, isKeyed: boolean): SealingEnvelope {
   const self = { id: id as PeerId, incarnation: 5 as Incarnation };
-  return createEnvelope({ hashing, clusterId: 'shop', self, membershipHash: 1, keys: isKeyed ? [key] : [] });
+  return sealing(
+    createEnvelope({ hashing, clusterId: 'shop', self, membershipHash: 1, keys: isKeyed ? [key] : [] }),
+  );
 }
 
 /** Random bytes, or a sample with a few bytes changed, cut out, doubled or replaced by what MessagePack finds meaningful. */

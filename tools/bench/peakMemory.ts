@@ -44,7 +44,7 @@ export function watchOwnMemory(processId: number | undefined): () => number {
     void readMemory(processId).then(({ ownMiB }) => {
       if (ownMiB > highestMiB) highestMiB = ownMiB;
     });
-  }, LOOK_EVERY_MS);
+  }, LOOK_EVERY_MS).unref(); // a run that fails must not wait for it
   return () => {
     clearInterval(timer);
     return Number.isFinite(highestMiB) ? highestMiB : NaN;

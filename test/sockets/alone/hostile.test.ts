@@ -11,6 +11,7 @@ import type { Socket } from 'node:dgram';
 import { connect } from 'node:net';
 import type { Incarnation, PeerId } from '../../../src/core/types.ts';
 import { createEnvelope } from '../../../src/wire/envelope.ts';
+import { sealing } from '../../wire/sealing.ts';
 import { loadHashing } from '../../../src/wire/hash.ts';
 import type { ChildPeer, FullStatus } from '../childPeer.ts';
 import { useClusters } from '../cluster.ts';
@@ -228,7 +229,9 @@ describe('hostile input', () => {
     const hashing = await loadHashing();
     let incarnation = 1000;
     const sealAs = () =>
-      createEnvelope({ hashing, clusterId: 'toposphere', self: ghostOf(incarnation), membershipHash: 0 });
+      sealing(
+        createEnvelope({ hashing, clusterId: 'toposphere', self: ghostOf(incarnation), membershipHash: 0 }),
+      );
     let envelope = sealAs();
     const before = await target.status();
     await bombard(clusters, cluster, target, RESEALED_DATAGRAMS, () => {
