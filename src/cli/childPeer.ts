@@ -11,7 +11,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import type { Address } from './connection.ts';
 import { buildArguments } from './settingsOptions.ts';
-import type { Settings } from '../peer/configuration.ts';
+import type { Settings } from '../peer/tunables.ts';
 
 /** Milliseconds a child has to stop by itself before it is killed; longer than `serve` takes at most. */
 const STOP_TIMEOUT_MS = 25_000;

@@ -1,12 +1,12 @@
 /**
- * The tunables of src/peer/configuration.ts as command-line options.
+ * The tunables of src/peer/tunables.ts as command-line options.
  *
  * Owns the translation both ways: options for yargs, and arguments for a child process. Ranges are
  * configuration.ts's to check: numbers stay text here, because yargs would turn `abc` into NaN silently.
  */
 import type { Argv, Options } from 'yargs';
-import { optionName, TUNABLES } from '../peer/configuration.ts';
-import type { Settings, Tunable, TunableName } from '../peer/configuration.ts';
+import { optionName, TUNABLES } from '../peer/tunables.ts';
+import type { Settings, Tunable, TunableName } from '../peer/tunables.ts';
 
 const NAMES = Object.keys(TUNABLES) as TunableName[];
 
@@ -23,7 +23,7 @@ function buildOption(tunable: Tunable): Options {
   return { type: 'string', requiresArg: true, describe, ...shown };
 }
 
-/** Adds every tunable but `omitted` as an option, without defaults: those are configuration.ts's. */
+/** Adds every tunable but `omitted` as an option, without defaults: those are tunables.ts's. */
 export function withSettings<T>(yargs: Argv<T>, omitted: readonly TunableName[] = []): Argv<T> {
   let options = yargs;
   for (const name of NAMES) {

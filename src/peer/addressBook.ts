@@ -10,7 +10,7 @@ import type { PeerState } from '../core/state.ts';
 import type { PeerId } from '../core/types.ts';
 import { fnv1a } from '../core/vectorHash.ts';
 import { formatAddress } from '../network/tcp.ts';
-import type { Logger } from './configuration.ts';
+import type { Logger } from './logger.ts';
 import type { Runtime } from './runtime.ts';
 import { canonicalServersText, isResolved, readServersFile, resolveHosts } from './serversFile.ts';
 import type { ServerLine, ServersFile } from './serversFile.ts';

@@ -16,7 +16,8 @@ import {
 } from '../storage/checkpointFile.ts';
 import type { CheckpointFacts } from '../storage/checkpointFile.ts';
 import type { LmdbStore } from '../storage/lmdbStore.ts';
-import type { Logger, PeerOptions } from './configuration.ts';
+import type { PeerOptions } from './configuration.ts';
+import type { Logger } from './logger.ts';
 
 export interface CheckpointsReport {
   /** Path of the newest file, or null. */

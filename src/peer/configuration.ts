@@ -1,11 +1,10 @@
 /**
- * Every tunable of a peer, declared once, and the one way from settings to checked options.
+ * The one way from settings to checked options of a peer.
  *
- * Owns the table (meaning, unit, default, range, what raising a value does), the relations between
- * tunables, and the rule that nothing talks beyond loopback without a cluster key. The command line
- * derives its flags from the table; servers.txt is serversFile.ts's. Invariant: options that were
- * yielded hold every range and relation; all faults of a configuration are reported together, and
- * checking writes nothing.
+ * Owns the checks of each tunable's range, of what they have to do with each other, and the rule that nothing
+ * talks beyond loopback without a cluster key. The tunables are tunables.ts's; servers.txt is serversFile.ts's.
+ * Invariant: options that were yielded hold every range and relation; all faults of a configuration are reported
+ * together, and checking writes nothing.
  */
 import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
@@ -14,6 +13,7 @@ import { ToposphereError } from '../core/errors.ts';
 import type { PeerId } from '../core/types.ts';
 import { errorCode } from '../network/tcp.ts';
 import type { AcknowledgementLevel } from './backend.ts';
+import type { Logger } from './logger.ts';
 import {
   canonicalHost,
   clientPortOf,
@@ -25,98 +25,13 @@ import {
   resolveHosts,
 } from './serversFile.ts';
 import type { ServerLine, ServersFile } from './serversFile.ts';
+import { ACKNOWLEDGEMENT_LEVELS, optionName, TUNABLES } from './tunables.ts';
+import type { NameOfKind, NumberTunable, Settings } from './tunables.ts';
 
-interface Described {
-  readonly meaning: string;
-}
-/** A whole number within `minimum`..`maximum`, both inclusive, in `unit`. */
-export interface NumberTunable extends Described {
-  readonly kind: 'number';
-  readonly unit: 'ms' | 'bytes' | 'port' | 'updates' | 'rows' | 'files';
-  /** Undefined: follows from another setting, as `meaning` says. */
-  readonly default: number | undefined;
-  readonly minimum: number;
-  readonly maximum: number;
-  /** What a larger value does; for a port, what it has to do with the others. */
-  readonly raising: string;
-}
-export interface TextTunable extends Described {
-  readonly kind: 'text';
-  readonly default: string | undefined;
-  readonly choices?: readonly string[];
-}
-/** Off unless given. */
-export interface FlagTunable extends Described {
-  readonly kind: 'flag';
-}
-export type Tunable = NumberTunable | TextTunable | FlagTunable;
-
-const KIBIBYTE = 1024;
-const MEBIBYTE = 1024 * KIBIBYTE;
-const HOUR_MS = 3_600_000;
-/** A timer of Node.js holds less than 2^31 ms: 24 days. */
-const LONGEST_TIMER_MS = 14 * 24 * HOUR_MS;
 /** A dead verdict needs this many KEEPALIVEs in a row to be lost: fewer, and plain packet loss looks like death. */
 const KEEPALIVES_BEFORE_DEAD = 3;
 /** Bytes of an AES-256 key. */
 const CLUSTER_KEY_BYTES = 32;
-export const ACKNOWLEDGEMENT_LEVELS: readonly AcknowledgementLevel[] = ['fast', 'committed', 'durable'];
-
-// prettier-ignore
-export const TUNABLES = {
-  id: { kind: 'text', default: undefined, meaning: 'which line of servers.txt this peer is; by default the one with an address of this machine' },
-  servers: { kind: 'text', default: 'config/servers.txt', meaning: 'path of servers.txt' },
-  dataDirectory: { kind: 'text', default: 'checkpoints', meaning: 'folder that holds one folder a peer, named by its id' },
-  clusterId: { kind: 'text', default: 'toposphere', meaning: 'clusters of different ids never merge; the same on every peer' },
-  clusterKeyFile: { kind: 'text', default: undefined, meaning: 'path of a file with the cluster key, 64 hexadecimal digits; the same on every peer; needed beyond loopback' },
-  multicastGroup: { kind: 'text', default: '239.195.74.1', meaning: 'IPv4 group of the cluster; the same on every peer' },
-  multicastPort: { kind: 'number', unit: 'port', default: 7400, minimum: 1024, maximum: 65_535, meaning: 'UDP port of the group; the same on every peer', raising: "must differ from every peer's own port" },
-  multicastInterface: { kind: 'text', default: undefined, meaning: "IPv4 address of the interface that joins the group; by default the peer's own address" },
-  keepaliveMs: { kind: 'number', unit: 'ms', default: 250, minimum: 10, maximum: 60_000, meaning: 'time between two KEEPALIVE messages', raising: 'less idle traffic; a lost last update is noticed later' },
-  heartbeatMs: { kind: 'number', unit: 'ms', default: 500, minimum: 10, maximum: 60_000, meaning: 'time between two HEARTBEAT messages', raising: 'less idle traffic; peers that NAKs cannot help converge later' },
-  deadAfterMs: { kind: 'number', unit: 'ms', default: 2000, minimum: 30, maximum: HOUR_MS, meaning: 'silence after which a member is presumed dead', raising: 'fewer false verdicts; the ring closes later behind a dead peer' },
-  maxDriftMs: { kind: 'number', unit: 'ms', default: 500, minimum: 10, maximum: HOUR_MS, meaning: 'how far ahead of the other clocks a timestamp may be; the same on every peer', raising: 'tolerates worse clocks; a fast clock wins over later writes for longer' },
-  maxValueBytes: { kind: 'number', unit: 'bytes', default: 16 * MEBIBYTE, minimum: 1, maximum: 16 * MEBIBYTE, meaning: 'longest value; the same on every peer', raising: 'more memory for each transfer under way' },
-  gcUpdateCount: { kind: 'number', unit: 'updates', default: 20_000, minimum: 1, maximum: 1_000_000_000, meaning: 'own updates after which a checkpoint round begins', raising: 'rounds come less often; update tables grow longer' },
-  gcIntervalMs: { kind: 'number', unit: 'ms', default: 30_000, minimum: 100, maximum: 24 * HOUR_MS, meaning: 'time after which a checkpoint round begins when there is anything to collect', raising: 'tombstones are kept longer' },
-  maxTableRows: { kind: 'number', unit: 'rows', default: 1_000_000, minimum: 100, maximum: 1_000_000_000, meaning: 'length of one update table at which its older half is let go while a round waits for a member', raising: 'more disk; a peer that was away for long is caught up record by record, not by checkpoint' },
-  maxCheckpointBytes: { kind: 'number', unit: 'bytes', default: 512 * MEBIBYTE, minimum: 64 * MEBIBYTE, maximum: 16 * 1024 * MEBIBYTE, meaning: 'largest checkpoint that this peer takes in while it takes part: kept in memory until all of it is there', raising: 'more that it missed can be taken in, with as much memory for a while' },
-  transferBytesPerSecond: { kind: 'number', unit: 'bytes', default: 0, minimum: 0, maximum: 1024 * 1024 * MEBIBYTE, meaning: 'what this peer sends in a second, at most, to all that join; less than 4 MiB counts as 4 MiB; 0: as much as the link takes', raising: 'they are ready sooner; less of a slow link is left to everything else' },
-  minFreeBytes: { kind: 'number', unit: 'bytes', default: 256 * MEBIBYTE, minimum: 0, maximum: 1024 * 1024 * MEBIBYTE, meaning: 'free space on the disk of the store below which nothing more is written, until there is more again; 0: not watched', raising: 'less of the disk is used; more room for what is under way' },
-  checkpointDirectory: { kind: 'text', default: undefined, meaning: 'folder for checkpoint files, best on another disk; by default the one of --data-directory' },
-  checkpointIntervalMs: { kind: 'number', unit: 'ms', default: HOUR_MS, minimum: 0, maximum: LONGEST_TIMER_MS, meaning: 'least time between two checkpoint files that are written unasked, when anything changed; one is also written at a clean stop; 0: none unasked', raising: 'less disk traffic; a restored file is older' },
-  checkpointsKept: { kind: 'number', unit: 'files', default: 2, minimum: 1, maximum: 1000, meaning: 'checkpoint files of this peer that are kept, the newest first', raising: 'more disk; one can go back further' },
-  bootstrap: { kind: 'flag', meaning: 'on an empty disk, begin at once: for one peer, on the very first start of a cluster without the others' },
-  receiveBufferBytes: { kind: 'number', unit: 'bytes', default: 8 * MEBIBYTE, minimum: 64 * KIBIBYTE, maximum: 256 * MEBIBYTE, meaning: 'UDP receive buffer asked of the kernel for each socket', raising: 'bursts lose fewer datagrams, if the kernel grants it (status says what was granted)' },
-  allowFaults: { kind: 'flag', meaning: 'obey `toposphere faults` (rehearsed cuts and losses)' },
-  clockOffsetMs: { kind: 'number', unit: 'ms', default: 0, minimum: -24 * HOUR_MS, maximum: 24 * HOUR_MS, meaning: 'rehearsed clock error; needs --allow-faults', raising: 'runs the clock further ahead; negative runs it behind' },
-  clientHost: { kind: 'text', default: undefined, meaning: "address that serves Redis clients; by default the peer's own" },
-  clientPort: { kind: 'number', unit: 'port', default: undefined, minimum: 1, maximum: 65_535, meaning: "TCP port that serves Redis clients; by default the peer's port less 1000", raising: "must differ from the peer's own port" },
-  openClients: { kind: 'flag', meaning: 'serve Redis clients without a password beyond loopback too' },
-  acknowledge: { kind: 'text', default: 'committed', choices: ACKNOWLEDGEMENT_LEVELS, meaning: "what a client's OK survives: nothing, the death of the process, a power cut" },
-} as const satisfies Record<string, Tunable>;
-
-export type TunableName = keyof typeof TUNABLES;
-type NameOfKind<Kind extends Tunable['kind']> = {
-  [Name in TunableName]: (typeof TUNABLES)[Name]['kind'] extends Kind ? Name : never;
-}[TunableName];
-
-/** What was set; the rest takes its default. A number may come as text, as a command line has it: it is checked here. */
-export type Settings = {
-  readonly [Name in TunableName]?:
-    | (Name extends NameOfKind<'number'>
-        ? number | string
-        : Name extends NameOfKind<'flag'>
-          ? boolean
-          : string)
-    | undefined;
-};
-
-/** Where a peer says what happened, one plain sentence a call. */
-export interface Logger {
-  readonly info: (message: string) => void;
-  readonly warn: (message: string) => void;
-}
 
 /** Checked options of a peer; the meaning of each field is the tunable's of the same name. */
 export interface PeerOptions {
@@ -154,11 +69,6 @@ export interface ClientOptions {
   readonly host: string;
   readonly port: number;
   readonly acknowledge: AcknowledgementLevel;
-}
-
-/** `keepaliveMs` is `--keepalive-ms` on the command line. */
-export function optionName(name: TunableName): string {
-  return name.replace(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`);
 }
 
 /** Addresses of this machine's interfaces, loopback included. */

@@ -5,7 +5,7 @@
  * reads go on. By itself all goes on when there is room again, and a little more, so that it does not flutter.
  */
 import { statfs } from 'node:fs/promises';
-import type { Logger } from './configuration.ts';
+import type { Logger } from './logger.ts';
 import type { Refusal } from './runtimeErrors.ts';
 
 /** Milliseconds between two looks: a disk of 200 MB/s fills by as much meanwhile as the default watermark leaves. */

@@ -4,7 +4,7 @@
  * Owns how often: what is noticed anew at every request of a peer, which goes on asking, is not said anew each time.
  */
 import type { Effect, NoticeName } from '../core/effects.ts';
-import type { Logger } from './configuration.ts';
+import type { Logger } from './logger.ts';
 import { describeNotice } from './notices.ts';
 
 type Notice = Extract<Effect, { kind: 'notice' }>;

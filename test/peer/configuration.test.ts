@@ -6,13 +6,10 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ToposphereError } from '../../src/core/errors.ts';
-import {
-  optionName,
-  resolvePeerOptions,
-  resolveServeOptions,
-  TUNABLES,
-} from '../../src/peer/configuration.ts';
-import type { PeerOptions, Settings, Tunable, TunableName } from '../../src/peer/configuration.ts';
+import { resolvePeerOptions, resolveServeOptions } from '../../src/peer/configuration.ts';
+import { optionName, TUNABLES } from '../../src/peer/tunables.ts';
+import type { PeerOptions } from '../../src/peer/configuration.ts';
+import type { Settings, Tunable, TunableName } from '../../src/peer/tunables.ts';
 
 const logger = { info: () => undefined, warn: () => undefined };
 const KEY = 'ab'.repeat(32);

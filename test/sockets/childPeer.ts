@@ -6,7 +6,7 @@
  */
 import { join } from 'node:path';
 import { buildArguments } from '../../src/cli/settingsOptions.ts';
-import type { Settings } from '../../src/peer/configuration.ts';
+import type { Settings } from '../../src/peer/tunables.ts';
 import type { DiskSpaceReport } from '../../src/peer/diskSpace.ts';
 import type { CheckpointsReport } from '../../src/peer/checkpoints.ts';
 import type { PeerStatus } from '../../src/peer/status.ts';

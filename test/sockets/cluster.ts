@@ -9,7 +9,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Peer } from '../../src/peer/peer.ts';
-import type { Settings } from '../../src/peer/configuration.ts';
+import type { Settings } from '../../src/peer/tunables.ts';
 import { ChildPeer } from './childPeer.ts';
 import { ensureBuilt } from './command.ts';
 import { findGroup, findPeerPorts } from '../ports.ts';

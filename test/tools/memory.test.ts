@@ -4,7 +4,7 @@
  * Owns no measurement: that is `npm run memory`. Invariant under test: what was not seen is never taken for flat, fallen or explained.
  */
 import assert from 'node:assert/strict';
-import { TUNABLES } from '../../src/peer/configuration.ts';
+import { TUNABLES } from '../../src/peer/tunables.ts';
 import type { Figures } from '../../tools/memory/messages.ts';
 import { describeSettings, FULL, makePlan, PHASES, SHORT } from '../../tools/memory/plan.ts';
 import type { PhaseName } from '../../tools/memory/plan.ts';

@@ -4,7 +4,7 @@
  * Owns the shapes alone. Invariant: the parent asks, a member answers each question once and says nothing else after `opened`, so that
  * neither side gathers messages however long a run takes.
  */
-import type { Settings } from '../../src/peer/configuration.ts';
+import type { Settings } from '../../src/peer/tunables.ts';
 
 /** What a member is, as JSON in its first argument. */
 export interface MemberTask {

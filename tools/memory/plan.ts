@@ -4,7 +4,7 @@
  * Owns the proportions. Invariant: a plan is finite, and a full one (issue 4: 10,000,000 updates on 100,000 keys) runs with the default
  * settings; a smaller one has them shrunk in proportion, or it would end before the first round, or before a table is full.
  */
-import { TUNABLES } from '../../src/peer/configuration.ts';
+import { TUNABLES } from '../../src/peer/tunables.ts';
 
 export const PHASES = ['all up', 'gamma down', 'gamma back', 'gamma down again', 'gamma forgotten'] as const;
 export type PhaseName = (typeof PHASES)[number];
