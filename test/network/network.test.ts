@@ -201,6 +201,25 @@ describe('network', () => {
     await listener.close();
   });
 
+  it('counts a frame that breaks off because the peer hung up at its first bytes', async () => {
+    const listener = await listenTcp({
+      host: HOST,
+      port: 0,
+      onSocket: (socket) => {
+        socket.once('data', () => socket.destroy());
+      },
+    });
+    const [alphaPort = 0] = await findPeerPorts(1);
+    const a = await openTestNetwork(alphaPort, peersOn({ beta: listener.port }));
+    try {
+      assert.equal(a.network.stream(beta, Buffer.alloc(MAX_FRAME_BYTES)), true);
+      await a.until(() => a.network.report().faults.streamBroken === 1);
+      assert.match(a.faults.join('\n'), new RegExp(`frames of ${MAX_FRAME_BYTES} bytes were dropped`));
+    } finally {
+      await listener.close();
+    }
+  });
+
   it('counts sends to unknown peers and goes on', async () => {
     const [a] = await openPair(false);
     a.network.unicast('nobody' as PeerId, Buffer.from('x'));
