@@ -17,6 +17,7 @@ import {
   multicastHeardSinceMs,
   notice,
 } from './liveness.ts';
+import { foundLineage } from './lineage.ts';
 import type { Hearing, KeepaliveMessage, Listed } from './messages.ts';
 import { addWallSample, type PeerView } from './peerView.ts';
 import { isAheadOfClock } from './apply.ts';
@@ -169,6 +170,7 @@ export function beginIfNobodyHasAnything(state: PeerState, now: Now): void {
     if (!hasAnswered || !isNew) return;
   }
   stopExpecting(state.joining, -Infinity); // of a checkpoint that was on its way the facts had come, and nothing else
+  if (state.lineage.present === 0) foundLineage(state);
   becomeMember(state);
   notice(state, 'began', {});
   greet(state, now);

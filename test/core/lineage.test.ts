@@ -66,4 +66,16 @@ describe('peers that were started apart', () => {
       );
     }
   });
+
+  it('have it from the moment they begin, for a power cut could take from one what they agreed on later', () => {
+    const cluster = new Cluster(['alpha', 'beta', 'gamma'], 1, QUICK, false);
+    const found = new Map<string, number>();
+    for (let ms = 0; ms < 1000; ms += 1) {
+      cluster.run(1);
+      for (const { id, state } of cluster.members)
+        if (state.phase === 'member' && !found.has(id)) found.set(id, state.lineage.present);
+    }
+    assert.equal(found.size, 3);
+    assert.equal(new Set(found.values()).size, 1);
+  });
 });
