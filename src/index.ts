@@ -6,7 +6,8 @@ export type { Change, RangeEntry, SetOptions, WriteOptions } from './peer/peer.t
 export type { RangeOptions } from './peer/keyRange.ts';
 export type { AcknowledgementLevel } from './peer/backend.ts';
 export type { PeerOptions } from './peer/configuration.ts';
-export type { Logger } from './peer/logger.ts';
+export { EVENTS, type EventDescription, type EventLevel, type EventName } from './peer/events.ts';
+export type { EventFields, Logger, LogRecord } from './peer/logger.ts';
 export type { Settings } from './peer/tunables.ts';
 export type { Digest } from './peer/digest.ts';
 export type { KeyInput, ValueInput } from './peer/keys.ts';

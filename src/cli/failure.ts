@@ -17,8 +17,13 @@ export class PeerRefusal extends CommandFailure {}
 
 /** The lines for stderr, each with its prefix, without line ends. */
 export function describeFailure(error: unknown): readonly string[] {
+  return failureLines(error).map((line) => `toposphere: ${line}`);
+}
+
+/** The same without prefix: one line a fault. */
+export function failureLines(error: unknown): readonly string[] {
   const isExpected = error instanceof CommandFailure || error instanceof ToposphereError;
-  if (isExpected) return error.message.split('\n').map((line) => `toposphere: ${line}`);
+  if (isExpected) return error.message.split('\n');
   const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return [`toposphere: internal error, please report it: ${detail}`];
+  return [`internal error, please report it: ${detail}`];
 }

@@ -5,7 +5,8 @@
  */
 import type { Argv } from 'yargs';
 import { resolvePeerOptions } from '../peer/configuration.ts';
-import { printLine, printWarning } from './print.ts';
+import { textLogger } from './logOutput.ts';
+import { printLine } from './print.ts';
 import { readSettings, withSettings } from './settingsOptions.ts';
 
 export function addRestore(yargs: Argv): Argv {
@@ -28,8 +29,7 @@ export function addRestore(yargs: Argv): Argv {
           }),
       ),
     async (argv) => {
-      const logger = { info: printLine, warn: printWarning };
-      const options = await resolvePeerOptions(readSettings(argv), logger);
+      const options = await resolvePeerOptions(readSettings(argv), textLogger);
       // Loaded only here: the client commands need neither LMDB nor the protocol.
       const { restorePeer } = await import('../peer/restoring.ts');
       const { path, manifest, aside } = await restorePeer({

@@ -9,22 +9,21 @@ import type { Argv } from 'yargs';
 import { ToposphereError } from '../core/errors.ts';
 import { formatAddress, listenTcp } from '../network/tcp.ts';
 import { resolveServeOptions } from '../peer/configuration.ts';
-import type { ClientOptions, PeerOptions } from '../peer/configuration.ts';
-import type { Logger } from '../peer/logger.ts';
+import type { ClientOptions, PeerOptions, ServeOptions } from '../peer/configuration.ts';
+import { createLog } from '../peer/logger.ts';
+import type { Log } from '../peer/logger.ts';
 import type { Settings } from '../peer/tunables.ts';
 import type { Backend } from '../peer/backend.ts';
 import type { ReadyNotice } from './childPeer.ts';
 import { goOnWhenUnread } from './brokenOutput.ts';
-import { describeFailure } from './failure.ts';
-import { printLine, printWarning } from './print.ts';
+import { failureLines } from './failure.ts';
+import { openLogger } from './logOutput.ts';
 import { readSettings, withSettings } from './settingsOptions.ts';
 import { listenForStop } from './stopSignal.ts';
 import type { Stop } from './stopSignal.ts';
 
 /** Milliseconds that closing may take: what is on disk is consistent at any moment, so waiting longer gains nothing. */
 const CLOSE_TIMEOUT_MS = 10_000;
-
-const logger: Logger = { info: printLine, warn: printWarning };
 
 /** Fails when the port is taken, before a store is created. The server binds it for good later. */
 export async function refuseTakenPort(address: {
@@ -41,7 +40,7 @@ export async function refuseTakenPort(address: {
 }
 
 /** Waits for a step of the ending, but not for ever, and never hides the error that led here. */
-async function endInTime(what: string, ending: Promise<void>): Promise<void> {
+async function endInTime(log: Log, what: string, ending: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<string>((resolve) => {
     timer = setTimeout(
@@ -53,7 +52,7 @@ async function endInTime(what: string, ending: Promise<void>): Promise<void> {
   const closed = ending.catch((error: unknown) => `${what} failed: ${String(error)}`);
   const complaint = await Promise.race([closed, late]);
   clearTimeout(timer);
-  if (typeof complaint === 'string') printWarning(complaint);
+  if (typeof complaint === 'string') log('stopIncomplete', complaint);
 }
 
 /** A peer started by `up` reports over the channel to its parent, and stops when the parent is gone. */
@@ -68,16 +67,19 @@ function followParent(): Promise<void> {
   });
 }
 
-function announce(options: PeerOptions, clients: ClientOptions, clientPort: number): void {
+function announce(log: Log, options: PeerOptions, clients: ClientOptions, clientPort: number): void {
   const own = options.servers.servers.find(({ id }) => id === options.id);
   const peerAddress = own === undefined ? '' : ` ${formatAddress(own.host, own.port)}`;
   const clientAddress = formatAddress(clients.host, clientPort);
-  printLine(`ready ${options.id}${peerAddress}, Redis clients ${clientAddress}`);
+  log('ready', `ready ${options.id}${peerAddress}, Redis clients ${clientAddress}`, {
+    clients: clientAddress,
+  });
   const notice: ReadyNotice = { kind: 'ready', clientHost: clients.host, clientPort };
   process.send?.(notice);
 }
 
 async function serveClients(
+  log: Log,
   backend: Backend,
   options: PeerOptions,
   clients: ClientOptions,
@@ -86,10 +88,10 @@ async function serveClients(
   const { startRedisServer } = await import('../server/server.ts');
   const server = await startRedisServer({ backend, ...clients });
   try {
-    announce(options, clients, server.port);
+    announce(log, options, clients, server.port);
     await end;
   } finally {
-    await endInTime('closing the Redis server', server.close());
+    await endInTime(log, 'closing the Redis server', server.close());
   }
 }
 
@@ -99,14 +101,18 @@ const RESTART_PAUSE_MS = 1000;
 /** Runs until `stop`, or until the peer fails: then rejects with the reason. */
 async function serve(settings: Settings, stop: Stop): Promise<void> {
   goOnWhenUnread();
+  const logger = await openLogger(settings);
   const stopped = Promise.race([stop.requested, followParent()]);
   for (;;) {
+    const options = await resolveServeOptions(settings, logger);
     try {
-      await serveOnce(settings, stopped);
+      await serveOnce(options, stopped);
       return;
     } catch (error) {
       if (!(error instanceof ToposphereError) || error.code !== 'FENCED') throw error;
-      printWarning(
+      const log = createLog(logger, () => ({ peer: options.peer.id }));
+      log(
+        'restarting',
         error.message.replace('start it again, and it will catch up', 'starting again to catch up'),
       );
       await Promise.race([stopped, new Promise((resolve) => setTimeout(resolve, RESTART_PAUSE_MS))]);
@@ -114,29 +120,30 @@ async function serve(settings: Settings, stop: Stop): Promise<void> {
   }
 }
 
-async function serveOnce(settings: Settings, stopped: Promise<void>): Promise<void> {
-  const { peer: options, clients } = await resolveServeOptions(settings, logger);
+async function serveOnce({ peer: options, clients }: ServeOptions, stopped: Promise<void>): Promise<void> {
   await refuseTakenPort(clients);
   // Loaded only here: the client commands need neither LMDB nor the protocol.
   const { Peer } = await import('../peer/peer.ts');
   const peer = await Promise.race([Peer.openWith(options), stopped]);
   if (peer === undefined) return; // Stopped while opening: a store is consistent at any moment.
+  const { incarnation } = peer.status();
+  const log = createLog(options.logger, () => ({ peer: options.id, incarnation }));
   const failed = new Promise<never>((_, reject) => {
     peer.onFailure(reject);
   });
   failed.catch(() => undefined); // judged by the race, which may not have begun when the peer fails
   const reload = (): void => {
     peer.reload().catch((error: unknown) => {
-      for (const line of describeFailure(error)) process.stderr.write(`${line}\n`);
+      for (const line of failureLines(error)) log('reloadFailed', line);
     });
   };
   process.on('SIGHUP', reload);
   try {
-    await serveClients(peer.backend, options, clients, Promise.race([stopped, failed]));
-    await endInTime('writing the checkpoint file', peer.saveUnasked());
+    await serveClients(log, peer.backend, options, clients, Promise.race([stopped, failed]));
+    await endInTime(log, 'writing the checkpoint file', peer.saveUnasked());
   } finally {
     process.off('SIGHUP', reload);
-    await endInTime('closing the peer', peer.close());
+    await endInTime(log, 'closing the peer', peer.close());
   }
 }
 

@@ -10,6 +10,7 @@ import type { Argv } from 'yargs';
 import { ToposphereError } from '../core/errors.ts';
 import { formatAddress } from '../network/tcp.ts';
 import { resolveServeOptions } from '../peer/configuration.ts';
+import { silentLogger } from '../peer/logger.ts';
 import { TUNABLES } from '../peer/tunables.ts';
 import type { Settings, TunableName } from '../peer/tunables.ts';
 import { isLoopback, readServersFile } from '../peer/serversFile.ts';
@@ -51,8 +52,7 @@ async function checkAll(settings: Settings): Promise<readonly string[]> {
       `${file.name} has no line on 127.0.0.1; start this machine's peer with: toposphere serve`,
     );
   }
-  const silent = { info: () => undefined, warn: () => undefined };
-  const resolving = local.map(({ id }) => resolveServeOptions({ ...settings, id }, silent));
+  const resolving = local.map(({ id }) => resolveServeOptions({ ...settings, id }, silentLogger));
   await gatherFaults(resolving);
   const clients = (await Promise.all(resolving)).map((options) => options.clients);
   await gatherFaults([...local, ...clients].map(refuseTakenPort));

@@ -41,14 +41,17 @@ export interface FaultCounts {
   snapshot(): Readonly<Partial<Record<NetworkFault, number>>>;
 }
 
-export function createFaultCounts(onFault: (description: string) => void): FaultCounts {
+/** Hears of a fault: one line that says what happened, its name, and how many times it has by now. */
+export type FaultListener = (description: string, fault: NetworkFault, count: number) => void;
+
+export function createFaultCounts(onFault: FaultListener): FaultCounts {
   const counts: Partial<Record<NetworkFault, number>> = {};
   return {
     count(fault, detail) {
       const count = (counts[fault] ?? 0) + 1;
       counts[fault] = count;
       if (!Number.isInteger(Math.log10(count))) return;
-      onFault(`${fault}${count === 1 ? '' : ` (${count} times)`}: ${detail()}`);
+      onFault(`${fault}${count === 1 ? '' : ` (${count} times)`}: ${detail()}`, fault, count);
     },
     snapshot: () => ({ ...counts }),
   };

@@ -11,7 +11,7 @@ import type { PeerAddress } from './addresses.ts';
 import { openDatagrams } from './datagrams.ts';
 import type { DatagramReport, DatagramSource, MulticastOptions } from './datagrams.ts';
 import { createFaultCounts } from './faultCounts.ts';
-import type { NetworkFault } from './faultCounts.ts';
+import type { FaultListener, NetworkFault } from './faultCounts.ts';
 import { openIncomingStreams } from './incomingStreams.ts';
 import { createOutgoingStreams } from './outgoingStreams.ts';
 
@@ -32,7 +32,7 @@ export interface NetworkOptions {
   /** One whole frame of some peer's stream; `bytes` are written over after it. */
   readonly onFrame: (bytes: Buffer, source: DatagramSource) => void;
   /** One line for the log; at the 1st, 10th, 100th… time of each fault. */
-  readonly onFault: (description: string) => void;
+  readonly onFault: FaultListener;
 }
 
 export interface NetworkReport {

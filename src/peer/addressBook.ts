@@ -10,7 +10,7 @@ import type { PeerState } from '../core/state.ts';
 import type { PeerId } from '../core/types.ts';
 import { fnv1a } from '../core/vectorHash.ts';
 import { formatAddress } from '../network/tcp.ts';
-import type { Logger } from './logger.ts';
+import type { Log } from './logger.ts';
 import type { Runtime } from './runtime.ts';
 import { canonicalServersText, isResolved, readServersFile, resolveHosts } from './serversFile.ts';
 import type { ServerLine, ServersFile } from './serversFile.ts';
@@ -89,13 +89,9 @@ export class AddressBook {
 }
 
 /** Reads the file again and lets the runtime know; resolves to what changed, in one sentence. */
-export async function reloadServers(
-  addresses: AddressBook,
-  runtime: Runtime,
-  logger: Logger,
-): Promise<string> {
+export async function reloadServers(addresses: AddressBook, runtime: Runtime, log: Log): Promise<string> {
   const text = applyServers(addresses, runtime, await resolveHosts(await readServersFile(addresses.path)));
-  logger.info(text);
+  log('serversReread', text, { path: addresses.path });
   return text;
 }
 

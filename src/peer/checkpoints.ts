@@ -17,7 +17,7 @@ import {
 import type { CheckpointFacts } from '../storage/checkpointFile.ts';
 import type { LmdbStore } from '../storage/lmdbStore.ts';
 import type { PeerOptions } from './configuration.ts';
-import type { Logger } from './logger.ts';
+import type { Log } from './logger.ts';
 
 export interface CheckpointsReport {
   /** Path of the newest file, or null. */
@@ -30,6 +30,7 @@ export interface CheckpointsReport {
 
 export interface CheckpointsParts {
   readonly options: PeerOptions;
+  readonly log: Log;
   readonly state: PeerState;
   readonly store: LmdbStore;
   readonly wallMs: () => number;
@@ -40,7 +41,6 @@ export interface CheckpointsParts {
 
 export class Checkpoints {
   readonly #parts: CheckpointsParts;
-  readonly #logger: Logger;
   #underWay: Promise<string> | undefined;
   /** Fingerprint of the newest file, as far as it can be read. */
   #saved: string | undefined;
@@ -51,7 +51,6 @@ export class Checkpoints {
 
   private constructor(parts: CheckpointsParts) {
     this.#parts = parts;
-    this.#logger = parts.options.logger;
   }
 
   /** Looks at what is there already, and begins to write files now and then. */
@@ -84,7 +83,7 @@ export class Checkpoints {
       await this.write();
     } catch (error) {
       if (!(error instanceof ToposphereError)) throw error;
-      this.#logger.warn(error.message);
+      this.#parts.log('checkpointFailed', error.message);
     }
   }
 
@@ -152,7 +151,7 @@ export class Checkpoints {
       this.#saved = (await readManifest(newest)).fingerprint;
     } catch (error) {
       if (!(error instanceof ToposphereError)) throw error;
-      this.#logger.warn(error.message);
+      this.#parts.log('checkpointUnusable', error.message, { path: newest });
     }
   }
 

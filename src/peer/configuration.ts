@@ -25,7 +25,7 @@ import {
   resolveHosts,
 } from './serversFile.ts';
 import type { ServerLine, ServersFile } from './serversFile.ts';
-import { ACKNOWLEDGEMENT_LEVELS, optionName, TUNABLES } from './tunables.ts';
+import { ACKNOWLEDGEMENT_LEVELS, LOG_FORMATS, optionName, TUNABLES } from './tunables.ts';
 import type { NameOfKind, NumberTunable, Settings } from './tunables.ts';
 
 /** A dead verdict needs this many KEEPALIVEs in a row to be lost: fewer, and plain packet loss looks like death. */
@@ -69,6 +69,12 @@ export interface ClientOptions {
   readonly host: string;
   readonly port: number;
   readonly acknowledge: AcknowledgementLevel;
+}
+
+/** Both together, as `serve` needs them. */
+export interface ServeOptions {
+  readonly peer: PeerOptions;
+  readonly clients: ClientOptions;
 }
 
 /** Addresses of this machine's interfaces, loopback included. */
@@ -229,6 +235,9 @@ function checkClients(settings: Settings, own: ServerLine | undefined, faults: s
   const level = settings.acknowledge ?? TUNABLES.acknowledge.default;
   const acknowledge = ACKNOWLEDGEMENT_LEVELS.find((known) => known === level);
   if (!acknowledge) faults.push(`--acknowledge is '${level}'; use ${ACKNOWLEDGEMENT_LEVELS.join(', ')}`);
+  const format = settings.logFormat ?? TUNABLES.logFormat.default;
+  if (!LOG_FORMATS.some((known) => known === format))
+    faults.push(`--log-format is '${format}'; use ${LOG_FORMATS.join(', ')}`);
   return { host: host ?? given, port, acknowledge: acknowledge ?? 'committed' };
 }
 
@@ -245,10 +254,7 @@ export async function resolvePeerOptions(settings: Settings, logger: Logger): Pr
 }
 
 /** Options for a peer and the Redis server in front of it, checked as one. Throws like resolvePeerOptions. */
-export async function resolveServeOptions(
-  settings: Settings,
-  logger: Logger,
-): Promise<{ readonly peer: PeerOptions; readonly clients: ClientOptions }> {
+export async function resolveServeOptions(settings: Settings, logger: Logger): Promise<ServeOptions> {
   const faults: string[] = [];
   const [peer, own] = await resolvePeer(settings, logger, faults);
   const clients = checkClients(settings, own, faults);

@@ -5,7 +5,7 @@
  * reads go on. By itself all goes on when there is room again, and a little more, so that it does not flutter.
  */
 import { statfs } from 'node:fs/promises';
-import type { Logger } from './logger.ts';
+import type { Log } from './logger.ts';
 import type { Refusal } from './runtimeErrors.ts';
 
 /** Milliseconds between two looks: a disk of 200 MB/s fills by as much meanwhile as the default watermark leaves. */
@@ -22,21 +22,21 @@ export interface DiskSpaceReport {
 export class DiskSpace {
   readonly #directory: string;
   readonly #minimumBytes: number;
-  readonly #logger: Logger;
+  readonly #log: Log;
   #freeBytes: number | null = null;
   #isLow = false;
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
 
-  private constructor(directory: string, minimumBytes: number, logger: Logger) {
+  private constructor(directory: string, minimumBytes: number, log: Log) {
     this.#directory = directory;
     this.#minimumBytes = minimumBytes;
-    this.#logger = logger;
+    this.#log = log;
   }
 
   /** Resolves after the first look. `minimumBytes` 0: never low. */
-  static async watch(directory: string, minimumBytes: number, logger: Logger): Promise<DiskSpace> {
-    const space = new DiskSpace(directory, minimumBytes, logger);
+  static async watch(directory: string, minimumBytes: number, log: Log): Promise<DiskSpace> {
+    const space = new DiskSpace(directory, minimumBytes, log);
     await space.#look();
     return space;
   }
@@ -74,11 +74,14 @@ export class DiskSpace {
     const isLow = freeBytes < this.#minimumBytes * (this.#isLow ? ENOUGH : 1);
     if (isLow === this.#isLow) return;
     this.#isLow = isLow;
+    const fields = { freeBytes, minimumBytes: this.#minimumBytes };
     if (isLow)
-      this.#logger.warn(
+      this.#log(
+        'diskLow',
         `${this.#describe()}: writes are refused, and updates of others not taken, until there is room`,
+        fields,
       );
-    else this.#logger.info('there is room on the disk again: writing goes on');
+    else this.#log('diskRoomAgain', 'there is room on the disk again: writing goes on', fields);
   }
 
   #describe(): string {

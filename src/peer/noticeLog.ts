@@ -4,7 +4,7 @@
  * Owns how often: what is noticed anew at every request of a peer, which goes on asking, is not said anew each time.
  */
 import type { Effect, NoticeName } from '../core/effects.ts';
-import type { Logger } from './logger.ts';
+import type { Log } from './logger.ts';
 import { describeNotice } from './notices.ts';
 
 type Notice = Extract<Effect, { kind: 'notice' }>;
@@ -15,19 +15,15 @@ const REPEATED: ReadonlySet<NoticeName> = new Set(['checkpointTooLarge']);
 const REPEAT_INTERVAL_MS = 10_000;
 
 /** `nowMs`: monotonic. */
-export function createNoticeLog(
-  logger: Logger,
-  maxDriftMs: number,
-  nowMs: () => number,
-): (notice: Notice) => void {
+export function createNoticeLog(log: Log, maxDriftMs: number, nowMs: () => number): (notice: Notice) => void {
   const saidMs = new Map<string, number>();
   return (notice) => {
-    const { level, text } = describeNotice(notice, maxDriftMs);
+    const text = describeNotice(notice, maxDriftMs);
     if (REPEATED.has(notice.name)) {
       // The text names the peer, and peers are members: the map stays small.
       if (nowMs() - (saidMs.get(text) ?? -Infinity) < REPEAT_INTERVAL_MS) return;
       saidMs.set(text, nowMs());
     }
-    logger[level](text);
+    log(notice.name, text, notice.detail);
   };
 }

@@ -6,89 +6,56 @@ import { assertNever } from '../core/types.ts';
 
 type Notice = Extract<Effect, { kind: 'notice' }>;
 
-export function describeNotice(
-  notice: Notice,
-  maxDriftMs: number,
-): { readonly level: 'info' | 'warn'; readonly text: string } {
+export function describeNotice(notice: Notice, maxDriftMs: number): string {
   const { detail } = notice;
   switch (notice.name) {
     case 'peerAlive':
-      return { level: 'info', text: `${detail['peer']} is alive` };
+      return `${detail['peer']} is alive`;
     case 'peerDead':
-      return { level: 'warn', text: `${detail['peer']} is not heard any more, or does not hear this peer` };
+      return `${detail['peer']} is not heard any more, or does not hear this peer`;
     case 'clockAhead':
-      return {
-        level: 'warn',
-        text: `this clock is ${detail['byMs']} ms ahead of the other peers': writes are refused until it is set right (NTP)`,
-      };
+      return `this clock is ${detail['byMs']} ms ahead of the other peers': writes are refused until it is set right (NTP)`;
     case 'clockBehind':
-      return {
-        level: 'warn',
-        text: `this clock is ${detail['byMs']} ms behind the other peers': writes are stamped by theirs; set it right (NTP)`,
-      };
+      return `this clock is ${detail['byMs']} ms behind the other peers': writes are stamped by theirs; set it right (NTP)`;
     case 'clockRight':
-      return { level: 'info', text: 'this clock agrees with the other peers again' };
+      return 'this clock agrees with the other peers again';
     case 'recordAheadOfClock':
-      return {
-        level: 'warn',
-        text: `an update of ${detail['from']} is more than ${maxDriftMs} ms ahead of the clocks here and waits: set the clock of ${detail['from']} right (NTP)`,
-      };
+      return `an update of ${detail['from']} is more than ${maxDriftMs} ms ahead of the clocks here and waits: set the clock of ${detail['from']} right (NTP)`;
     case 'writeBelowHorizon':
-      return {
-        level: 'warn',
-        text: `an update of ${detail['origin']} came too late to be applied (R4): dot ${detail['origin']}/${detail['incarnation']}/${detail['sequence']}`,
-      };
+      return `an update of ${detail['origin']} came too late to be applied (R4): dot ${detail['origin']}/${detail['incarnation']}/${detail['sequence']}`;
     case 'serversDiffer':
-      return {
-        level: 'warn',
-        text: `servers.txt of ${detail['peer']} says something else than ours: compare the files`,
-      };
+      return `servers.txt of ${detail['peer']} says something else than ours: compare the files`;
     case 'mustJoin':
-      return { level: 'warn', text: `this peer takes no writes until it has joined: ${detail['why']}` };
+      return `this peer takes no writes until it has joined: ${detail['why']}`;
     case 'joined':
-      return {
-        level: 'info',
-        text: `joined: ${detail['entries']} entries came with a checkpoint${describeKept(detail['kept'])}`,
-      };
+      return `joined: ${detail['entries']} entries came with a checkpoint${describeKept(detail['kept'])}`;
     case 'joinWaits':
-      return {
-        level: 'warn',
-        text:
-          `this peer joins in ${detail['waitMs']} ms, or as soon as its clock is set right (NTP): the others' checkpoint, or what it promised ` +
-          'before its disk was put back, is so far ahead of the clocks here',
-      };
+      return (
+        `this peer joins in ${detail['waitMs']} ms, or as soon as its clock is set right (NTP): the others' checkpoint, or what it promised ` +
+        'before its disk was put back, is so far ahead of the clocks here'
+      );
     case 'began':
-      return { level: 'info', text: 'no peer has any data: this one begins' };
+      return 'no peer has any data: this one begins';
     case 'startedApart':
-      return {
-        level: 'warn',
-        text:
-          `${detail['peer']} was started apart from this peer, and both hold data: nothing passes between them. Decide whose data is to stay, ` +
-          'stop the other one and start it again with an empty data directory: it joins by itself',
-      };
+      return (
+        `${detail['peer']} was started apart from this peer, and both hold data: nothing passes between them. Decide whose data is to stay, ` +
+        'stop the other one and start it again with an empty data directory: it joins by itself'
+      );
     case 'bootstrapped':
-      return { level: 'warn', text: 'told to take part with what this disk holds' };
+      return 'told to take part with what this disk holds';
     case 'roundRefused':
-      return {
-        level: 'info',
-        text: `a checkpoint round was refused (${detail['reason']}) and will be tried again`,
-      };
+      return `a checkpoint round was refused (${detail['reason']}) and will be tried again`;
     case 'checkpointTooLarge':
-      return {
-        level: 'warn',
-        text:
-          `${detail['peer']} has more than ${detail['limitBytes']} bytes, which is what this peer keeps of a checkpoint until all of it is there: ` +
-          'what it lacks cannot be taken in from there; raise maxCheckpointBytes here, if this machine has the memory',
-      };
+      return (
+        `${detail['peer']} has more than ${detail['limitBytes']} bytes, which is what this peer keeps of a checkpoint until all of it is there: ` +
+        'what it lacks cannot be taken in from there; raise maxCheckpointBytes here, if this machine has the memory'
+      );
     case 'admitted':
-      return { level: 'info', text: `${detail['peer']} is a member now` };
+      return `${detail['peer']} is a member now`;
     case 'forgotten':
-      return { level: 'warn', text: `${detail['peer']} was forgotten: it is no member any more, for good` };
+      return `${detail['peer']} was forgotten: it is no member any more, for good`;
     case 'selfForgotten':
-      return {
-        level: 'warn',
-        text: 'the other peers have forgotten this one: it takes no writes; give it a new id and an empty data directory',
-      };
+      return 'the other peers have forgotten this one: it takes no writes; give it a new id and an empty data directory';
     default:
       return assertNever(notice.name);
   }

@@ -10,19 +10,19 @@ import type { Store } from '../core/store.ts';
 import { DAMAGED_PREFIX } from '../storage/fileNames.ts';
 import { openLmdbStore, type LmdbStore } from '../storage/lmdbStore.ts';
 import type { PeerOptions } from './configuration.ts';
+import type { Log } from './logger.ts';
 
 /** Throws STORE_LOCKED, STORE_DAMAGED, STORAGE_FAILED. */
-export async function openStore({
-  dataDirectory,
-  servers,
-  bootstrap,
-  logger,
-}: PeerOptions): Promise<LmdbStore> {
+export async function openStore(
+  { dataDirectory, servers, bootstrap }: PeerOptions,
+  log: Log,
+): Promise<LmdbStore> {
   if (bootstrap || servers.servers.length === 1) return openLmdbStore({ directory: dataDirectory });
   const store = await openLmdbStore({
     directory: dataDirectory,
     onDamage: (description) => {
-      logger.warn(
+      log(
+        'storeDamaged',
         `${description}. This peer begins empty and joins from the others; what none of them has seen is in that file alone`,
       );
     },

@@ -14,7 +14,7 @@ import { createEnvelope } from '../wire/envelope.ts';
 import { loadHashing } from '../wire/hash.ts';
 import type { AcknowledgementLevel } from './backend.ts';
 import { resolvePeerOptions, type PeerOptions } from './configuration.ts';
-import type { Logger } from './logger.ts';
+import { createLog, silentLogger, type Logger } from './logger.ts';
 import type { Settings } from './tunables.ts';
 import type { Digest } from './digest.ts';
 import { LATEST_EXPIRY_MS } from '../core/expiry.ts';
@@ -88,7 +88,7 @@ export class Peer {
    * Opens a peer from settings as a configuration file has them.
    * Throws BAD_CONFIGURATION (all faults together), ADDRESS_IN_USE, STORE_LOCKED, STORE_DAMAGED, STORAGE_FAILED.
    */
-  static async open(settings: Settings, logger: Logger = silent): Promise<Peer> {
+  static async open(settings: Settings, logger: Logger = silentLogger): Promise<Peer> {
     return Peer.openWith(await resolvePeerOptions(settings, logger));
   }
 
@@ -104,6 +104,10 @@ export class Peer {
     }
     const addresses = new AddressBook(options.id, options.servers);
     let runtime: Runtime | undefined;
+    const log = createLog(options.logger, () => ({
+      peer: options.id,
+      ...(runtime === undefined ? {} : { incarnation: runtime.state.self.incarnation }),
+    }));
     const network = await openNetwork({
       self: { host: own.address, port: own.port },
       peers: addresses.peers,
@@ -111,15 +115,15 @@ export class Peer {
       receiveBufferBytes: options.receiveBufferBytes,
       onDatagram: (bytes, channel, source) => runtime?.receive(bytes, channel, source),
       onFrame: (bytes, source) => runtime?.receive(bytes, 'stream', source),
-      onFault: (description) => {
-        options.logger.warn(description);
+      onFault: (description, fault, count) => {
+        log('networkFault', description, { fault, count });
       },
     });
     let store: LmdbStore | undefined;
     let space: DiskSpace | undefined;
     try {
-      store = await openStore(options);
-      space = await DiskSpace.watch(options.dataDirectory, options.minFreeBytes, options.logger);
+      store = await openStore(options, log);
+      space = await DiskSpace.watch(options.dataDirectory, options.minFreeBytes, log);
       const failureListeners = new Set<(failure: ToposphereError) => void>();
       const ports = createMachinePorts(network, options.clockOffsetMs);
       const members = options.servers.servers.map(({ id }) => id);
@@ -140,7 +144,7 @@ export class Peer {
         ports,
         faults,
         {
-          onNotice: createNoticeLog(options.logger, options.maxDriftMs, () => ports.now().monotonicMs),
+          onNotice: createNoticeLog(log, options.maxDriftMs, () => ports.now().monotonicMs),
           onFailure: (failure) => {
             for (const listener of failureListeners) listener(failure);
           },
@@ -158,6 +162,7 @@ export class Peer {
       const opened = runtime;
       const checkpoints = await Checkpoints.start({
         options,
+        log,
         state: runtime.state,
         store,
         wallMs: () => ports.now().wallMs,
@@ -172,7 +177,7 @@ export class Peer {
         now: ports.now,
         startedMs: ports.now().monotonicMs,
         createHash: () => hashing.createHash64(),
-        reload: () => reloadServers(addresses, opened, options.logger),
+        reload: () => reloadServers(addresses, opened, log),
         describeNetwork: () => ({ ...network.report() }),
       });
       return new Peer({ options, runtime, store, space, network, backend, checkpoints, failureListeners });
@@ -384,8 +389,6 @@ function acknowledged(runtime: Runtime, level: AcknowledgementLevel): Promise<vo
     runtime.endTurnSoon();
   });
 }
-
-const silent: Logger = { info: () => undefined, warn: () => undefined };
 
 function copyOf(value: Uint8Array | undefined): Buffer | undefined {
   return value === undefined ? undefined : Buffer.from(value);

@@ -23,6 +23,7 @@ import { openLmdbStore } from '../storage/lmdbStore.ts';
 import type { LmdbStore } from '../storage/lmdbStore.ts';
 import type { PeerOptions } from './configuration.ts';
 import { coreSettings } from './coreSettings.ts';
+import { createLog } from './logger.ts';
 import { commitDurably } from './openStore.ts';
 
 export interface RestoreRequest {
@@ -76,7 +77,8 @@ async function chooseFile({
   options,
   file,
 }: RestoreRequest): Promise<{ readonly path: string; readonly manifest: Manifest }> {
-  const { id, clusterId, checkpointDirectory: folder, logger } = options;
+  const { id, clusterId, checkpointDirectory: folder } = options;
+  const log = createLog(options.logger, () => ({ peer: id }));
   if (file !== undefined) {
     const manifest = await verifyCheckpoint(file);
     if (manifest.id === id && manifest.clusterId === clusterId) return { path: file, manifest };
@@ -89,10 +91,10 @@ async function chooseFile({
     try {
       const manifest = await verifyCheckpoint(path);
       if (manifest.clusterId === clusterId) return { path, manifest };
-      logger.warn(`${path} is not used: it is of cluster ${manifest.clusterId}`);
+      log('checkpointUnusable', `${path} is not used: it is of cluster ${manifest.clusterId}`, { path });
     } catch (error) {
       if (!(error instanceof ToposphereError)) throw error;
-      logger.warn(error.message);
+      log('checkpointUnusable', error.message, { path });
     }
   }
   throw new ToposphereError(

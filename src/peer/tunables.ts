@@ -36,6 +36,7 @@ const MEBIBYTE = 1024 * KIBIBYTE;
 const HOUR_MS = 3_600_000;
 /** A timer of Node.js holds less than 2^31 ms: 24 days. */
 const LONGEST_TIMER_MS = 14 * 24 * HOUR_MS;
+export const LOG_FORMATS = ['text', 'json'] as const;
 export const ACKNOWLEDGEMENT_LEVELS: readonly AcknowledgementLevel[] = ['fast', 'committed', 'durable'];
 
 // prettier-ignore
@@ -66,6 +67,7 @@ export const TUNABLES = {
   receiveBufferBytes: { kind: 'number', unit: 'bytes', default: 8 * MEBIBYTE, minimum: 64 * KIBIBYTE, maximum: 256 * MEBIBYTE, meaning: 'UDP receive buffer asked of the kernel for each socket', raising: 'bursts lose fewer datagrams, if the kernel grants it (status says what was granted)' },
   allowFaults: { kind: 'flag', meaning: 'obey `toposphere faults` (rehearsed cuts and losses)' },
   clockOffsetMs: { kind: 'number', unit: 'ms', default: 0, minimum: -24 * HOUR_MS, maximum: 24 * HOUR_MS, meaning: 'rehearsed clock error; needs --allow-faults', raising: 'runs the clock further ahead; negative runs it behind' },
+  logFormat: { kind: 'text', default: 'text', choices: LOG_FORMATS, meaning: 'form of what `serve` prints about events: text, sentences for people (warnings on stderr); json, one object a line on stdout' },
   clientHost: { kind: 'text', default: undefined, meaning: "address that serves Redis clients; by default the peer's own" },
   clientPort: { kind: 'number', unit: 'port', default: undefined, minimum: 1, maximum: 65_535, meaning: "TCP port that serves Redis clients; by default the peer's port less 1000", raising: "must differ from the peer's own port" },
   openClients: { kind: 'flag', meaning: 'serve Redis clients without a password beyond loopback too' },

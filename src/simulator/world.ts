@@ -347,7 +347,7 @@ export class World {
       },
       transportOf: (peer) => this.#machines.transportOf(peer, this.network),
       onNotice: (peer, notice) => {
-        this.note(peer.address, describeNotice(notice, this.settings.maxDriftMs).text);
+        this.note(peer.address, describeNotice(notice, this.settings.maxDriftMs));
       },
       onFailure: (peer, failure) => {
         const isFenced = failure.code === 'FENCED';

@@ -6,6 +6,8 @@ import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { EVENTS } from '../../src/peer/events.ts';
+import type { EventName } from '../../src/peer/events.ts';
 import { findGroup, findPeerPorts } from '../ports.ts';
 import { runCommand, startCommand } from './runCommand.ts';
 
@@ -82,6 +84,36 @@ describe('the command line with real peers', function () {
       (await readdir(join(folder, 'checkpoints'))).sort().join(' '),
       /^p0 p0-\d{8}T\d{9}Z\.checkpoint$/,
     );
+  });
+
+  it('serve --log-format json says each event in one object a line, and no secret in any', async () => {
+    const key = 'c0ffee'.repeat(11).slice(0, 64);
+    await writeFile(join(folder, 'cluster.key'), key);
+    const words = ['--log-format', 'json', '--cluster-key-file', 'cluster.key'];
+    const both = ['p0', 'p1'].map((id) => startUntil(['serve', '--id', id, ...words], /"event":"peerAlive"/));
+    const [first, second] = await Promise.all(both);
+    first?.child.kill('SIGTERM');
+    second?.child.kill('SIGTERM');
+    const { code, output, errors } = (await first?.outcome) ?? assert.fail('not started');
+    assert.equal(`${code} ${errors}`, '0 ');
+    const records = output
+      .toString()
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    for (const { time, level, event, peer, incarnation, msg, fields } of records) {
+      assert.ok(Math.abs(Date.parse(String(time)) - Date.now()) < 60_000, String(time));
+      assert.ok(String(event) in EVENTS, String(event));
+      assert.equal(level, EVENTS[event as EventName].level);
+      assert.equal(peer, 'p0');
+      assert.ok(event === 'networkFault' || Number(incarnation) > 0, String(event)); // one may come before it is drawn
+      assert.ok(typeof msg === 'string' && msg !== '' && typeof fields === 'object');
+    }
+    const ready = records.find(({ event }) => event === 'ready');
+    assert.match(String(ready?.['msg']), /^ready p0 127\.0\.0\.1:\d+, Redis clients /);
+    const alive = records.find(({ event }) => event === 'peerAlive');
+    assert.deepEqual([alive?.['msg'], alive?.['fields']], ['p1 is alive', { peer: 'p1' }]);
+    assert.ok(!output.toString().includes(key.slice(0, 16)));
   });
 
   it('serve counts a signal that is delivered twice once', async () => {

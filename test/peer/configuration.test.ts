@@ -7,11 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ToposphereError } from '../../src/core/errors.ts';
 import { resolvePeerOptions, resolveServeOptions } from '../../src/peer/configuration.ts';
+import { silentLogger } from '../../src/peer/logger.ts';
 import { optionName, TUNABLES } from '../../src/peer/tunables.ts';
 import type { PeerOptions } from '../../src/peer/configuration.ts';
 import type { Settings, Tunable, TunableName } from '../../src/peer/tunables.ts';
 
-const logger = { info: () => undefined, warn: () => undefined };
+const logger = silentLogger;
 const KEY = 'ab'.repeat(32);
 let folder = '';
 
@@ -126,8 +127,9 @@ describe('configuration', () => {
       multicastGroup: '10.0.0.1',
       clusterId: 'a b',
       acknowledge: 'maybe',
+      logFormat: 'xml',
     });
-    assert.equal(faults.length, 6, faults.join('\n'));
+    assert.equal(faults.length, 7, faults.join('\n'));
     for (const part of [
       'bad.txt:1:',
       'bad.txt:2:',
@@ -135,6 +137,7 @@ describe('configuration', () => {
       '--multicast-group',
       '--cluster-id',
       '--acknowledge',
+      '--log-format',
     ]) {
       assert.equal(faults.filter((fault) => fault.includes(part)).length, 1, part);
     }

@@ -3,13 +3,17 @@
  */
 import assert from 'node:assert/strict';
 import type { NoticeName } from '../../src/core/effects.ts';
+import { createLog } from '../../src/peer/logger.ts';
 import { createNoticeLog } from '../../src/peer/noticeLog.ts';
 
 describe('the log of notices', () => {
   const said: string[] = [];
   let nowMs = 0;
   const log = createNoticeLog(
-    { info: (text) => said.push(`info ${text}`), warn: (text) => said.push(`warn ${text}`) },
+    createLog(
+      ({ level, message }) => said.push(`${level} ${message}`),
+      () => ({ peer: 'alpha' }),
+    ),
     500,
     () => nowMs,
   );

@@ -29,12 +29,10 @@ const random = openStream(task.seed, `memory ${String(task.settings.id)} ${task.
 const value = Buffer.alloc(task.valueBytes, 'v');
 const warnings: string[] = [];
 const { Peer: BuiltPeer } = await loadPeer();
-const peer = await BuiltPeer.open(task.settings, {
-  info: () => undefined,
-  warn: (text) => {
-    warnings.push(text);
-    if (warnings.length > WARNINGS_KEPT) warnings.shift();
-  },
+const peer = await BuiltPeer.open(task.settings, ({ level, message }) => {
+  if (level === 'info') return;
+  warnings.push(message);
+  if (warnings.length > WARNINGS_KEPT) warnings.shift();
 });
 const origin = `${peer.id}/${peer.status().incarnation}`;
 
