@@ -6,7 +6,10 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { generateChaos } from '../../tools/lan/chaos.ts';
 import { listLacking, uniteVectors } from '../../tools/lan/equality.ts';
+import { Ledger } from '../../tools/lan/ledger.ts';
+import { drawPage } from '../../tools/lan/plot.ts';
 import { readScript } from '../../tools/lan/script.ts';
 
 const SCENARIOS = fileURLToPath(new URL('../../tools/lan/scenarios/', import.meta.url));
@@ -85,5 +88,83 @@ describe('hosts under load', () => {
     assert.deepEqual(listLacking(wanted, new Map([['beta/1', 9]]), new Set(['beta/1', 'alpha/1'])), [
       'alpha/1 0 of 5',
     ]);
+  });
+});
+
+describe('the ledger', () => {
+  it('expects the last acknowledged write of a key, or one after it whose answer was lost', () => {
+    const ledger = new Ledger();
+    ledger.begin('k', 'one')('acknowledged');
+    assert.equal(ledger.findFault('k', 'one'), undefined);
+    ledger.begin('k', 'two')('unknown');
+    ledger.begin('k', 'three')('refused');
+    assert.equal(ledger.findFault('k', 'one'), undefined);
+    assert.equal(ledger.findFault('k', 'two'), undefined);
+    assert.match(ledger.findFault('k', 'three') ?? '', /k is three; acknowledged last: one/);
+    ledger.begin('k', 'four')('acknowledged');
+    assert.match(ledger.findFault('k', 'two') ?? '', /acknowledged last: four/);
+    assert.match(ledger.findFault('k', null) ?? '', /k is absent/);
+    assert.equal(ledger.acknowledged, 2);
+  });
+
+  it('knows deletions, and keys that nobody wrote', () => {
+    const ledger = new Ledger();
+    ledger.begin('k', 'one')('acknowledged');
+    ledger.begin('k', undefined)('acknowledged');
+    assert.equal(ledger.findFault('k', null), undefined);
+    assert.match(ledger.findFault('k', 'one') ?? '', /deleted/);
+    assert.match(ledger.findFault('stranger', 'x') ?? '', /never written/);
+  });
+});
+
+describe('scripts by chance', () => {
+  const ids = ['alpha', 'beta', 'gamma', 'delta'];
+  const generate = (seed: number) => generateChaos({ ids, seed, durationMs: 120_000 });
+
+  it('are the same for the same seed, and what a laboratory can do', () => {
+    assert.deepEqual(generate(7), generate(7));
+    assert.notDeepEqual(generate(7), generate(8));
+    for (let seed = 1; seed <= 50; seed += 1) {
+      const { course, finale } = generate(seed);
+      const { lines, smallDisks } = readScript(`peers ${ids.join(' ')}\n${course}\n${finale}`);
+      const kinds = new Set(lines.map(({ does }) => does.kind));
+      for (const kind of ['cut', 'links', 'rate', 'crash', 'start', 'pause', 'resume', 'disk', 'heal'])
+        assert.ok(kinds.has(kind as 'cut'), `seed ${seed} has no ${kind}`);
+      assert.deepEqual(smallDisks, ['delta']);
+    }
+  });
+
+  it('take back what they do, a start before all else', () => {
+    for (let seed = 1; seed <= 50; seed += 1) {
+      const { course, finale } = generate(seed);
+      for (const round of `${course}\n${finale}`.split(/^expect equal.*$/m)) {
+        const count = (pattern: RegExp): number => round.match(pattern)?.length ?? 0;
+        assert.equal(count(/^crash/gm), count(/^start/gm), round);
+        assert.equal(count(/^pause/gm), count(/^resume/gm), round);
+        assert.equal(count(/^disk \S+ full/gm), count(/^disk \S+ ok/gm), round);
+        assert.equal(count(/^cut/gm) > 0, count(/^heal/gm) > 0, round);
+        assert.equal(count(/^rate .*bit/gm), count(/^rate .*off/gm), round);
+      }
+    }
+  });
+
+  it('without a restart end no process and leave multicast alone', () => {
+    const { course } = generateChaos({ ids, seed: 3, durationMs: 300_000, keepsProcesses: true });
+    assert.doesNotMatch(course, /crash|pause|disk|multicast/);
+    assert.match(course, /cut/);
+  });
+});
+
+describe('the plot of healings', () => {
+  it('has a dot for each, also for one that never came to an end', () => {
+    const healings = [
+      { after: 'cut', tookMs: 500, atMs: 1 },
+      { after: 'cut + loss', tookMs: Infinity, atMs: 2 },
+    ];
+    const page = drawPage([{ title: 'a <title>', healings }], [], ['a note']);
+    assert.equal(page.match(/<circle class="dot"/g)?.length, 1);
+    assert.equal(page.match(/<circle class="never"/g)?.length, 2);
+    assert.match(page, /a &lt;title>|a &lt;title&gt;/);
+    assert.doesNotMatch(page, /NaN/);
   });
 });

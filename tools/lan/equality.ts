@@ -33,7 +33,10 @@ export async function awaitEqualDigests(hosts: readonly Host[], withinMs: number
             `${hosts[at]?.id ?? ''} ${digest} (${visible} keys, ${tombstones} tombstones)`,
         )
         .join(', ');
-      return new Set(answers.map(({ digest }) => digest)).size === 1;
+      if (new Set(answers.map(({ digest }) => digest)).size > 1) return false;
+      const { digest, visible = 0, tombstones = 0 } = answers[0] ?? {};
+      seen = `${digest ?? ''} at all ${hosts.length}: ${visible} keys, ${tombstones} tombstones`;
+      return true;
     },
     withinMs,
     LOOK_EVERY_MS,

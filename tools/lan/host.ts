@@ -4,7 +4,7 @@
  * Owns the process `node dist/cli/main.js serve`, the connection that asks it things, and the file system under its data. Invariant: an end
  * that nobody asked for is remembered (`unexpectedEnds`), and so is what the peer said on its way.
  */
-import { mkdir, rm, statfs, writeFile } from 'node:fs/promises';
+import { mkdir, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openConnection, replyText, type Connection, type Reply } from '../../src/cli/connection.ts';
@@ -21,7 +21,7 @@ const MEBIBYTE = 2 ** 20;
 const START_TIMEOUT_MS = 60_000;
 const ASK_TIMEOUT_MS = 5_000;
 /** A disk small enough to be filled: its size, the watermark of its peer, and what is left when it is full, MiB. */
-const SMALL_DISK = { size: 192, minimumFree: 64, left: 48 } as const;
+const SMALL_DISK = { size: 96, minimumFree: 32, left: 24 } as const;
 
 export type Status = PeerStatus & { readonly disk: DiskSpaceReport };
 
@@ -46,6 +46,10 @@ export class Host {
   #isEndExpected = false;
   #isPaused = false;
   #isDiskFull = false;
+  #isServing = false;
+  #servingSinceMs = -Infinity;
+  #resumedMs = -Infinity;
+  #roomSinceMs = -Infinity;
 
   /** `settings` without those that follow from the host. */
   constructor(card: Card, settings: Settings, directory: string, hasSmallDisk: boolean) {
@@ -76,6 +80,24 @@ export class Host {
     return this.#isDiskFull;
   }
 
+  /** Between its word that it is ready and its end. */
+  get isServing(): boolean {
+    return this.#isServing;
+  }
+
+  /** When it was last ready, went on, had room again, on the clock of `performance`. */
+  get servingSinceMs(): number {
+    return this.#servingSinceMs;
+  }
+
+  get resumedMs(): number {
+    return this.#resumedMs;
+  }
+
+  get roomSinceMs(): number {
+    return this.#roomSinceMs;
+  }
+
   get processId(): number {
     return this.#program?.processId ?? -1;
   }
@@ -98,6 +120,7 @@ export class Host {
     const program = new Program(this.id, this.card.name, words);
     this.#program = program;
     void program.ended.then((how) => {
+      this.#isServing = false;
       this.warnings.push(...program.errorLines);
       if (!this.#isEndExpected)
         this.unexpectedEnds.push(
@@ -105,11 +128,14 @@ export class Host {
         );
     });
     await program.awaitLine(/^ready /, START_TIMEOUT_MS);
+    this.#isServing = true;
+    this.#servingSinceMs = performance.now();
   }
 
   /** kill -9, or a clean stop. */
   async stop(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
     this.#isEndExpected = true;
+    this.#isServing = false;
     this.#isPaused = false;
     this.#disconnect();
     await this.#program?.stop(signal);
@@ -123,6 +149,7 @@ export class Host {
   resume(): void {
     this.#program?.signal('SIGCONT');
     this.#isPaused = false;
+    this.#resumedMs = performance.now();
   }
 
   /** Fills its disk beyond the watermark, or makes room again. */
@@ -130,13 +157,15 @@ export class Host {
     if (!this.#hasSmallDisk) throw new Error(`${this.id} has no small disk that could be filled`);
     const filler = join(this.dataDirectory, 'filler');
     if (isFull) {
+      this.#isDiskFull = true; // from now on: the peer may notice before this process does
       const { bavail, bsize } = await statfs(this.dataDirectory);
       const bytes = bavail * bsize - SMALL_DISK.left * MEBIBYTE;
-      if (bytes > 0) await writeFile(filler, Buffer.alloc(bytes));
+      if (bytes > 0) await runCommand('fallocate', ['--length', String(bytes), filler]);
     } else {
       await rm(filler, { force: true });
+      this.#roomSinceMs = performance.now();
+      this.#isDiskFull = false;
     }
-    this.#isDiskFull = isFull;
   }
 
   /** An empty disk in place of the one that it had. */

@@ -88,12 +88,14 @@ export async function wireUp(cards: readonly Card[]): Promise<void> {
       'ip link set lan up',
       'ip link set mgmt up',
     ]);
-    await runShell(undefined, [`ip route add ${address}/32 via ${serviceAddress(index)}`]);
+    await runShell(undefined, [`ip route replace ${address}/32 via ${serviceAddress(index)}`]);
   }
 }
 
 export async function takeDown(cards: readonly Card[]): Promise<void> {
-  for (const { name } of cards) await runShell(undefined, [`ip netns del ${name}`]);
+  // A namespace goes some time after its name; the next laboratory wants these names at once.
+  for (const [index, { name }] of cards.entries())
+    await runShell(undefined, [`ip link del service${index}`, `ip netns del ${name}`]);
   await runShell(undefined, [`ip netns del ${SWITCH_NAMESPACE}`]);
 }
 
