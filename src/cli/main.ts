@@ -12,6 +12,7 @@ import { endWhenUnread } from './brokenOutput.ts';
 import { addCheckpoint } from './checkpoint.ts';
 import { addDel } from './del.ts';
 import { addDigest } from './digest.ts';
+import { addDoctor } from './doctor.ts';
 import { CommandFailure, describeFailure } from './failure.ts';
 import { addFaults } from './faults.ts';
 import { addBootstrap } from './bootstrap.ts';
@@ -40,6 +41,7 @@ const COMMANDS = [
   addStatus,
   addWaitReady,
   addDigest,
+  addDoctor,
   addBootstrap,
   addForget,
   addReload,

@@ -7,7 +7,7 @@
  */
 import { CommandFailure } from './failure.ts';
 
-type Fields = Readonly<Record<string, unknown>>;
+export type Fields = Readonly<Record<string, unknown>>;
 
 export interface MemberReport {
   readonly id: string;
@@ -66,22 +66,24 @@ export interface StatusReport {
   /** Its disk is nearly full: it writes nothing more. */
   readonly isDiskLow: boolean;
   readonly joining: JoiningReport;
+  /** Every update up to this wall time is known to all members. */
+  readonly horizonMs: number | undefined;
   readonly collection: CollectionReport;
 }
 
-function asFields(value: unknown): Fields {
+export function asFields(value: unknown): Fields {
   return typeof value === 'object' && value !== null ? (value as Fields) : {};
 }
 
-function asNumber(value: unknown): number | undefined {
+export function asNumber(value: unknown): number | undefined {
   return typeof value === 'number' ? value : undefined;
 }
 
-function asText(value: unknown): string | undefined {
+export function asText(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-function asCounts(value: unknown): ReadonlyMap<string, number> {
+export function asCounts(value: unknown): ReadonlyMap<string, number> {
   const counts = Object.entries(asFields(value)).filter(
     (entry): entry is [string, number] => typeof entry[1] === 'number',
   );
@@ -159,6 +161,7 @@ export function parseStatus(json: string): StatusReport {
     isCaughtUp: fields['caughtUp'] === true,
     isDiskLow: asFields(fields['disk'])['isLow'] === true,
     joining: asJoining(fields['joining']),
+    horizonMs: asNumber(asFields(fields['collection'])['horizonMs']),
     collection: asCollection(fields),
   };
 }
@@ -239,7 +242,7 @@ export function listRemarks(called: string, report: StatusReport): readonly stri
   ];
 }
 
-function describePhase(name: string, report: StatusReport): readonly string[] {
+export function describePhase(name: string, report: StatusReport): readonly string[] {
   switch (report.phase) {
     case 'fresh':
       return [
@@ -296,7 +299,7 @@ function describeCollection(name: string, collection: CollectionReport): readonl
 }
 
 /** To forget is for who will not return: never advised of one that is heard. */
-function describeWaiting(id: string, why: unknown): string {
+export function describeWaiting(id: string, why: unknown): string {
   switch (why) {
     case 'deaf':
       return `${id} does not hear this peer`;
@@ -316,14 +319,14 @@ function describeWaiting(id: string, why: unknown): string {
 }
 
 /** Local time, with the date when it is not today's. */
-function formatClock(wallMs: number): string {
+export function formatClock(wallMs: number): string {
   const then = new Date(wallMs);
   const [hours, minutes] = [then.getHours(), then.getMinutes()].map((part) => String(part).padStart(2, '0'));
   const day = then.toDateString() === new Date().toDateString() ? '' : `${then.toISOString().slice(0, 10)} `;
   return `${day}${hours ?? ''}:${minutes ?? ''}`;
 }
 
-function formatBytes(bytes: number): string {
+export function formatBytes(bytes: number): string {
   if (bytes < 1000) return `${bytes} B`;
   return bytes < 1_000_000 ? `${(bytes / 1000).toFixed(1)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
 }

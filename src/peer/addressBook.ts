@@ -36,10 +36,12 @@ export class AddressBook {
   readonly peers = new Map<PeerId, Address>();
   /** The lines as they were last read, with the addresses in use. */
   readonly #lines = new Map<PeerId, ServerLine>();
+  #text: string;
 
   constructor(id: PeerId, servers: ServersFile) {
     this.id = id;
     this.path = servers.name;
+    this.#text = canonicalServersText(servers);
     for (const line of servers.servers) this.#take(line);
   }
 
@@ -50,6 +52,7 @@ export class AddressBook {
       servers.name,
       lines.find(({ id }) => id === this.id),
     );
+    this.#text = canonicalServersText(servers);
     const moved = new Map<PeerId, Address>();
     for (const line of lines) {
       const known = this.#lines.get(line.id);
@@ -58,6 +61,11 @@ export class AddressBook {
       this.#take(line);
     }
     return { moved, unresolved: servers.servers.filter((line) => !isResolved(line)) };
+  }
+
+  /** What the file said when it was last read: what the others compare by its hash. */
+  get text(): string {
+    return this.#text;
   }
 
   /** Where a peer is, this one included: a name while it has never resolved; undefined for who was never listed. */

@@ -5,7 +5,9 @@
  * writes made so far in this event-loop turn have reached an acknowledgement level (R1).
  */
 import type { Key } from '../core/types.ts';
+import type { DigestRange, EntryMark, PartDigest } from './rangeDigests.ts';
 
+export type { DigestRange, EntryMark, PartDigest } from './rangeDigests.ts';
 export { LATEST_EXPIRY_MS } from '../core/expiry.ts';
 
 /** `fast`: nothing is waited for. `committed`: survives this process's death. `durable`: survives a power cut here. */
@@ -52,6 +54,14 @@ export interface Backend {
   describe(): Record<string, unknown>;
   /** Hex digest over all entries with their tags: equal on peers that converged. */
   digest(): Promise<{ readonly digest: string; readonly visible: number; readonly tombstones: number }>;
+  /** What is held in each of at most `parts` parts of a range, of about as many keys each; the parts are this peer's choice. */
+  divideRange(range: DigestRange, parts: number): Promise<readonly PartDigest[]>;
+  /** The same for parts that begin at `bounds`, which ascend. Throws BAD_ARGUMENT where they do not. */
+  digestParts(range: DigestRange, bounds: readonly Key[]): Promise<readonly PartDigest[]>;
+  /** The first entries of a range, without their values. */
+  markRange(range: DigestRange, count: number): Promise<readonly EntryMark[]>;
+  /** What the peer measures of its machine and its surroundings, JSON-able; takes up to a few seconds. */
+  examine(): Promise<object>;
   /** What would be lost or unknown if the member were forgotten, in one sentence; throws BAD_ARGUMENT for who is none. */
   describeForgetting(id: string): string;
   /** Forgets a member for good; resolves when that is durable here. Throws like `describeForgetting`. */

@@ -30,14 +30,26 @@ export async function digestEntries(
   for await (const [key, entry] of entries) {
     if (entry.kind === 'value') visible += 1;
     else tombstones += 1;
-    const { timestamp, id, incarnation, sequence, kind, expiresAt, value } = entry;
-    // Lengths first, so that no two entries run into each other.
-    const [what, content] = expiresAt === 0 ? [kind, value] : ['expires', NOTHING];
-    hash.update(
-      `${key.length}:${content.length}:${timestamp}:${id}:${incarnation}:${sequence}:${what}:${expiresAt}:`,
-    );
-    hash.update(Buffer.from(key, 'latin1'));
-    hash.update(content);
+    hashEntry(hash, key, entry);
   }
-  return { digest: hash.digest().toString(16).padStart(16, '0'), visible, tombstones };
+  return { digest: digestText(hash.digest()), visible, tombstones };
+}
+
+/** Feeds one entry to a hash, as all that compares what peers hold does. */
+export function hashEntry(
+  hash: StreamingHash,
+  key: Key,
+  { timestamp, id, incarnation, sequence, kind, expiresAt, value }: Entry,
+): void {
+  // Lengths first, so that no two entries run into each other.
+  const [what, content] = expiresAt === 0 ? [kind, value] : ['expires', NOTHING];
+  hash.update(
+    `${key.length}:${content.length}:${timestamp}:${id}:${incarnation}:${sequence}:${what}:${expiresAt}:`,
+  );
+  hash.update(Buffer.from(key, 'latin1'));
+  hash.update(content);
+}
+
+export function digestText(digest: bigint): string {
+  return digest.toString(16).padStart(16, '0');
 }

@@ -5,6 +5,7 @@
  * reads go on. By itself all goes on when there is room again, and a little more, so that it does not flutter.
  */
 import { statfs } from 'node:fs/promises';
+import { createDiskTrend } from './diskTrend.ts';
 import type { Log } from './logger.ts';
 import type { Refusal } from './runtimeErrors.ts';
 
@@ -17,12 +18,15 @@ export interface DiskSpaceReport {
   /** Bytes free to this process; null before the first look, and where the system does not say. */
   readonly freeBytes: number | null;
   readonly isLow: boolean;
+  /** Milliseconds until it is low, if it goes on filling as in the last minutes; null when it does not fill, or it is too early to say. */
+  readonly lastsMs: number | null;
 }
 
 export class DiskSpace {
   readonly #directory: string;
   readonly #minimumBytes: number;
   readonly #log: Log;
+  readonly #trend = createDiskTrend();
   #freeBytes: number | null = null;
   #isLow = false;
   #timer: NodeJS.Timeout | undefined;
@@ -49,7 +53,8 @@ export class DiskSpace {
   };
 
   report(): DiskSpaceReport {
-    return { freeBytes: this.#freeBytes, isLow: this.#isLow };
+    const lastsMs = this.#trend.lastsMs(this.#minimumBytes);
+    return { freeBytes: this.#freeBytes, isLow: this.#isLow, lastsMs };
   }
 
   stop(): void {
@@ -71,6 +76,7 @@ export class DiskSpace {
 
   #judge(freeBytes: number): void {
     this.#freeBytes = freeBytes;
+    this.#trend.note(performance.now(), freeBytes);
     const isLow = freeBytes < this.#minimumBytes * (this.#isLow ? ENOUGH : 1);
     if (isLow === this.#isLow) return;
     this.#isLow = isLow;

@@ -21,6 +21,7 @@ import { LATEST_EXPIRY_MS } from '../core/expiry.ts';
 import { coreSettings } from './coreSettings.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { DiskSpace } from './diskSpace.ts';
+import { createExaminer } from './examination.ts';
 import { Faults } from './faults.ts';
 import { keyBytes, parseKey, parsePrefix, parseValue, type KeyInput, type ValueInput } from './keys.ts';
 import { keyRangeOf, type RangeOptions } from './keyRange.ts';
@@ -177,6 +178,7 @@ export class Peer {
         now: ports.now,
         startedMs: ports.now().monotonicMs,
         createHash: () => hashing.createHash64(),
+        examine: createExaminer({ options, addresses, state: runtime.state, network, space, now: ports.now }),
         reload: () => reloadServers(addresses, opened, log),
         describeNetwork: () => ({ ...network.report() }),
       });

@@ -4,6 +4,7 @@
 import { timestampOf, wallMsOf, type Now } from '../core/clock.ts';
 import { isPast, isVisible, LATEST_EXPIRY_MS, timeMs } from '../core/expiry.ts';
 import { ToposphereError } from '../core/errors.ts';
+import type { StoreSnapshot } from '../core/store.ts';
 import type { Entry, Key, PeerId } from '../core/types.ts';
 import { findLoading } from '../core/write.ts';
 import type { LmdbStore } from '../storage/lmdbStore.ts';
@@ -13,8 +14,17 @@ import type { Checkpoints } from './checkpoints.ts';
 import { assertMayBootstrap, describeBootstrap } from './bootstrapping.ts';
 import { digestEntries, type Digest, type StreamingHash } from './digest.ts';
 import type { DiskSpace } from './diskSpace.ts';
+import type { Examination } from './examination.ts';
 import { describeForgetting } from './forgetting.ts';
 import { assertKeyLength, assertValueLength } from './keys.ts';
+import {
+  digestParts,
+  divideRange,
+  markRange,
+  type DigestRange,
+  type EntryMark,
+  type PartDigest,
+} from './rangeDigests.ts';
 import type { Runtime } from './runtime.ts';
 import { buildStatus, type PeerStatus } from './status.ts';
 
@@ -27,6 +37,7 @@ export interface PeerBackendParts {
   readonly createHash: () => StreamingHash;
   readonly checkpoints: Checkpoints;
   readonly space: DiskSpace;
+  readonly examine: () => Promise<Examination>;
   /** Reads servers.txt again. */
   readonly reload: () => Promise<string>;
   /** What the network layer reports: buffers granted, frames dropped. */
@@ -132,6 +143,7 @@ export class PeerBackend implements Backend {
     const { runtime, store, now, checkpoints, space, describeNetwork } = this.#parts;
     return {
       ...buildStatus(runtime.state, now(), runtime.drops, runtime.dropSources, runtime.faults.report()),
+      wallMs: Math.round(now().wallMs),
       network: { ...describeNetwork(), sendQueueDropped: runtime.sendQueueDropped },
       caughtUp: this.isCaughtUp(),
       storage: store.report(),
@@ -148,6 +160,24 @@ export class PeerBackend implements Backend {
   async digest(): Promise<Digest> {
     const { store, createHash } = this.#parts;
     return digestEntries(store.snapshot(), createHash());
+  }
+
+  divideRange(range: DigestRange, parts: number): Promise<readonly PartDigest[]> {
+    return divideRange(this.#openSnapshot, this.#parts.createHash, range, parts);
+  }
+
+  async digestParts(range: DigestRange, bounds: readonly Key[]): Promise<readonly PartDigest[]> {
+    return digestParts(this.#openSnapshot, this.#parts.createHash, range, bounds);
+  }
+
+  markRange(range: DigestRange, count: number): Promise<readonly EntryMark[]> {
+    return markRange(this.#openSnapshot, this.#parts.createHash, range, count);
+  }
+
+  readonly #openSnapshot = (): StoreSnapshot => this.#parts.store.openSnapshot();
+
+  examine(): Promise<Examination> {
+    return this.#parts.examine();
   }
 
   describeForgetting(id: string): string {

@@ -10,6 +10,7 @@ import type { AcknowledgementLevel, KeyChange } from '../peer/backend.ts';
 import type { Command, CommandContext } from './command.ts';
 import { argumentKey, argumentText, argumentUtf8, LOCAL_TO_PEER, NO_KEYS, readInteger } from './command.ts';
 import type { ReplyWriter } from './reply.ts';
+import { examineSubcommands } from './examineCommands.ts';
 import type { Request } from './requestParser.ts';
 import { keysWithPrefix } from './scanCommands.ts';
 
@@ -57,6 +58,7 @@ export const toposphereCommand: Command = {
         };
       },
     },
+    ...examineSubcommands,
     {
       ...ORDINARY,
       name: 'toposphere|ack',

@@ -143,6 +143,11 @@ export function createMapBackend(): MapBackend {
     },
     describe: () => ({ id: 'alpha', lagUpdates: 0, peers: [{ id: 'beta', isAlive: true }] }),
     digest: () => Promise.resolve({ digest: 'c0ffee', visible: values.size, tombstones: 0 }),
+    divideRange: (range) =>
+      Promise.resolve([{ from: range.from ?? ('' as Key), digest: 'c0', count: values.size }]),
+    digestParts: (_, bounds) => Promise.resolve(bounds.map((from) => ({ from, digest: 'c0', count: 0 }))),
+    markRange: () => Promise.resolve([]),
+    examine: () => Promise.resolve({ id: 'alpha' }),
     describeForgetting: (id) => `${id} was last heard 5 s ago`,
     forget: () => Promise.resolve(),
     describeBootstrap: () => 'beta was last heard 5 s ago',

@@ -57,6 +57,8 @@ export interface Clusters {
   /** Starts the peers and waits until each is in touch with every other one that runs, and takes writes. */
   start(options?: ClusterOptions): Promise<ChildCluster>;
   startEmbedded(options?: ClusterOptions): Promise<EmbeddedCluster>;
+  /** The same peer, to be started with other settings once it has stopped. */
+  restarted(peer: ChildPeer, settings: Settings): ChildPeer;
   /** Folder, ports and servers.txt alone. */
   prepare(options?: ClusterOptions): Promise<Site>;
   /** Run after the test, before folders are removed. */
@@ -132,6 +134,12 @@ export function useClusters(): Clusters {
     };
   }
 
+  function restarted({ id, port, settings }: ChildPeer, changed: Settings): ChildPeer {
+    const again = new ChildPeer(id, port, { ...settings, ...changed });
+    children.push(again);
+    return again;
+  }
+
   async function startEmbedded(options: ClusterOptions = {}): Promise<EmbeddedCluster> {
     const site = await prepare(options);
     const peers: Peer[] = [];
@@ -151,7 +159,7 @@ export function useClusters(): Clusters {
     return { ...site, peers };
   }
 
-  return { start, startEmbedded, prepare, onEnd: (release) => void releases.push(release) };
+  return { start, startEmbedded, restarted, prepare, onEnd: (release) => void releases.push(release) };
 }
 
 /** Waits until each of `peers` takes part: it began, or has joined (R10). Before that it refuses writes. */
