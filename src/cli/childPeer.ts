@@ -11,7 +11,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import type { Address } from './connection.ts';
 import { buildArguments } from './settingsOptions.ts';
-import type { Settings } from '../peer/tunables.ts';
+import type { Flags } from '../peer/settingSources.ts';
 
 /** Milliseconds a child has to stop by itself before it is killed; longer than `serve` takes at most. */
 const STOP_TIMEOUT_MS = 25_000;
@@ -36,10 +36,11 @@ export class ChildPeer {
   readonly #process: ChildProcess;
   #hasEnded = false;
 
-  constructor(id: string, settings: Settings) {
+  /** Takes the flags of `up`: what the environment and the file set, the child reads there itself. */
+  constructor(id: string, { settings, config }: Flags) {
     this.id = id;
     const script = process.argv[1] ?? '';
-    const words = [...process.execArgv, script, 'serve', ...buildArguments({ ...settings, id })];
+    const words = [...process.execArgv, script, 'serve', ...buildArguments({ ...settings, id }, config)];
     this.#process = spawn(process.execPath, words, {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       // A group of its own: Ctrl-C reaches the parent alone, which stops each child once.

@@ -10,6 +10,7 @@ import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { endWhenUnread } from './brokenOutput.ts';
 import { addCheckpoint } from './checkpoint.ts';
+import { addConfig } from './config.ts';
 import { addDel } from './del.ts';
 import { addDigest } from './digest.ts';
 import { addDoctor } from './doctor.ts';
@@ -33,6 +34,7 @@ import { addWatch } from './watch.ts';
 const COMMANDS = [
   addUp,
   addServe,
+  addConfig,
   addGet,
   addSet,
   addDel,

@@ -29,7 +29,8 @@ export function addRestore(yargs: Argv): Argv {
           }),
       ),
     async (argv) => {
-      const options = await resolvePeerOptions(readSettings(argv), textLogger);
+      const { settings, origins } = await readSettings(argv);
+      const options = await resolvePeerOptions(settings, textLogger, origins);
       // Loaded only here: the client commands need neither LMDB nor the protocol.
       const { restorePeer } = await import('../peer/restoring.ts');
       const { path, manifest, aside } = await restorePeer({

@@ -12,7 +12,7 @@ import { resolveServeOptions } from '../peer/configuration.ts';
 import type { ClientOptions, PeerOptions, ServeOptions } from '../peer/configuration.ts';
 import { createLog } from '../peer/logger.ts';
 import type { Log } from '../peer/logger.ts';
-import type { Settings } from '../peer/tunables.ts';
+import type { GivenSettings } from '../peer/settingSources.ts';
 import type { Backend } from '../peer/backend.ts';
 import type { ReadyNotice } from './childPeer.ts';
 import { goOnWhenUnread } from './brokenOutput.ts';
@@ -99,12 +99,12 @@ async function serveClients(
 const RESTART_PAUSE_MS = 1000;
 
 /** Runs until `stop`, or until the peer fails: then rejects with the reason. */
-async function serve(settings: Settings, stop: Stop): Promise<void> {
+async function serve({ settings, origins }: GivenSettings, stop: Stop): Promise<void> {
   goOnWhenUnread();
   const logger = await openLogger(settings);
   const stopped = Promise.race([stop.requested, followParent()]);
   for (;;) {
-    const options = await resolveServeOptions(settings, logger);
+    const options = await resolveServeOptions(settings, logger, origins);
     try {
       await serveOnce(options, stopped);
       return;
@@ -153,6 +153,9 @@ export function addServe(yargs: Argv): Argv {
     'run one peer of servers.txt, with a Redis server in front of it',
     (options) => withSettings(options),
     // SIGHUP: read servers.txt again.
-    async (argv) => serve(readSettings(argv), listenForStop(['SIGINT', 'SIGTERM'])),
+    async (argv) => {
+      const stop = listenForStop(['SIGINT', 'SIGTERM']);
+      await serve(await readSettings(argv), stop);
+    },
   );
 }

@@ -1,14 +1,16 @@
 /**
  * The tunables of src/peer/tunables.ts as command-line options.
  *
- * Owns the translation both ways: options for yargs, and arguments for a child process. Ranges are
- * configuration.ts's to check: numbers stay text here, because yargs would turn `abc` into NaN silently.
+ * Owns the translation both ways: options for yargs, and arguments for a child process. What the file and the
+ * environment add is settingSources.ts's. Ranges are tunableValue.ts's to check: numbers stay text here, because yargs
+ * would turn `abc` into NaN silently.
  */
 import type { Argv, Options } from 'yargs';
-import { optionName, TUNABLES } from '../peer/tunables.ts';
+import { DEFAULT_CONFIGURATION_PATH } from '../peer/configurationFile.ts';
+import { gatherSettings } from '../peer/settingSources.ts';
+import type { Flags, GivenSettings } from '../peer/settingSources.ts';
+import { optionName, TUNABLE_NAMES, TUNABLES } from '../peer/tunables.ts';
 import type { Settings, Tunable, TunableName } from '../peer/tunables.ts';
-
-const NAMES = Object.keys(TUNABLES) as TunableName[];
 
 function describeTunable(tunable: Tunable): string {
   if (tunable.kind !== 'number') return tunable.meaning;
@@ -23,28 +25,49 @@ function buildOption(tunable: Tunable): Options {
   return { type: 'string', requiresArg: true, describe, ...shown };
 }
 
-/** Adds every tunable but `omitted` as an option, without defaults: those are tunables.ts's. */
-export function withSettings<T>(yargs: Argv<T>, omitted: readonly TunableName[] = []): Argv<T> {
-  let options = yargs;
-  for (const name of NAMES) {
-    // yargs cannot type options that are added in a loop; readSettings checks them again.
-    if (!omitted.includes(name)) options = options.option(optionName(name), buildOption(TUNABLES[name]));
-  }
+/** Adds the named tunables, and which configuration file to read, without defaults: those are tunables.ts's. */
+export function withOptionsOf<T>(yargs: Argv<T>, names: readonly TunableName[]): Argv<T> {
+  let options = yargs.option('config', {
+    type: 'string',
+    requiresArg: true,
+    describe: 'path of the configuration file; it and the environment set what no flag does',
+    defaultDescription: `${DEFAULT_CONFIGURATION_PATH}, if it is there`,
+  }) as Argv<T>;
+  // yargs cannot type options that are added in a loop; readFlags checks them again.
+  for (const name of names) options = options.option(optionName(name), buildOption(TUNABLES[name]));
   return options;
 }
 
-/** What was given of the tunables in yargs's answer. */
-export function readSettings(argv: Readonly<Record<string, unknown>>): Settings {
-  const given = NAMES.map((name) => [name, argv[optionName(name)]] as const).filter(([name, value]) =>
-    TUNABLES[name].kind === 'flag' ? typeof value === 'boolean' : typeof value === 'string',
+/** Adds every tunable but `omitted`. */
+export function withSettings<T>(yargs: Argv<T>, omitted: readonly TunableName[] = []): Argv<T> {
+  return withOptionsOf(
+    yargs,
+    TUNABLE_NAMES.filter((name) => !omitted.includes(name)),
   );
-  return Object.fromEntries(given);
 }
 
-/** The same settings as arguments of a command. */
-export function buildArguments(settings: Settings): readonly string[] {
-  return NAMES.flatMap((name) => {
+/** What was given of `names` in yargs's answer. */
+export function readFlags(argv: object, names: readonly TunableName[] = TUNABLE_NAMES): Flags {
+  const said: ReadonlyMap<string, unknown> = new Map(Object.entries(argv));
+  const given = names
+    .map((name) => [name, said.get(optionName(name))] as const)
+    .filter(([name, value]) =>
+      TUNABLES[name].kind === 'flag' ? typeof value === 'boolean' : typeof value === 'string',
+    );
+  const config = said.get('config');
+  return { settings: Object.fromEntries(given), config: typeof config === 'string' ? config : undefined };
+}
+
+/** The settings that hold for a command, from its flags, the environment and the file. Throws like gatherSettings. */
+export async function readSettings(argv: object, names?: readonly TunableName[]): Promise<GivenSettings> {
+  return gatherSettings(readFlags(argv, names), process.env);
+}
+
+/** The same settings, and the configuration file if one was named, as arguments of a command. */
+export function buildArguments(settings: Settings, config?: string): readonly string[] {
+  const words = TUNABLE_NAMES.flatMap((name) => {
     const value = settings[name];
     return value === undefined ? [] : [`--${optionName(name)}=${value}`];
   });
+  return config === undefined ? words : [...words, `--config=${config}`];
 }

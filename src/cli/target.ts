@@ -1,20 +1,30 @@
 /**
  * Which peer a command speaks to.
  *
- * Owns the options --peer, --id and --servers that the client commands share, and turns them into the
- * addresses of client ports. The file's grammar is src/peer/serversFile.ts's. Invariant: an address
- * that comes out was said by the user or follows from servers.txt, never guessed.
+ * Owns the options --peer and --id and the settings that the client commands share, and turns them into the
+ * addresses of client ports. The file's grammar is src/peer/serversFile.ts's. Invariant: an address that comes out was
+ * said by the user or follows from servers.txt, never guessed.
  */
 import type { Argv } from 'yargs';
 import { formatAddress } from '../network/tcp.ts';
+import { ToposphereError } from '../core/errors.ts';
 import { canonicalHost, clientPortOf, readServersFile } from '../peer/serversFile.ts';
+import { TUNABLES } from '../peer/tunables.ts';
+import type { Settings, TunableName } from '../peer/tunables.ts';
 import type { Address } from './connection.ts';
 import { CommandFailure } from './failure.ts';
+import { readSettings, withOptionsOf } from './settingsOptions.ts';
 
+/**
+ * Settings that a client command takes, from the same sources as `serve`. Not `id`: which peer this machine is does not
+ * say whom to ask.
+ */
+const CLIENT_SETTINGS: readonly TunableName[] = ['servers'];
+
+/** What yargs has of the options of `withTarget`; those of CLIENT_SETTINGS are readClientSettings's to find. */
 export interface TargetArguments {
   readonly peer: string | undefined;
   readonly id: string | undefined;
-  readonly servers: string;
 }
 
 /** A peer's client port; `id` is undefined when only an address was given. */
@@ -29,20 +39,22 @@ export function nameOf({ id, host, port }: Target): string {
 
 /** Adds the options that choose a peer. */
 export function withTarget<T>(yargs: Argv<T>): Argv<T & TargetArguments> {
-  return yargs
+  const options = yargs
     .option('peer', {
       type: 'string',
       requiresArg: true,
       conflicts: 'id',
       describe: 'host:port where the peer serves Redis clients',
     })
-    .option('id', { type: 'string', requiresArg: true, describe: "the peer's id in servers.txt" })
-    .option('servers', {
-      type: 'string',
-      requiresArg: true,
-      default: 'config/servers.txt',
-      describe: 'path of servers.txt',
-    });
+    .option('id', { type: 'string', requiresArg: true, describe: "the peer's id in servers.txt" });
+  return withOptionsOf(options, CLIENT_SETTINGS);
+}
+
+/** The settings of a client command. Throws BAD_CONFIGURATION with every fault of the sources, also of settings that only peers use. */
+export async function readClientSettings(argv: TargetArguments): Promise<Settings> {
+  const { settings, origins } = await readSettings(argv, CLIENT_SETTINGS);
+  if (origins.faults.length > 0) throw new ToposphereError('BAD_CONFIGURATION', origins.faults.join('\n'));
+  return settings;
 }
 
 /** Parses `host:port` or `[ipv6]:port`. Throws CommandFailure. */
@@ -58,8 +70,9 @@ export function parseAddress(text: string): Address {
 
 /** Every peer of servers.txt, or the one that --peer or --id names. Throws CommandFailure or BAD_CONFIGURATION. */
 export async function findTargets(argv: TargetArguments): Promise<readonly Target[]> {
+  const settings = await readClientSettings(argv);
   if (argv.peer !== undefined) return [{ id: undefined, ...parseAddress(argv.peer) }];
-  const file = await readServersFile(argv.servers);
+  const file = await readServersFile(settings.servers ?? TUNABLES.servers.default);
   const targets = file.servers.map((server): Target => ({
     id: server.id,
     host: server.host,
@@ -69,12 +82,12 @@ export async function findTargets(argv: TargetArguments): Promise<readonly Targe
   const named = targets.filter((target) => target.id === argv.id);
   if (named.length > 0) return named;
   const listed = targets.map((target) => target.id).join(', ');
-  throw new CommandFailure(`${argv.servers} has no peer '${argv.id}'; it lists ${listed}`);
+  throw new CommandFailure(`${file.name} has no peer '${argv.id}'; it lists ${listed}`);
 }
 
 /** The one peer a command speaks to: the named one, else the first line of servers.txt. */
 export async function findTarget(argv: TargetArguments): Promise<Target> {
   const [first] = await findTargets(argv);
-  if (first === undefined) throw new CommandFailure(`${argv.servers} lists no peer`);
+  if (first === undefined) throw new CommandFailure('servers.txt lists no peer');
   return first;
 }

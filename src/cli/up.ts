@@ -12,15 +12,18 @@ import { formatAddress } from '../network/tcp.ts';
 import { resolveServeOptions } from '../peer/configuration.ts';
 import { silentLogger } from '../peer/logger.ts';
 import { TUNABLES } from '../peer/tunables.ts';
-import type { Settings, TunableName } from '../peer/tunables.ts';
+import type { TunableName } from '../peer/tunables.ts';
+import { createFaultReport, gather, reportValues } from '../peer/faultReport.ts';
 import { isLoopback, readServersFile } from '../peer/serversFile.ts';
+import { gatherSettings, nameInSource } from '../peer/settingSources.ts';
+import type { Flags, GivenSettings } from '../peer/settingSources.ts';
 import { ChildPeer } from './childPeer.ts';
 import type { Address } from './connection.ts';
 import { CommandFailure } from './failure.ts';
 import { goOnWhenUnread } from './brokenOutput.ts';
 import { printLine, printWarning, renderTable } from './print.ts';
 import { refuseTakenPort } from './serve.ts';
-import { buildArguments, readSettings, withSettings } from './settingsOptions.ts';
+import { buildArguments, readFlags, withSettings } from './settingsOptions.ts';
 import { askStatus } from './status.ts';
 import { hearsAll, parseStatus } from './statusReport.ts';
 import { listenForStop } from './stopSignal.ts';
@@ -43,16 +46,28 @@ async function gatherFaults(checks: readonly Promise<unknown>[]): Promise<void> 
   if (lines.size > 0) throw new ToposphereError('BAD_CONFIGURATION', [...lines].join('\n'));
 }
 
+/** What the environment or the file sets for one peer alone: `up` has no flag for it, and cannot give it to several. */
+function findOfOnePeer({ settings, origins }: GivenSettings): readonly string[] {
+  return OF_ONE_PEER.filter((name) => settings[name] !== undefined).map(
+    (name) =>
+      `${nameInSource(name, origins)} is set for one peer, and up starts several; leave it out, or use: toposphere serve`,
+  );
+}
+
 /** The ids to start, after every check that a child would make: one report instead of one a child. */
-async function checkAll(settings: Settings): Promise<readonly string[]> {
-  const file = await readServersFile(settings.servers ?? TUNABLES.servers.default);
-  const local = file.servers.filter(({ host }) => isLoopback(host));
+async function checkAll(given: GivenSettings): Promise<readonly string[]> {
+  const { settings } = given;
+  const origins = { ...given.origins, faults: [...given.origins.faults, ...findOfOnePeer(given)] };
+  const report = createFaultReport(origins);
+  reportValues(settings, report);
+  const file = await gather(report, () => readServersFile(settings.servers ?? TUNABLES.servers.default));
+  const local = file?.servers.filter(({ host }) => isLoopback(host)) ?? [];
   if (local.length === 0) {
-    throw new CommandFailure(
-      `${file.name} has no line on 127.0.0.1; start this machine's peer with: toposphere serve`,
-    );
+    if (file !== undefined)
+      report.push(`${file.name} has no line on 127.0.0.1; start this machine's peer with: toposphere serve`);
+    report.refuse();
   }
-  const resolving = local.map(({ id }) => resolveServeOptions({ ...settings, id }, silentLogger));
+  const resolving = local.map(({ id }) => resolveServeOptions({ ...settings, id }, silentLogger, origins));
   await gatherFaults(resolving);
   const clients = (await Promise.all(resolving)).map((options) => options.clients);
   await gatherFaults([...local, ...clients].map(refuseTakenPort));
@@ -99,14 +114,14 @@ function printWelcome(ids: readonly string[], addresses: readonly Address[]): vo
 /** Reports each death and how to mend it; rejects when nobody is left. */
 async function watchOver(
   children: readonly ChildPeer[],
-  settings: Settings,
+  flags: Flags,
   isStopping: () => boolean,
 ): Promise<void> {
   await Promise.all(
     children.map(async ({ id, ended }) => {
       const how = await ended;
       if (isStopping()) return;
-      const again = `toposphere serve ${buildArguments({ ...settings, id }).join(' ')}`;
+      const again = `toposphere serve ${buildArguments({ ...flags.settings, id }, flags.config).join(' ')}`;
       printWarning(`${id} ended (${how}); the others go on. Start it again with: ${again}`);
     }),
   );
@@ -125,18 +140,18 @@ async function stopAll(children: readonly ChildPeer[]): Promise<void> {
   if (unclean.length === 0) printLine('all peers stopped');
 }
 
-async function up(settings: Settings): Promise<void> {
+async function up(flags: Flags): Promise<void> {
   goOnWhenUnread();
   const stop = listenForStop();
   let isStopping = false;
   const stopped = stop.requested.then(() => {
     isStopping = true;
   });
-  const ids = await checkAll(settings);
-  const children = ids.map((id) => new ChildPeer(id, settings));
+  const ids = await checkAll(await gatherSettings(flags, process.env));
+  const children = ids.map((id) => new ChildPeer(id, flags));
   const run = async (): Promise<void> => {
     const addresses = await waitUntilReady(children);
-    const overseer = watchOver(children, settings, () => isStopping);
+    const overseer = watchOver(children, flags, () => isStopping);
     overseer.catch(() => undefined); // awaited below
     const isWhole = await waitUntilHeard(ids, addresses);
     printWelcome(ids, addresses);
@@ -156,6 +171,6 @@ export function addUp(yargs: Argv): Argv {
     'up',
     'run every peer of servers.txt whose host is 127.0.0.1, on this machine',
     (options) => withSettings(options, OF_ONE_PEER),
-    async (argv) => up(readSettings(argv)),
+    async (argv) => up(readFlags(argv)),
   );
 }

@@ -1,18 +1,19 @@
 /**
  * The one way from settings to checked options of a peer.
  *
- * Owns the checks of each tunable's range, of what they have to do with each other, and the rule that nothing
- * talks beyond loopback without a cluster key. The tunables are tunables.ts's; servers.txt is serversFile.ts's.
+ * Owns the checks of what tunables have to do with each other, and the rule that nothing talks beyond loopback without
+ * a cluster key. The tunables are tunables.ts's, the range of one tunableValue.ts's, servers.txt is serversFile.ts's.
  * Invariant: options that were yielded hold every range and relation; all faults of a configuration are reported
  * together, and checking writes nothing.
  */
 import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import { ToposphereError } from '../core/errors.ts';
 import type { PeerId } from '../core/types.ts';
 import { errorCode } from '../network/tcp.ts';
 import type { AcknowledgementLevel } from './backend.ts';
+import { createFaultReport, gather, reportValues } from './faultReport.ts';
+import type { FaultReport } from './faultReport.ts';
 import type { Logger } from './logger.ts';
 import {
   canonicalHost,
@@ -25,8 +26,11 @@ import {
   resolveHosts,
 } from './serversFile.ts';
 import type { ServerLine, ServersFile } from './serversFile.ts';
-import { ACKNOWLEDGEMENT_LEVELS, LOG_FORMATS, optionName, TUNABLES } from './tunables.ts';
-import type { NameOfKind, NumberTunable, Settings } from './tunables.ts';
+import { NO_ORIGINS } from './settingSources.ts';
+import type { Origins } from './settingSources.ts';
+import { ACKNOWLEDGEMENT_LEVELS, TUNABLES } from './tunables.ts';
+import type { NameOfKind, Settings } from './tunables.ts';
+import { findValueFault, parseWhole } from './tunableValue.ts';
 
 /** A dead verdict needs this many KEEPALIVEs in a row to be lost: fewer, and plain packet loss looks like death. */
 const KEEPALIVES_BEFORE_DEAD = 3;
@@ -84,20 +88,17 @@ export function listOwnAddresses(): readonly string[] {
   );
 }
 
-function checkNumber(name: NameOfKind<'number'>, settings: Settings, faults: string[]): number | undefined {
-  const tunable: NumberTunable = TUNABLES[name];
+/** A number as it was given, else its default; also for one that reportValues has refused, so that relations are judged once it is mended. */
+function numberOf(name: NameOfKind<'number'>, settings: Settings): number | undefined {
   const given = settings[name];
-  if (given === undefined) return tunable.default;
-  const value = typeof given === 'number' ? given : /^-?[0-9]+$/.test(given) ? Number(given) : NaN;
-  if (Number.isSafeInteger(value) && value >= tunable.minimum && value <= tunable.maximum) return value;
-  const seen = Number.isSafeInteger(value) ? `${value}` : `'${given}', not a whole number`;
-  faults.push(
-    `--${optionName(name)} is ${seen}; use ${tunable.minimum} to ${tunable.maximum} (${tunable.unit})`,
-  );
-  return undefined;
+  const isGood = given !== undefined && findValueFault(TUNABLES[name], given) === undefined;
+  return isGood ? parseWhole(given) : TUNABLES[name].default;
 }
 
-async function readClusterKey(path: string | undefined, faults: string[]): Promise<Uint8Array | undefined> {
+async function readClusterKey(
+  path: string | undefined,
+  faults: FaultReport,
+): Promise<Uint8Array | undefined> {
   if (path === undefined) return undefined;
   try {
     const text = (await readFile(path, 'utf8')).trim();
@@ -110,27 +111,16 @@ async function readClusterKey(path: string | undefined, faults: string[]): Promi
   return undefined;
 }
 
-/** Runs one check; what it refuses joins the other faults instead of hiding them. */
-async function gather<T>(faults: string[], check: () => T | Promise<T>): Promise<T | undefined> {
-  try {
-    return await check();
-  } catch (error) {
-    if (!(error instanceof ToposphereError)) throw error;
-    faults.push(...error.message.split('\n'));
-    return undefined;
-  }
-}
-
 function checkMulticast(
   settings: Settings,
   own: ServerLine | undefined,
-  faults: string[],
+  faults: FaultReport,
 ): PeerOptions['multicast'] {
   const group = settings.multicastGroup ?? TUNABLES.multicastGroup.default;
   const [first, second, third] = group.split('.').map(Number);
   const isControlBlock = first === 224 && second === 0 && third === 0; // never forwarded, and used by routers
   if (!isIpv4(group) || first === undefined || first < 224 || first > 239 || isControlBlock) {
-    faults.push(`--multicast-group is '${group}'; use an IPv4 group, best of 239.0.0.0/8`);
+    faults.push(`${faults.called('multicastGroup')} is '${group}'; use an IPv4 group, best of 239.0.0.0/8`);
   }
   const chosen = settings.multicastInterface ?? own?.address;
   if (chosen !== undefined && !isIpv4(chosen)) {
@@ -138,26 +128,31 @@ function checkMulticast(
       `the multicast interface is '${chosen}'; give an IPv4 address of this machine with --multicast-interface`,
     );
   }
-  return { group, port: checkNumber('multicastPort', settings, faults) ?? 0, interface: chosen ?? '' };
+  return { group, port: numberOf('multicastPort', settings) ?? 0, interface: chosen ?? '' };
 }
 
 /** Relations between tunables that are each within range. */
-function checkRelations(options: Omit<PeerOptions, 'id' | 'servers' | 'logger'>, faults: string[]): void {
+function checkRelations(options: Omit<PeerOptions, 'id' | 'servers' | 'logger'>, faults: FaultReport): void {
   const deadMinimumMs = KEEPALIVES_BEFORE_DEAD * options.keepaliveMs;
   if (options.deadAfterMs < deadMinimumMs) {
     faults.push(
-      `--dead-after-ms is ${options.deadAfterMs}, less than ${KEEPALIVES_BEFORE_DEAD} times --keepalive-ms ` +
-        `(${options.keepaliveMs}); use at least ${deadMinimumMs}`,
+      `${faults.called('deadAfterMs')} is ${options.deadAfterMs}, less than ${KEEPALIVES_BEFORE_DEAD} times ` +
+        `${faults.mentioned('keepaliveMs')} (${options.keepaliveMs}); use at least ${deadMinimumMs}`,
     );
   }
   if (options.clockOffsetMs !== 0 && !options.allowFaults) {
     faults.push(
-      `--clock-offset-ms is ${options.clockOffsetMs}, a rehearsed fault; add --allow-faults or leave it out`,
+      `${faults.called('clockOffsetMs')} is ${options.clockOffsetMs}, a rehearsed fault; add --allow-faults or leave it out`,
     );
   }
 }
 
-function checkServers(servers: ServersFile, multicastPort: number, hasKey: boolean, faults: string[]): void {
+function checkServers(
+  servers: ServersFile,
+  multicastPort: number,
+  hasKey: boolean,
+  faults: FaultReport,
+): void {
   const exposed = servers.servers.filter((server) => !isLoopback(server.address));
   if (!hasKey && exposed.length > 0) {
     const names = exposed.map((server) => `${server.id} ${server.host}`).join(', ');
@@ -175,8 +170,9 @@ function checkServers(servers: ServersFile, multicastPort: number, hasKey: boole
 async function resolvePeer(
   settings: Settings,
   logger: Logger,
-  faults: string[],
+  faults: FaultReport,
 ): Promise<readonly [PeerOptions, ServerLine | undefined]> {
+  reportValues(settings, faults);
   const path = settings.servers ?? TUNABLES.servers.default;
   const servers = await gather(faults, async () => resolveHosts(await readServersFile(path)));
   const own = servers && (await gather(faults, () => findOwnLine(servers, listOwnAddresses(), settings.id)));
@@ -184,11 +180,11 @@ async function resolvePeer(
   const multicast = checkMulticast(settings, own, faults);
   const clusterId = settings.clusterId ?? TUNABLES.clusterId.default;
   if (!isPeerId(clusterId)) {
-    faults.push(`--cluster-id is '${clusterId}'; use 1 to 32 characters of A-Z a-z 0-9 _ . -`);
+    faults.push(
+      `${faults.called('clusterId')} is '${clusterId}'; use 1 to 32 characters of A-Z a-z 0-9 _ . -`,
+    );
   }
-  // A number out of range has been reported; its default stands in, so that relations are judged once it is mended.
-  const number = (name: NameOfKind<'number'>): number =>
-    checkNumber(name, settings, faults) ?? TUNABLES[name].default ?? 0;
+  const number = (name: NameOfKind<'number'>): number => numberOf(name, settings) ?? 0;
   const id = own?.id ?? ('' as PeerId);
   const dataDirectory = settings.dataDirectory ?? TUNABLES.dataDirectory.default;
   const options = {
@@ -220,44 +216,48 @@ async function resolvePeer(
   return [{ id, servers: servers ?? { name: path, servers: [] }, ...options, logger }, own];
 }
 
-function checkClients(settings: Settings, own: ServerLine | undefined, faults: string[]): ClientOptions {
+function checkClients(settings: Settings, own: ServerLine | undefined, faults: FaultReport): ClientOptions {
   const given = settings.clientHost ?? own?.address ?? '127.0.0.1';
   const host = canonicalHost(given);
-  if (host === undefined) faults.push(`--client-host is '${given}'; give an address of this machine`);
+  if (host === undefined)
+    faults.push(`${faults.called('clientHost')} is '${given}'; give an address of this machine`);
   else if (!isLoopback(host) && settings.openClients !== true) {
     faults.push(
       `Redis clients at ${host} would need no password; add --open-clients to allow that, or --client-host 127.0.0.1`,
     );
   }
-  const port = checkNumber('clientPort', settings, faults) ?? (own ? clientPortOf(own) : 0);
+  const port = numberOf('clientPort', settings) ?? (own ? clientPortOf(own) : 0);
   if (own && port === own.port)
-    faults.push(`--client-port is ${port}, the port of '${own.id}' itself; choose another`);
+    faults.push(`${faults.called('clientPort')} is ${port}, the port of '${own.id}' itself; choose another`);
   const level = settings.acknowledge ?? TUNABLES.acknowledge.default;
   const acknowledge = ACKNOWLEDGEMENT_LEVELS.find((known) => known === level);
-  if (!acknowledge) faults.push(`--acknowledge is '${level}'; use ${ACKNOWLEDGEMENT_LEVELS.join(', ')}`);
-  const format = settings.logFormat ?? TUNABLES.logFormat.default;
-  if (!LOG_FORMATS.some((known) => known === format))
-    faults.push(`--log-format is '${format}'; use ${LOG_FORMATS.join(', ')}`);
-  return { host: host ?? given, port, acknowledge: acknowledge ?? 'committed' };
+  return { host: host ?? given, port, acknowledge: acknowledge ?? TUNABLES.acknowledge.default };
 }
 
-function refuseFaults(faults: readonly string[]): void {
-  if (faults.length > 0) throw new ToposphereError('BAD_CONFIGURATION', faults.join('\n'));
-}
-
-/** Options for an embedded peer. Throws BAD_CONFIGURATION with one line a fault; reads files, writes nothing. */
-export async function resolvePeerOptions(settings: Settings, logger: Logger): Promise<PeerOptions> {
-  const faults: string[] = [];
+/**
+ * Options for an embedded peer. Throws BAD_CONFIGURATION with one line a fault, each naming the source of the setting
+ * as `origins` have it; reads files, writes nothing.
+ */
+export async function resolvePeerOptions(
+  settings: Settings,
+  logger: Logger,
+  origins: Origins = NO_ORIGINS,
+): Promise<PeerOptions> {
+  const faults = createFaultReport(origins);
   const [peer] = await resolvePeer(settings, logger, faults);
-  refuseFaults(faults);
+  faults.refuse();
   return peer;
 }
 
 /** Options for a peer and the Redis server in front of it, checked as one. Throws like resolvePeerOptions. */
-export async function resolveServeOptions(settings: Settings, logger: Logger): Promise<ServeOptions> {
-  const faults: string[] = [];
+export async function resolveServeOptions(
+  settings: Settings,
+  logger: Logger,
+  origins: Origins = NO_ORIGINS,
+): Promise<ServeOptions> {
+  const faults = createFaultReport(origins);
   const [peer, own] = await resolvePeer(settings, logger, faults);
   const clients = checkClients(settings, own, faults);
-  refuseFaults(faults);
+  faults.refuse();
   return { peer, clients };
 }

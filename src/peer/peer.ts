@@ -86,7 +86,8 @@ export class Peer {
   }
 
   /**
-   * Opens a peer from settings as a configuration file has them.
+   * Opens a peer from these settings and their defaults alone: no configuration file and no variable of the environment is
+   * read, only the files that settings name (servers.txt, keys).
    * Throws BAD_CONFIGURATION (all faults together), ADDRESS_IN_USE, STORE_LOCKED, STORE_DAMAGED, STORAGE_FAILED.
    */
   static async open(settings: Settings, logger: Logger = silentLogger): Promise<Peer> {

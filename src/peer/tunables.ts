@@ -1,7 +1,7 @@
 /**
  * Every tunable of a peer, declared once: meaning, unit, default, range, and what raising a value does.
  *
- * Owns the table, and the names that flags derive from it. Whether given values are within range, and fit each
+ * Owns the table, and the names that flags and the environment derive from it. Whether given values are within range, and fit each
  * other, is configuration.ts's to say. Invariant: whatever can be set is in this table, and nowhere else.
  */
 import type { AcknowledgementLevel } from './backend.ts';
@@ -24,6 +24,8 @@ export interface TextTunable extends Described {
   readonly kind: 'text';
   readonly default: string | undefined;
   readonly choices?: readonly string[];
+  /** Of a file or folder; in the configuration file it is relative to that file's folder. */
+  readonly isPath?: true;
 }
 /** Off unless given. */
 export interface FlagTunable extends Described {
@@ -42,10 +44,10 @@ export const ACKNOWLEDGEMENT_LEVELS: readonly AcknowledgementLevel[] = ['fast', 
 // prettier-ignore
 export const TUNABLES = {
   id: { kind: 'text', default: undefined, meaning: 'which line of servers.txt this peer is; by default the one with an address of this machine' },
-  servers: { kind: 'text', default: 'config/servers.txt', meaning: 'path of servers.txt' },
-  dataDirectory: { kind: 'text', default: 'checkpoints', meaning: 'folder that holds one folder a peer, named by its id' },
+  servers: { kind: 'text', isPath: true, default: 'config/servers.txt', meaning: 'path of servers.txt' },
+  dataDirectory: { kind: 'text', isPath: true, default: 'checkpoints', meaning: 'folder that holds one folder a peer, named by its id' },
   clusterId: { kind: 'text', default: 'toposphere', meaning: 'clusters of different ids never merge; the same on every peer' },
-  clusterKeyFile: { kind: 'text', default: undefined, meaning: 'path of a file with the cluster key, 64 hexadecimal digits; the same on every peer; needed beyond loopback' },
+  clusterKeyFile: { kind: 'text', isPath: true, default: undefined, meaning: 'path of a file with the cluster key, 64 hexadecimal digits; the same on every peer; needed beyond loopback' },
   multicastGroup: { kind: 'text', default: '239.195.74.1', meaning: 'IPv4 group of the cluster; the same on every peer' },
   multicastPort: { kind: 'number', unit: 'port', default: 7400, minimum: 1024, maximum: 65_535, meaning: 'UDP port of the group; the same on every peer', raising: "must differ from every peer's own port" },
   multicastInterface: { kind: 'text', default: undefined, meaning: "IPv4 address of the interface that joins the group; by default the peer's own address" },
@@ -60,7 +62,7 @@ export const TUNABLES = {
   maxCheckpointBytes: { kind: 'number', unit: 'bytes', default: 512 * MEBIBYTE, minimum: 64 * MEBIBYTE, maximum: 16 * 1024 * MEBIBYTE, meaning: 'largest checkpoint that this peer takes in while it takes part: kept in memory until all of it is there', raising: 'more that it missed can be taken in, with as much memory for a while' },
   transferBytesPerSecond: { kind: 'number', unit: 'bytes', default: 0, minimum: 0, maximum: 1024 * 1024 * MEBIBYTE, meaning: 'what this peer sends in a second, at most, to all that join; less than 4 MiB counts as 4 MiB; 0: as much as the link takes', raising: 'they are ready sooner; less of a slow link is left to everything else' },
   minFreeBytes: { kind: 'number', unit: 'bytes', default: 256 * MEBIBYTE, minimum: 0, maximum: 1024 * 1024 * MEBIBYTE, meaning: 'free space on the disk of the store below which nothing more is written, until there is more again; 0: not watched', raising: 'less of the disk is used; more room for what is under way' },
-  checkpointDirectory: { kind: 'text', default: undefined, meaning: 'folder for checkpoint files, best on another disk; by default the one of --data-directory' },
+  checkpointDirectory: { kind: 'text', isPath: true, default: undefined, meaning: 'folder for checkpoint files, best on another disk; by default the one of --data-directory' },
   checkpointIntervalMs: { kind: 'number', unit: 'ms', default: HOUR_MS, minimum: 0, maximum: LONGEST_TIMER_MS, meaning: 'least time between two checkpoint files that are written unasked, when anything changed; one is also written at a clean stop; 0: none unasked', raising: 'less disk traffic; a restored file is older' },
   checkpointsKept: { kind: 'number', unit: 'files', default: 2, minimum: 1, maximum: 1000, meaning: 'checkpoint files of this peer that are kept, the newest first', raising: 'more disk; one can go back further' },
   bootstrap: { kind: 'flag', meaning: 'on an empty disk, begin at once: for one peer, on the very first start of a cluster without the others' },
@@ -75,6 +77,7 @@ export const TUNABLES = {
 } as const satisfies Record<string, Tunable>;
 
 export type TunableName = keyof typeof TUNABLES;
+export const TUNABLE_NAMES = Object.keys(TUNABLES) as readonly TunableName[];
 export type NameOfKind<Kind extends Tunable['kind']> = {
   [Name in TunableName]: (typeof TUNABLES)[Name]['kind'] extends Kind ? Name : never;
 }[TunableName];
@@ -90,7 +93,16 @@ export type Settings = {
     | undefined;
 };
 
+export function isTunableName(name: string): name is TunableName {
+  return Object.hasOwn(TUNABLES, name);
+}
+
 /** `keepaliveMs` is `--keepalive-ms` on the command line. */
 export function optionName(name: TunableName): string {
   return name.replace(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`);
+}
+
+/** `keepaliveMs` is `TOPOSPHERE_KEEPALIVE_MS` in the environment. */
+export function environmentName(name: TunableName): string {
+  return `TOPOSPHERE_${optionName(name).replaceAll('-', '_').toUpperCase()}`;
 }

@@ -20,10 +20,12 @@ export interface Outcome {
 export function startCommand(
   words: readonly string[],
   cwd?: string,
+  environment: Readonly<Record<string, string>> = {},
 ): { child: ChildProcess; outcome: Promise<Outcome> } {
   ensureBuilt();
   const child = spawn(process.execPath, [MAIN, ...words], {
     cwd,
+    env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: RUN_TIMEOUT_MS,
     killSignal: 'SIGKILL',
@@ -40,6 +42,10 @@ export function startCommand(
   return { child, outcome };
 }
 
-export function runCommand(words: readonly string[], cwd?: string): Promise<Outcome> {
-  return startCommand(words, cwd).outcome;
+export function runCommand(
+  words: readonly string[],
+  cwd?: string,
+  environment?: Readonly<Record<string, string>>,
+): Promise<Outcome> {
+  return startCommand(words, cwd, environment).outcome;
 }

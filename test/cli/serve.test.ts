@@ -22,8 +22,9 @@ describe('the command line with real peers', function () {
   async function startUntil(
     words: readonly string[],
     pattern: RegExp,
+    environment?: Readonly<Record<string, string>>,
   ): Promise<ReturnType<typeof startCommand>> {
-    const started = startCommand([...words, ...shared], folder);
+    const started = startCommand([...words, ...shared], folder, environment);
     running.push(started);
     let seen = '';
     const matched = new Promise<void>((resolve) => {
@@ -195,6 +196,35 @@ describe('the command line with real peers', function () {
     assert.equal(again.code, 1, 'a peer outlived up');
   });
 
+  it('up leaves what the file and the environment set to its children, which read it there', async () => {
+    const settings = { servers: 'servers.txt', multicastPort: Number(shared.at(-1)), allowFaults: true };
+    await writeFile(join(folder, 'up.json'), JSON.stringify(settings));
+    shared = ['--config', 'up.json', '--keepalive-ms', '200'];
+    const { child, outcome } = await startUntil(['up'], /Stop with Ctrl-C/, {
+      TOPOSPHERE_DATA_DIRECTORY: 'elsewhere',
+    });
+    const words = await wordsOf(await pidOfChild(child.pid ?? 0, 'p1'));
+    assert.deepEqual(words.slice(words.indexOf('serve')), [
+      'serve',
+      '--id=p1',
+      '--keepalive-ms=200',
+      '--config=up.json',
+      '',
+    ]);
+    const { output, errors } = await runCommand(
+      ['faults', 'heal', '--id', 'p1', '--config', 'up.json'],
+      folder,
+    );
+    assert.equal(errors, '', output.toString()); // not allowed, unless p1 has read the file
+    child.kill('SIGTERM');
+    assert.equal((await outcome).code, 0);
+    assert.deepEqual((await readdir(join(folder, 'elsewhere'))).filter((name) => /^p.$/.test(name)).sort(), [
+      'p0',
+      'p1',
+    ]);
+    assert.ok(!(await readdir(folder)).includes('checkpoints'));
+  });
+
   it('up tells of a peer that dies, and the others go on', async () => {
     const { child, outcome } = await startUntil(['up'], /Stop with Ctrl-C/);
     const told = once(child.stderr ?? child, 'data');
@@ -223,11 +253,15 @@ describe('the command line with real peers', function () {
   });
 });
 
+async function wordsOf(pid: number | string): Promise<readonly string[]> {
+  return (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0');
+}
+
 /** The process that `up` started for one id, found among its children. */
 async function pidOfChild(parent: number, id: string): Promise<number> {
   const children = await readFile(`/proc/${parent}/task/${parent}/children`, 'utf8');
   for (const pid of children.trim().split(' ')) {
-    const words = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0');
+    const words = await wordsOf(pid);
     if (words.includes(`--id=${id}`)) return Number(pid);
   }
   return assert.fail(`no process for ${id}`);
