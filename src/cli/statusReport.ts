@@ -14,6 +14,8 @@ export interface MemberReport {
   readonly alive: boolean;
   /** This peer hears the member. */
   readonly heard: boolean;
+  /** It has stopped, and said so. */
+  readonly left: boolean;
   /** The member says it hears this peer. */
   readonly hearsMe: boolean;
   readonly multicast: boolean;
@@ -96,6 +98,7 @@ function asMember(value: unknown): MemberReport {
     id: asText(member['id']) ?? '?',
     alive: member['alive'] === true,
     heard: member['heard'] === true,
+    left: member['left'] === true,
     hearsMe: member['hearsMe'] === true,
     // Only a plain no is worth a remark in the table.
     multicast: member['multicast'] !== false,
@@ -166,7 +169,7 @@ export function parseStatus(json: string): StatusReport {
   };
 }
 
-/** Whom the peer hears, with a remark where hearing is not mutual or not by multicast, or where it does not take part; then who is silent. */
+/** Whom the peer hears, with a remark where hearing is not mutual or not by multicast, or where it does not take part; then who is not heard: has left, or is silent. */
 function describeMembers(report: StatusReport): string {
   const others = report.members.filter(({ id }) => id !== report.id);
   const heard = others
@@ -175,7 +178,9 @@ function describeMembers(report: StatusReport): string {
       const apart = phase === undefined || phase === 'member' ? '' : `(${phase})`;
       return `${id}${hearsMe ? '' : '(one way)'}${multicast ? '' : '(unicast)'}${apart}`;
     });
-  const silent = others.filter(({ alive, heard }) => !alive || !heard).map(({ id }) => `!${id}`);
+  const silent = others
+    .filter(({ alive, heard }) => !alive || !heard)
+    .map(({ id, left }) => `!${id}${left ? '(left)' : ''}`);
   return [...heard, ...silent].join(' ') || '-';
 }
 
@@ -311,6 +316,8 @@ export function describeWaiting(id: string, why: unknown): string {
       return `${id} was started apart from this peer`;
     case 'unanswered':
       return `${id} has not answered yet`;
+    case 'left':
+      return `${id} was stopped: start it again, or \`toposphere forget ${id}\` if it will not return`;
     case 'silent':
       return `${id} is not heard: \`toposphere forget ${id}\` if it will not return`;
     default:

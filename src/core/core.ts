@@ -14,6 +14,7 @@ import { onNakTimer } from './gaps.ts';
 import { onCheckpoint, onJoinTimer } from './join.ts';
 import { onCatchUpTimer, onPull } from './giveCatchUp.ts';
 import { onGiveTimer, onJoin } from './giveCheckpoint.ts';
+import { isIdleQuestion, onLeaving } from './leaving.ts';
 import { learnMembers } from './members.ts';
 import { noteHeard, noteInput, onLivenessTimer } from './liveness.ts';
 import type { Channel, Message } from './messages.ts';
@@ -77,17 +78,21 @@ export function onMessage(
     state.counters.droppedSeparate += 1;
     return;
   }
+  if (view.hasLeft && isIdleQuestion(message)) {
+    state.counters.droppedLeft += 1;
+    return;
+  }
   dispatch(state, now, view, incarnation, message);
   endIfOutdated(state);
 }
 
 /** What passes between peers that were started apart (strangers.ts): enough for one to join the other. */
 function isForStrangers({ kind }: Message): boolean {
-  return kind === 'keepalive' || kind === 'fenced' || kind === 'join';
+  return kind === 'keepalive' || kind === 'fenced' || kind === 'leaving' || kind === 'join';
 }
 
 function isForNewcomers({ kind }: Message): boolean {
-  return kind === 'keepalive' || kind === 'fenced' || kind === 'checkpoint';
+  return kind === 'keepalive' || kind === 'fenced' || kind === 'leaving' || kind === 'checkpoint';
 }
 
 function dispatch(
@@ -141,6 +146,9 @@ function dispatch(
       return;
     case 'alarm':
       onAlarm(state, now, view.id, message);
+      return;
+    case 'leaving':
+      onLeaving(state, now, view, incarnation);
       return;
     default:
       assertNever(message);

@@ -66,6 +66,8 @@ export interface CoreCounters {
   droppedVoid: number;
   /** Dropped: of a peer that was started apart from this one. */
   droppedSeparate: number;
+  /** Dropped: what somebody asked for who has left since. */
+  droppedLeft: number;
   /** Dropped: a record of a dot that stands for something else here (I1). Never, or a peer is defective. */
   droppedContradiction: number;
   /** Dropped: a NAK beyond the repair backlog. */
@@ -115,6 +117,7 @@ export function createCounters(): CoreCounters {
     droppedNotJoined: 0,
     droppedVoid: 0,
     droppedSeparate: 0,
+    droppedLeft: 0,
     droppedContradiction: 0,
     droppedRepairBacklog: 0,
   };

@@ -34,6 +34,7 @@ export interface Reminder extends RoundAnswer {
 export type NoticeName =
   | 'peerAlive'
   | 'peerDead'
+  | 'peerLeft'
   | 'clockAhead'
   | 'clockBehind'
   | 'clockRight'

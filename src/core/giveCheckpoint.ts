@@ -121,7 +121,8 @@ function send(state: PeerState, to: PeerId, message: CheckpointMessage): void {
   state.effects.push({ kind: 'send', to, by: 'stream', message, after: 'durable' });
 }
 
-function endGiving(state: PeerState, to: PeerId): void {
+/** Lets go of what somebody was given, if anything. */
+export function endGiving(state: PeerState, to: PeerId): void {
   state.giving.get(to)?.checkpoint.snapshot.close();
   state.giving.delete(to);
 }

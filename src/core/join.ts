@@ -23,7 +23,7 @@ import { isThere, liveIds, notice } from './liveness.ts';
 import { beginLineage, setLineage } from './lineage.ts';
 import { learnMembers } from './members.ts';
 import type { CheckpointMessage } from './messages.ts';
-import { addPart, expectFrom, isAskedOf, stopExpecting, takePart } from './spool.ts';
+import { addPart, expectFrom, hasAllOfIt, isAskedOf, stopExpecting, takePart } from './spool.ts';
 import { noteIncarnation, type PeerState } from './state.ts';
 import { scheduleBy } from './timers.ts';
 import { stampAnew } from './write.ts';
@@ -84,7 +84,14 @@ function sendJoin(state: PeerState, to: PeerId, snapshot: number, part: number):
 function isAwaited(state: PeerState, now: Now): boolean {
   const { askedOf, waitUntilMs } = state.joining;
   if (now.monotonicMs >= waitUntilMs) return false;
-  return askedOf === undefined || isThere(state, askedOf);
+  return askedOf === undefined || isThere(state, askedOf) || hasAllOfIt(state.joining);
+}
+
+/** The donor has left, and its checkpoint is here: nothing of it is awaited any more, unless its last part has come and is being joined. */
+export function onDonorLeft(state: PeerState, now: Now, donor: Origin): void {
+  if (!isAskedOf(state.joining, donor) || hasAllOfIt(state.joining)) return;
+  stopExpecting(state.joining, -Infinity);
+  if (state.phase === 'fresh' || state.phase === 'joining') askForCheckpoint(state, now);
 }
 
 /** Live members: of the history that is wanted, if any is. */

@@ -28,8 +28,9 @@ export function multicastHeardSinceMs(state: PeerState, now: Now): number {
   return now.monotonicMs - MULTICAST_PERIODS * state.settings.keepaliveMs;
 }
 
+/** Lately; who has left is not heard, whatever of it still arrives. */
 export function isHeard(state: PeerState, view: PeerView, now: Now): boolean {
-  return now.monotonicMs - view.lastHeardMs <= state.settings.deadAfterMs;
+  return !view.hasLeft && now.monotonicMs - view.lastHeardMs <= state.settings.deadAfterMs;
 }
 
 /** The live members but this one, in order of id. */
@@ -53,12 +54,15 @@ export function noteHeard(
   incarnation: Incarnation,
   channel: Channel,
 ): { readonly wasSilent: boolean } {
+  // LEAVING is a process's last word: what comes of it now was said before, and has been overtaken.
+  if (view.hasLeft && incarnation <= view.incarnation) return { wasSilent: false };
   const wasSilent = !isHeard(state, view, now);
   if (wasSilent || incarnation > view.incarnation) forgetClock(state, now, view);
   view.lastHeardMs = now.monotonicMs;
   if (channel === 'multicast') view.lastMulticastMs = now.monotonicMs;
   if (incarnation > view.incarnation) {
     view.incarnation = incarnation;
+    view.hasLeft = false;
     view.hearsUs = false; // the new process says for itself whom it hears
     view.hearsOurMulticast = false;
     view.hearing = { others: 'unheard', listed: [] };

@@ -308,6 +308,11 @@ export interface AlarmMessage {
   readonly horizon: Timestamp;
 }
 
+/** Multicast and unicast, a few times: the sender's process stops now, and says nothing more. The envelope says which process that is. */
+export interface LeavingMessage {
+  readonly kind: 'leaving';
+}
+
 export type Message =
   | UpdateMessage
   | KeepaliveMessage
@@ -322,7 +327,8 @@ export type Message =
   | JoinMessage
   | CheckpointMessage
   | FencedMessage
-  | AlarmMessage;
+  | AlarmMessage
+  | LeavingMessage;
 export type MessageKind = Message['kind'];
 
 /** By which way a message came, or is to go. A stream is peer-to-peer TCP. */

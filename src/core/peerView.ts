@@ -10,6 +10,8 @@ export interface PeerView {
   readonly id: PeerId;
   /** Highest incarnation that spoke; 0 before the first word. */
   incarnation: Incarnation;
+  /** The process of that incarnation has said that it stops (leaving.ts). */
+  hasLeft: boolean;
   /** Monotonic milliseconds; -Infinity for never. */
   lastHeardMs: number;
   lastMulticastMs: number;
@@ -92,6 +94,7 @@ export function createPeerView(id: PeerId): PeerView {
   return {
     id,
     incarnation: 0 as Incarnation,
+    hasLeft: false,
     lastHeardMs: -Infinity,
     lastMulticastMs: -Infinity,
     hearsUs: false,

@@ -24,11 +24,17 @@ export function sendKeepalive(
   multicastHeardSinceMs: number,
 ): void {
   if (state.peers.size === 0) return;
-  const alsoTo: PeerId[] = [];
-  for (const view of state.peers.values()) {
-    if (!view.hearsOurMulticast || view.lastMulticastMs < multicastHeardSinceMs) alsoTo.push(view.id);
-  }
+  const alsoTo = unreachedByMulticast(state, multicastHeardSinceMs);
   state.effects.push({ kind: 'multicast', message, alsoTo, after: 'committed' });
+}
+
+/** Those with whom multicast fails either way, as far as is known. */
+export function unreachedByMulticast({ peers }: PeerState, multicastHeardSinceMs: number): PeerId[] {
+  const unreached: PeerId[] = [];
+  for (const view of peers.values()) {
+    if (!view.hearsOurMulticast || view.lastMulticastMs < multicastHeardSinceMs) unreached.push(view.id);
+  }
+  return unreached;
 }
 
 export function sendUnicast(state: PeerState, to: PeerId, message: Message): void {

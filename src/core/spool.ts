@@ -74,6 +74,11 @@ export function isAskedOf({ askedOf }: Joining, { id, incarnation }: Origin): bo
   return askedOf?.id === id && askedOf.incarnation === incarnation;
 }
 
+/** Whether all that was asked for has come, and some of it is still to be joined. */
+export function hasAllOfIt({ parts }: Joining): boolean {
+  return parts.at(-1)?.isLast === true;
+}
+
 /** Keeps a part, if it is the next one and there is room; a later snapshot begins anew. The first one has the facts. */
 export function addPart(
   joining: Joining,

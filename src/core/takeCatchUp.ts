@@ -60,9 +60,19 @@ export function endStalledTaking(state: PeerState, now: Now): void {
   taking.from = undefined;
 }
 
+/** The giver has left: somebody else's offer is as good from now on, and so is that of its next process. */
+export function endTakingFrom({ taking }: PeerState, giver: Origin): void {
+  if (isFrom(taking, giver)) taking.from = undefined;
+}
+
+function isFrom({ from }: Taking, { id, incarnation }: Origin): boolean {
+  return from?.id === id && from.incarnation === incarnation;
+}
+
 /** A peer has more for this one than goes into a few datagrams. Right after a cut that is the first word that it hears this one again: it answers. */
 export function onOffer(state: PeerState, now: Now, view: PeerView): void {
   const { taking } = state;
+  if (view.hasLeft) return; // nobody is there to pull it from
   view.hearsUs = true;
   endStalledTaking(state, now);
   if (taking.from !== undefined || now.monotonicMs < (taking.notBeforeMs.get(view.id) ?? -Infinity)) return;
@@ -105,13 +115,13 @@ export function onPart(
   { recorded, refused }: Pick<Taking, 'recorded' | 'refused'>,
 ): void {
   const { taking, settings, counters } = state;
-  const isFrom = taking.from?.id === giver.id && taking.from.incarnation === giver.incarnation;
-  if (isFrom && number === 0 && taking.number === 0) {
+  const isGiver = isFrom(taking, giver);
+  if (isGiver && number === 0 && taking.number === 0) {
     taking.from = undefined; // it gives to as many as it may: somebody else's offer is as good
     return;
   }
   const isNext = part === taking.part && (number === taking.number || (taking.number === 0 && part === 0));
-  if (!isFrom || !isNext) {
+  if (!isGiver || !isNext) {
     counters.droppedMisdirected += 1;
     return;
   }

@@ -44,7 +44,9 @@ export function describeBootstrap(state: PeerState, now: Now): string {
 
 function describeMember(view: PeerView, now: Now): string {
   const heard = `${view.id} ${describeHeard(view, now)}`;
-  return Number.isFinite(view.lastHeardMs) ? `${heard}; then it ${describePhase(view.phase)}` : heard;
+  return Number.isFinite(view.lastHeardMs)
+    ? `${heard}; ${view.hasLeft ? 'before' : 'then'} it ${describePhase(view.phase)}`
+    : heard;
 }
 
 /** By its last KEEPALIVE. */

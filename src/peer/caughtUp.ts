@@ -14,7 +14,7 @@ export function isCaughtUp(state: PeerState, now: Now, startedMs: number): boole
   const isEarly = now.monotonicMs - startedMs < state.settings.deadAfterMs;
   const ownHash = hashVector(state);
   for (const view of state.peers.values()) {
-    if (view.isSeparate) continue;
+    if (view.isSeparate || view.hasLeft) continue;
     if (view.isLive ? !view.hasReported && view.vectorHash !== ownHash : isEarly) return false;
   }
   return true;

@@ -31,10 +31,10 @@ export interface CollectionStatus {
 }
 
 /**
- * silent: not heard. deaf: heard, but does not hear this peer. joining: has to catch up first. members: has another list of members.
+ * left: has stopped, and said so. silent: not heard. deaf: heard, but does not hear this peer. joining: has to catch up first. members: has another list of members.
  * apart: was started apart from this peer (lineage.ts). unanswered: has not answered this round.
  */
-export type WaitingWhy = 'silent' | 'deaf' | 'joining' | 'members' | 'apart' | 'unanswered';
+export type WaitingWhy = 'left' | 'silent' | 'deaf' | 'joining' | 'members' | 'apart' | 'unanswered';
 
 interface Amount {
   readonly count: number;
@@ -77,6 +77,7 @@ export function buildCollection(state: PeerState, now: Now): CollectionStatus {
 
 function whyWaiting(state: PeerState, now: Now, id: PeerId): WaitingWhy {
   const view = state.peers.get(id);
+  if (view?.hasLeft === true) return 'left';
   if (view === undefined || !isHeard(state, view, now)) return 'silent';
   if (view.phase !== 'member') return 'joining';
   if (view.membershipHash !== state.membershipHash) return 'members';

@@ -23,6 +23,7 @@ export const EVENTS = {
 
   peerAlive: { level: 'info', meaning: 'a member is heard and hears this peer' },
   peerDead: { level: 'warn', meaning: 'a member is not heard any more, or does not hear this peer' },
+  peerLeft: { level: 'info', meaning: 'a member was stopped, and said so' },
   admitted: { level: 'info', meaning: 'a member more' },
   forgotten: { level: 'warn', meaning: 'a member was forgotten for good' },
   selfForgotten: { level: 'warn', meaning: 'the others have forgotten this peer: it takes no writes' },

@@ -25,6 +25,7 @@ export const MESSAGE_KINDS: readonly MessageKind[] = [
   'checkpoint',
   'fenced',
   'alarm',
+  'leaving',
 ];
 
 const USAGE =

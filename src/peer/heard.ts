@@ -5,7 +5,8 @@ import type { Now } from '../core/clock.ts';
 import type { PeerView } from '../core/peerView.ts';
 
 /** To follow the member's id. */
-export function describeHeard({ lastHeardMs }: PeerView, now: Now): string {
+export function describeHeard({ hasLeft, lastHeardMs }: PeerView, now: Now): string {
+  if (hasLeft) return `stopped cleanly ${describeAge(now.monotonicMs - lastHeardMs)} ago`;
   return Number.isFinite(lastHeardMs)
     ? `was last heard ${describeAge(now.monotonicMs - lastHeardMs)} ago`
     : 'has not been heard since this peer started';

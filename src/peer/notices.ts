@@ -13,6 +13,8 @@ export function describeNotice(notice: Notice, maxDriftMs: number): string {
       return `${detail['peer']} is alive`;
     case 'peerDead':
       return `${detail['peer']} is not heard any more, or does not hear this peer`;
+    case 'peerLeft':
+      return `${detail['peer']} has stopped: it said so`;
     case 'clockAhead':
       return `this clock is ${detail['byMs']} ms ahead of the other peers': writes are refused until it is set right (NTP)`;
     case 'clockBehind':

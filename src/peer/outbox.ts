@@ -14,7 +14,8 @@ import { createPacketMemory } from './packetMemory.ts';
 import type { RuntimePorts } from './ports.ts';
 import { SendQueue } from './sendQueue.ts';
 
-export type SendEffect = Extract<Effect, { kind: 'multicast' | 'send' }>;
+export type MulticastEffect = Extract<Effect, { kind: 'multicast' }>;
+export type SendEffect = MulticastEffect | Extract<Effect, { kind: 'send' }>;
 
 export interface Outgoing {
   readonly effect: SendEffect;
@@ -68,18 +69,40 @@ export class Outbox {
     if (this.#envelope === undefined || prepared === undefined) return;
     const { effect } = outgoing;
     const { transport } = this.#ports;
-    if (effect.kind === 'multicast') {
-      this.#queue.push(() => {
-        transport.multicast(prepared);
-      });
-      for (const to of effect.alsoTo) this.#unicast(to, prepared);
-    } else if (effect.by === 'unicast') this.#unicast(effect.to, prepared);
+    if (effect.kind === 'multicast') this.#multicast(effect, prepared);
+    else if (effect.by === 'unicast') this.#unicast(effect.to, prepared);
     else if (!this.#faults.cutsOff(effect.to)) {
       this.#envelope.seal(prepared, 'stream');
       transport.stream(effect.to, prepared, () => {
         this.#memory.give(prepared);
       });
     }
+  }
+
+  /** The last words: closes, so that nothing else leaves, and answers with as many functions as copies, each of which sends one behind all that waits. None once closed. */
+  takeLastWords(effect: MulticastEffect | undefined, copies: number): readonly (() => void)[] {
+    const words: (() => void)[] = [];
+    for (let copy = 0; effect !== undefined && copy < copies; copy += 1) {
+      const prepared = this.prepare({ effect, prepared: undefined }); // each with a number of its own, or the second would be a replay
+      if (prepared === undefined) break;
+      words.push(() => {
+        this.#multicast(effect, prepared);
+      });
+    }
+    this.close();
+    return words;
+  }
+
+  /** Calls back when all datagrams that wait have been sent. */
+  whenSent(callback: () => void): void {
+    this.#queue.push(callback);
+  }
+
+  #multicast({ alsoTo }: MulticastEffect, packet: Uint8Array): void {
+    this.#queue.push(() => {
+      this.#ports.transport.multicast(packet);
+    });
+    for (const to of alsoTo) this.#unicast(to, packet);
   }
 
   #unicast(to: PeerId, packet: Uint8Array): void {

@@ -350,7 +350,7 @@ export class Peer {
     this.#parts.failureListeners.add(listener);
   }
 
-  /** Stops taking part, commits what is under way and closes sockets and store. May be called twice. */
+  /** Stops taking part, commits what is under way, tells the others of it and that this peer leaves, and closes sockets and store. May be called twice. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -362,7 +362,9 @@ export class Peer {
   }
 
   async #close(): Promise<void> {
-    this.#parts.runtime.stop();
+    await new Promise<void>((resolve) => {
+      this.#parts.runtime.leave(resolve);
+    });
     this.#parts.space.stop();
     await this.#parts.checkpoints.stop();
     await this.#parts.network.close();

@@ -11,6 +11,7 @@ import { onOldIncarnation } from '../core/fence.ts';
 import type { Effect } from '../core/effects.ts';
 import { ToposphereError } from '../core/errors.ts';
 import { bootstrap } from '../core/join.ts';
+import { buildLeaving } from '../core/leaving.ts';
 import { learnMembers } from '../core/members.ts';
 import type { Channel, Message } from '../core/messages.ts';
 import { createPeerState, type CoreOptions } from '../core/loadState.ts';
@@ -29,7 +30,8 @@ import {
 import type { Envelope } from '../wire/envelope.ts';
 import type { Faults } from './faults.ts';
 import type { PacketSource, RuntimeEvents, RuntimePorts } from './ports.ts';
-import { Outbox } from './outbox.ts';
+import { leave } from './leaving.ts';
+import { Outbox, type MulticastEffect } from './outbox.ts';
 import { createTurn, isAwaited, LINGER_MS, STREAMING_TURN_MS, STREAMING_WRITES, type Turn } from './turn.ts';
 import type { Acknowledged } from './turn.ts';
 import { Watchers } from './watchers.ts';
@@ -96,6 +98,16 @@ export class Runtime {
     this.#isClosed = true; // first: what a watcher would still write is refused
     this.#endTurn();
     if (this.#failure === undefined && this.#store.hasChanges()) this.#commitNow(createTurn());
+  }
+
+  /** A clean stop: what was taken in is committed and said, LEAVING follows (leaving.ts), and then nothing. `done` comes in a bounded time. */
+  leave(done: () => void): void {
+    const settle = (settled: () => void): void => {
+      this.acknowledge('committed', settled);
+      this.stop();
+    };
+    const lastWord = (): MulticastEffect | undefined => buildLeaving(this.state, this.#ports.now());
+    leave(this.#ports, this.#outbox, settle, lastWord, done);
   }
 
   /** Ends the turn as soon as the code that runs now is done, without waiting for other inputs: for whoever has nothing to batch. */
@@ -322,7 +334,7 @@ export class Runtime {
         this.#onTurnDurable(turn);
       },
       failed: (reason) => {
-        this.#fail(reason);
+        this.#failWith(commitFailedError(reason)); // R1: it ends the incarnation
       },
     });
   }
@@ -340,11 +352,6 @@ export class Runtime {
       onReminder(this.state, this.#ports.now(), reminder);
       this.#openTurn();
     }
-  }
-
-  /** R1: a commit that fails ends the incarnation. */
-  #fail(reason: Error): void {
-    this.#failWith(commitFailedError(reason));
   }
 
   /** R10: this incarnation must not go on. The owner hears of it when what it has been told is saved, or it would start again as ignorant as before. */

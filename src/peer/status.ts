@@ -24,6 +24,8 @@ export interface MemberStatus {
   /** Heard lately, and it hears us. */
   readonly alive: boolean;
   readonly heard: boolean;
+  /** Its process has stopped, and said so: it is not awaited. */
+  readonly left: boolean;
   readonly hearsMe: boolean;
   /** Its multicast reaches us, and ours it. */
   readonly multicast: boolean;
@@ -130,6 +132,7 @@ function buildMembers(state: PeerState, now: Now): MemberStatus[] {
     id: view.id,
     alive: view.isLive,
     heard: isHeard(state, view, now),
+    left: view.hasLeft,
     hearsMe: view.hearsUs,
     multicast: view.hearsOurMulticast && view.lastMulticastMs >= sinceMs,
     phase: Number.isFinite(view.lastHeardMs) ? view.phase : null,

@@ -23,6 +23,7 @@ export const FAULT_KINDS = [
   'rollbacks',
   'members',
   'multicast',
+  'stops',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
@@ -348,6 +349,17 @@ const GENERATORS: Readonly<Record<FaultKind, FaultGenerator>> = {
       const multicastLoss = pick(random, [1, 1, 0.7]);
       faults.push({ atMs: fromMs, do: 'link', ...group, quality: { multicastLoss } });
       faults.push({ atMs: toMs, do: 'link', ...group, quality: { multicastLoss: 0 } });
+    }
+    return faults;
+  },
+
+  // In half of the seeds that draw it: each kind more makes other schedules of those that were run before.
+  stops: (random, { peers, durationMs }) => {
+    const faults: Fault[] = [];
+    if (!chance(random, 0.5)) return faults;
+    for (const peer of part(random, peers)) {
+      for (const { fromMs, toMs } of spells(random, durationMs, between(random, 0.5, 4), 5_000))
+        faults.push({ atMs: fromMs, do: 'stop', peer }, { atMs: toMs, do: 'start', peer });
     }
     return faults;
   },

@@ -60,7 +60,7 @@ export class Machines {
 
   transportOf(peer: VirtualPeer, network: VirtualNetwork): Transport {
     const noteSent = (bytes: Uint8Array): void => {
-      peer.noteSpoken();
+      peer.noteSpoken(bytes);
       network.figures.bytes += bytes.length;
       const longestBytes = Math.max(
         DATAGRAM_BYTES,
@@ -81,7 +81,7 @@ export class Machines {
         if (other !== undefined) network.datagram(peer.address, other.address, bytes, 'unicast');
       },
       stream: (to, bytes) => {
-        peer.noteSpoken();
+        peer.noteSpoken(bytes);
         network.figures.bytes += bytes.length;
         const other = this.#receiver(peer, to);
         if (other !== undefined) network.stream(peer.address, other.address, bytes);

@@ -1,5 +1,5 @@
 /**
- * What an operator does to a simulated cluster, and what happens to machines beside their clocks: second processes, disks that are
+ * What an operator does to a simulated cluster, and what happens to machines beside their clocks: clean stops, second processes, disks that are
  * wiped or rolled back, members admitted and forgotten, and the mending of everything at the end.
  *
  * Owns what servers.txt lists and who was forgotten. Leaves processes, clients and links to the world.
@@ -44,6 +44,16 @@ export class Operator {
   /** The members: listed and not forgotten. */
   get ids(): readonly string[] {
     return this.listed.filter((id) => !this.#forgotten.has(id));
+  }
+
+  /** A clean stop: the process ends when it has said that it leaves. */
+  stop(id: string): void {
+    const peer = this.#world.peer(id);
+    if (!peer.isReachable) return;
+    this.#world.note(id, 'stop');
+    peer.stop(() => {
+      this.#ports.end(peer, 'process');
+    });
   }
 
   /** A second process with the same id, on a copy of the disk. It hears multicast; unicast reaches it while the first is down. */
@@ -121,7 +131,7 @@ export class Operator {
   }
 
   #reload(peer: VirtualPeer, ids: readonly string[]): void {
-    if (!peer.isRunning || peer.isPaused) return;
+    if (!peer.isReachable) return;
     if (ids.every((id) => peer.state.admitted.has(id as PeerId))) return;
     this.#ports.step(peer, () => {
       peer.runtime.admit(ids as readonly PeerId[]);
@@ -131,7 +141,7 @@ export class Operator {
   /** An operator at one peer forgets a member for good. */
   forget(at: string, member: string): void {
     const peer = this.#world.peer(at);
-    if (!peer.isRunning || peer.isPaused || this.#forgotten.has(member) || at === member) return;
+    if (!peer.isReachable || this.#forgotten.has(member) || at === member) return;
     this.#world.note(at, `forgets ${member}`);
     this.#forgotten.add(member);
     this.#world.truth.loseDisk(member);
@@ -147,7 +157,7 @@ export class Operator {
   /** An operator lets a peer take part with what its disk holds: nobody is left to join from. */
   bootstrap(id: string): void {
     const peer = this.#world.peer(id);
-    if (!peer.isRunning || peer.isPaused) return;
+    if (!peer.isReachable) return;
     this.#world.note(id, 'is told to take part as it is');
     this.#ports.step(peer, () => {
       peer.runtime.bootstrap();
@@ -167,7 +177,7 @@ export class Operator {
       this.#world.truth.loseDisk(id); // with what it took before it was told
     }
     this.#world.run(2 * this.#world.settings.keepaliveMs);
-    const operator = this.#world.peers.find((peer) => peer.isRunning);
+    const operator = this.#world.peers.find((peer) => peer.isReachable);
     if (operator !== undefined) this.#sayAgain(operator);
     if (this.#world.peers.some((peer) => !peer.isRunning || peer.state.phase === 'member')) return;
     // All wait for somebody to join from: one that holds data is told to go on with that. (Those without any begin by themselves.)

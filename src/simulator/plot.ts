@@ -37,7 +37,7 @@ export interface PlotRecorder {
 
 const WRITE = /^(?:set|delete) /;
 /** What was done to a machine; everything else that is said of one, it said itself. */
-const FAULT = /^(?:crash|start|pause|resume|clock|disk|stray|twin|ends)\b/;
+const FAULT = /^(?:crash|start|stop|pause|resume|clock|disk|stray|twin|ends)\b/;
 const GOOD_NEWS = /is alive$|agrees with/;
 const SHOWN_VALUE_BYTES = 60;
 /** About what a stream of the virtual network carries. */

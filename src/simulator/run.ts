@@ -161,6 +161,9 @@ export function applyEvent(world: World, event: ScheduleEvent): void {
     case 'start':
       world.start(event.peer);
       return;
+    case 'stop':
+      world.operator.stop(event.peer);
+      return;
     case 'pause':
       world.pause(event.peer);
       return;

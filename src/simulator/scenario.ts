@@ -6,7 +6,7 @@
  */
 import type { Phase } from '../core/messages.ts';
 import { assertNever } from '../core/types.ts';
-import type { Key } from '../core/types.ts';
+import type { Key, PeerId } from '../core/types.ts';
 import { BrokenInvariant } from './brokenInvariant.ts';
 import { bytesOf, describeValue } from './clientWrite.ts';
 import { peerNames } from './generate.ts';
@@ -15,7 +15,7 @@ import { conclude, openRun } from './run.ts';
 import type { RunOptions, RunResult } from './run.ts';
 import { GOOD_LINK } from './schedule.ts';
 import { parseScenario } from './scenarioParser.ts';
-import type { Statement } from './scenarioStatement.ts';
+import type { SeenAs, Statement } from './scenarioStatement.ts';
 import type { World } from './world.ts';
 
 /** How often an expectation is looked at, virtual milliseconds. */
@@ -66,6 +66,9 @@ function carryOut(world: World, statement: Statement): void {
     case 'start':
       world.start(statement.peer);
       return;
+    case 'stop':
+      world.operator.stop(statement.peer);
+      return;
     case 'loseKind':
       world.setLostKind(statement.message, statement.isLost, statement.from, statement.to);
       return;
@@ -89,6 +92,9 @@ function carryOut(world: World, statement: Statement): void {
       return;
     case 'expectState':
       expectState(world, statement.state, statement.peers ?? world.ids, statement.withinMs);
+      return;
+    case 'expectSeen':
+      expectSeen(world, statement);
       return;
     case 'pause':
       world.pause(statement.peer);
@@ -178,6 +184,27 @@ function expectState(
   }
   const wrong = ids.filter((id) => !isSo(id)).map((id) => describeCollection(world.peer(id)));
   throw new BrokenInvariant('expectation', `not ${state} after ${withinMs} ms: ${wrong.join('; ')}`);
+}
+
+/** By all other members that run, or by those named. */
+function expectSeen(
+  world: World,
+  { member, as, peers, withinMs }: Extract<Statement, { kind: 'expectSeen' }>,
+): void {
+  const ids = peers ?? world.ids.filter((id) => id !== member && world.peer(id).isRunning);
+  const seenAs = (id: string): SeenAs | undefined => {
+    const peer = world.peer(id);
+    const view = peer.isRunning ? peer.state.peers.get(member as PeerId) : undefined;
+    if (view === undefined) return undefined;
+    if (view.isLive) return 'alive';
+    return view.hasLeft ? 'left' : 'silent';
+  };
+  const startedMs = world.nowMs;
+  if (!world.runUntilTrue(() => ids.every((id) => seenAs(id) === as), withinMs, LOOK_EVERY_MS)) {
+    const seen = ids.map((id) => `${seenAs(id) ?? 'unknown'} at ${id}`).join(', ');
+    throw new BrokenInvariant('expectation', `${member} is ${seen} after ${withinMs} ms`);
+  }
+  world.note('', `${member} ${as} ${Math.round(world.nowMs - startedMs)} ms later`);
 }
 
 function expectEqual(world: World, ids: readonly string[], withinMs: number): void {

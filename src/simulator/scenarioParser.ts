@@ -7,7 +7,7 @@
 import { ToposphereError } from '../core/errors.ts';
 import type { Phase } from '../core/messages.ts';
 import { MESSAGE_KINDS } from '../peer/faults.ts';
-import type { KeyWrite, Scenario, Statement } from './scenarioStatement.ts';
+import type { KeyWrite, Scenario, SeenAs, Statement } from './scenarioStatement.ts';
 import { DISK_STATES } from './virtualDisk.ts';
 import type { DiskState } from './virtualDisk.ts';
 import type { Level } from './schedule.ts';
@@ -82,6 +82,7 @@ function parseStatement(verb: string, rest: string, words: string): Statement {
     case 'bootstrap':
     case 'crash':
     case 'start':
+    case 'stop':
     case 'pause':
     case 'resume':
     case 'twin':
@@ -199,6 +200,15 @@ function parseExpectation(rest: string): Statement {
   const state = /^(collected|fresh|joining|forgotten|member)(?: everywhere| at (\S+))?$/.exec(body);
   if (state !== null)
     return { kind: 'expectState', state: state[1] as Phase, peers: state[2]?.split(','), withinMs };
+  const seen = /^(\S+) (alive|left|silent)(?: everywhere| at (\S+))?$/.exec(body);
+  if (seen !== null)
+    return {
+      kind: 'expectSeen',
+      member: seen[1] ?? '',
+      as: seen[2] as SeenAs,
+      peers: seen[3]?.split(','),
+      withinMs,
+    };
   const [, what = '', peers] = match(
     /^(.+?) (?:everywhere|at (\S+))$/,
     body,
@@ -311,6 +321,8 @@ function namesIn(statement: Statement): readonly string[] {
       return [...(statement.from ?? []), ...(statement.to ?? [])];
     case 'forget':
       return [statement.peer, statement.member];
+    case 'expectSeen':
+      return [statement.member, ...(statement.peers ?? [])];
     case 'expectValue':
     case 'expectEqual':
     case 'expectState':

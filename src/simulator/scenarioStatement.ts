@@ -15,7 +15,7 @@ export const SCENARIO_HELP = `One statement a line, or several with ; between th
   cut alpha,beta from gamma,delta     cut alpha to beta (one way)     heal     heal alpha from gamma
   lose 30% [of updates|of multicast] [from alpha] [to beta]     duplicate 10%     reorder 20%     delay 5..40ms
   lose commit from alpha to beta      lose no commit      any kind of message: update, sync, nak, prepare, prepared, commit …
-  crash alpha     power off alpha     start alpha     pause alpha     resume alpha
+  crash alpha     power off alpha     stop alpha (it says that it leaves)     start alpha     pause alpha     resume alpha
   twin alpha     end twin alpha       a second process with its id, on a copy of its disk
   clock alpha +3600s     clock alpha right
   disk alpha full|slow|stalled|unflushed|fsyncError|ok
@@ -26,6 +26,7 @@ export const SCENARIO_HELP = `One statement a line, or several with ; between th
   expect x=1 everywhere within 2s     expect x absent at alpha,beta     expect equal within 1s among alpha,beta
   expect refused set x=1 at alpha     expect joining at alpha within 1s     expect member everywhere within 5s
   expect collected within 9s           no tombstone and no table row is left, at any peer or at those named
+  expect beta left at alpha            stopped, and said so; or alive, or silent
   expect x dropped at alpha            absent, and without a tombstone
 At the end everything is healed and the peers must come to rest, equal and silent.`;
 
@@ -52,7 +53,7 @@ export type Statement =
       readonly to?: readonly string[];
     }
   | {
-      readonly kind: 'crash' | 'powerOff' | 'start' | 'pause' | 'resume' | 'twin' | 'endTwin';
+      readonly kind: 'crash' | 'powerOff' | 'start' | 'stop' | 'pause' | 'resume' | 'twin' | 'endTwin';
       readonly peer: string;
     }
   | {
@@ -67,6 +68,13 @@ export type Statement =
   | {
       readonly kind: 'expectState';
       readonly state: 'collected' | Phase;
+      readonly peers: readonly string[] | undefined;
+      readonly withinMs: number;
+    }
+  | {
+      readonly kind: 'expectSeen';
+      readonly member: string;
+      readonly as: SeenAs;
       readonly peers: readonly string[] | undefined;
       readonly withinMs: number;
     }
@@ -88,6 +96,9 @@ export type Statement =
       readonly peers: readonly string[] | undefined;
       readonly withinMs: number;
     };
+
+/** How a peer sees a member. silent: neither live nor known to have left. */
+export type SeenAs = 'alive' | 'left' | 'silent';
 
 export interface KeyWrite {
   readonly key: string;

@@ -83,7 +83,8 @@ export type Fault =
     }
   /** Ends the process; with `power` the disk loses what was not flushed. */
   | { readonly atMs: number; readonly do: 'crash'; readonly peer: string; readonly power: boolean }
-  | { readonly atMs: number; readonly do: 'start'; readonly peer: string }
+  /** SIGTERM: it says that it leaves, and ends. */
+  | { readonly atMs: number; readonly do: 'start' | 'stop'; readonly peer: string }
   /** SIGSTOP and SIGCONT. */
   | { readonly atMs: number; readonly do: 'pause' | 'resume'; readonly peer: string }
   /** A dead peer's disk is replaced by an empty one; is copied away; is replaced by the last copy. */
@@ -286,6 +287,7 @@ function createChecker(faults: string[]) {
         oneOf(value['member'], `${name}.member`, peers);
         break;
       case 'start':
+      case 'stop':
       case 'admit':
       case 'wipe':
       case 'backUp':

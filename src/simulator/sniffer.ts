@@ -55,6 +55,8 @@ export function describeMessage(message: Message): string {
       return `FENCED ${message.isForgotten ? 'forgotten' : `below ${message.incarnation}`}`;
     case 'alarm':
       return `ALARM ${message.key}${message.horizon === 0 ? ': nothing to be stamped' : ''}`;
+    case 'leaving':
+      return 'LEAVING';
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * One machine of the simulation: a process that runs the shipped peer runtime, its disk, its clock.
  *
- * Owns the life of the process (start, crash, pause) and the ports it runs on: virtual time, a stream of chance of its own,
+ * Owns the life of the process (start, stop, crash, pause) and the ports it runs on: virtual time, a stream of chance of its own,
  * an event loop whose turns take some microseconds. A paused process keeps its timers and packets; on resume the timers
  * run first, as in Node. What belongs to an earlier life of the process never runs in a later one.
  */
@@ -18,8 +18,10 @@ import { Runtime } from '../peer/runtime.ts';
 import type { NoticeEffect } from '../peer/ports.ts';
 import { createEnvelope } from '../wire/envelope.ts';
 import type { Hashing } from '../wire/hash.ts';
+import { BrokenInvariant } from './brokenInvariant.ts';
 import { between } from './random.ts';
 import type { RandomStream } from './random.ts';
+import { kindOf } from './sniffer.ts';
 import { createTouched, noteWrites } from './touched.ts';
 import type { Touched } from './touched.ts';
 import { openVirtualDisk } from './virtualDisk.ts';
@@ -81,6 +83,10 @@ export class VirtualPeer {
   /** Which life of the process this is. */
   #life = 0;
   #isPaused = false;
+  #isStopping = false;
+  /** It is to start again when it has stopped. */
+  #isStartDue = false;
+  #hasLeft = false;
   #spokenIncarnation = 0;
   readonly #incarnations: Incarnation[] = [];
   #waiting: Waiting = { timers: [], packets: [], packetBytes: 0 };
@@ -117,6 +123,11 @@ export class VirtualPeer {
     return this.#isPaused;
   }
 
+  /** Clients and operators are answered. */
+  get isReachable(): boolean {
+    return this.isRunning && !this.#isPaused && !this.#isStopping;
+  }
+
   /** Throws unless the process runs. */
   get runtime(): Runtime {
     if (this.#runtime === undefined) throw new Error(`${this.address} is down`);
@@ -138,8 +149,13 @@ export class VirtualPeer {
   }
 
   /** It sent something: this incarnation must never be drawn again. */
-  noteSpoken(): void {
+  noteSpoken(packet: Uint8Array): void {
     this.#spokenIncarnation = this.state.self.incarnation;
+    if (!this.#isStopping) return;
+    const kind = kindOf(packet);
+    if (kind === 'leaving') this.#hasLeft = true;
+    else if (this.#hasLeft)
+      throw new BrokenInvariant('section 3', `${this.address} sent ${kind ?? 'something'} after LEAVING`);
   }
 
   /** The last incarnation that sent anything: one that never spoke may be drawn again. */
@@ -156,8 +172,9 @@ export class VirtualPeer {
     return this.strayShare > 0 && this.#stray() < this.strayShare;
   }
 
-  /** Starts the process unless it runs. */
+  /** Starts the process unless it runs; while it stops, when it has. */
   start(): void {
+    if (this.#isStopping) this.#isStartDue = true;
     if (this.#runtime !== undefined) return;
     const { id, settings } = this.#options;
     const members = this.#options.members();
@@ -207,12 +224,33 @@ export class VirtualPeer {
     });
   }
 
+  /** SIGTERM: it takes in nothing more, and says what it owes and that it leaves. `onStopped`: it has, and is to end. */
+  stop(onStopped: () => void): void {
+    const { runtime } = this;
+    const life = this.#life;
+    this.#isStopping = true;
+    this.#ports.step(this, () => {
+      runtime.leave(() => {
+        // It ends when the code that runs now is done; until then that is still on the stack.
+        this.#ports.after(0, () => {
+          if (life !== this.#life) return;
+          const isStartDue = this.#isStartDue;
+          onStopped();
+          if (isStartDue) this.start();
+        });
+      });
+    });
+  }
+
   /** Ends the process at once. */
   crash(kind: 'process' | 'power'): void {
     if (this.#runtime === undefined) return;
     this.#runtime = undefined;
     this.#life += 1;
     this.#isPaused = false;
+    this.#isStopping = false;
+    this.#isStartDue = false;
+    this.#hasLeft = false;
     this.#waiting = { timers: [], packets: [], packetBytes: 0 };
     this.#soon = [];
     this.disk.crash(kind);

@@ -178,7 +178,7 @@ export class World {
   ): WriteOutcome {
     const peer = this.#answering(id);
     const what = describeWrite(key, value, expiresInMs);
-    if (!peer.isRunning || peer.isPaused) {
+    if (!peer.isReachable) {
       this.figures.unreachable += 1;
       this.note(id, `${what}: not reachable`);
       return { kind: 'unreachable' };

@@ -87,6 +87,7 @@ const KIND_NUMBERS: Readonly<Record<MessageKind, number>> = {
   fenced: 12,
   alarm: 13,
   pull: 14,
+  leaving: 15,
 };
 const KINDS = new Map(Object.entries(KIND_NUMBERS).map(([kind, number]) => [number, kind as MessageKind]));
 
@@ -164,6 +165,8 @@ export function encodeMessage(message: Message, room = NO_ROOM, allocate = alloc
     case 'alarm':
       writeAlarm(writer, message);
       break;
+    case 'leaving': // which process it is the envelope says
+      break;
     default:
       assertNever(message);
   }
@@ -222,6 +225,8 @@ function readMessage(reader: FieldReader, kind: MessageKind): Message {
       return readFenced(reader);
     case 'alarm':
       return readAlarm(reader);
+    case 'leaving':
+      return { kind };
     default:
       return assertNever(kind);
   }

@@ -53,6 +53,14 @@ describe('a status report', () => {
     assert.doesNotMatch(listRemarks('alpha', report({ disk: { isLow: false } })).join('\n'), /disk/);
   });
 
+  it('tells who has left from who is silent', () => {
+    const members = [
+      member('beta', { alive: false, heard: false, left: true }),
+      member('gamma', { alive: false, heard: false, left: false }),
+    ];
+    assert.equal(statusRow('alpha', report({ members }))[4], '!beta(left) !gamma');
+  });
+
   it('marks members that are not heard', () => {
     const row = statusRow(
       'alpha',
@@ -139,7 +147,7 @@ describe('a status report', () => {
     assert.equal(statusRow('alpha', report({ members }))[4], 'beta gamma(joining)');
   });
 
-  it('says of each for whom a round waits why, and advises to forget only the silent', () => {
+  it('says of each for whom a round waits why, and advises to forget only who is not there', () => {
     const remark = (why: string): string | undefined =>
       listRemarks(
         'alpha',
@@ -156,6 +164,10 @@ describe('a status report', () => {
     assert.equal(
       remark('silent'),
       `${text}beta is not heard: \`toposphere forget beta\` if it will not return`,
+    );
+    assert.equal(
+      remark('left'),
+      `${text}beta was stopped: start it again, or \`toposphere forget beta\` if it will not return`,
     );
     assert.equal(remark('deaf'), `${text}beta does not hear this peer`);
     assert.equal(remark('joining'), `${text}beta is joining`);

@@ -76,6 +76,17 @@ describe('caught up', () => {
     assert.equal(isSo(), true);
   });
 
+  it('does not wait for who has left', () => {
+    for (const id of ['alpha', 'beta']) made.at(id).isUp = false;
+    made.run(3000);
+    restart('gamma');
+    for (const id of ['alpha', 'beta']) {
+      assert.equal(isSo(), false);
+      made.deliver(id, 'gamma', { kind: 'leaving' });
+    }
+    assert.equal(isSo(), true);
+  });
+
   it('is not while one that is heard has other data and has not said which', () => {
     made.at('gamma').isUp = false;
     made.write('alpha', 'k', '2');

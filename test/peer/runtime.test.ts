@@ -258,6 +258,80 @@ describe('runtime', () => {
     );
   });
 
+  describe('when it leaves', () => {
+    let isDone = false;
+    const leave = (): void => {
+      isDone = false;
+      world.runtime.leave(() => {
+        isDone = true;
+      });
+      world.endTurns();
+    };
+    const passAll = (): void => {
+      for (let passedMs = 0; passedMs < 100; passedMs += 10) world.pass(10);
+    };
+    /** Beta has not said that it hears multicast: it is sent the same datagrams by unicast, and takes each once. */
+    const said = (): string[] => world.kinds().filter((kind) => kind !== 'replayed');
+    const leaving = ['leaving', 'leaving', 'leaving'];
+
+    it('says its last updates when they are committed, then that it leaves, a few times, each taken once', () => {
+      world.runtime.write(key('k'), value, false);
+      leave();
+      assert.deepEqual([said(), isDone], [[], false]);
+      world.disk.completeCommits();
+      world.endTurns();
+      assert.deepEqual([said(), isDone], [['update', 'leaving'], false]);
+      world.pass(10);
+      assert.equal(isDone, false);
+      passAll();
+      assert.deepEqual([said(), isDone], [['update', ...leaving], true]);
+    });
+
+    it('says so behind whatever waits in the send queue', () => {
+      for (let at = 0; at < 50; at += 1) world.runtime.write(key(`k${at}`), Buffer.alloc(1200), false);
+      leave();
+      world.disk.completeCommits();
+      for (let turn = 0; turn < 3; turn += 1) world.endTurn();
+      passAll();
+      assert.deepEqual(said(), [...Array.from({ length: 50 }, () => 'update'), ...leaving]);
+    });
+
+    it('takes nothing in and says nothing else from then on', () => {
+      leave();
+      world.receive({ kind: 'nak', origin: world.runtime.state.self, ranges: [[1, 1]] });
+      passAll();
+      world.pass(5000); // every timer of the protocol
+      assert.deepEqual([said(), isDone], [leaving, true]);
+      assert.throws(
+        () => {
+          world.runtime.write(key('k'), value, false);
+        },
+        { code: 'CLOSED' },
+      );
+    });
+
+    it('waits for a disk that stands still no longer than a second, and what is not committed stays unsaid', () => {
+      world.runtime.write(key('k'), value, false);
+      leave();
+      world.pass(999);
+      assert.deepEqual([said(), isDone], [[], false]);
+      world.pass(1);
+      passAll();
+      assert.deepEqual([said(), isDone], [leaving, true]);
+      world.settleDisk();
+      assert.deepEqual(said(), leaving);
+    });
+
+    it('says nothing when its commit failed', () => {
+      world.runtime.write(key('k'), value, false);
+      world.disk.failNext(new Error('no space'));
+      leave();
+      world.disk.completeCommits();
+      passAll();
+      assert.deepEqual([said(), isDone], [[], true]);
+    });
+  });
+
   it('gives no acknowledgement after a failed commit, takes no write and says so once', () => {
     const outcomes: string[] = [];
     world.runtime.write(key('k'), value, false);

@@ -102,6 +102,23 @@ describe('status of collection', () => {
     assert.equal(cluster.at('alpha').state.round, undefined);
   });
 
+  it('tells who has left from who is silent, at once', () => {
+    const cluster = new Cluster(THREE, 1, settings);
+    cluster.run(1000);
+    cluster.at('gamma').isUp = false;
+    cluster.deliver('gamma', 'alpha', { kind: 'leaving' });
+    write(cluster);
+    cluster.run(200);
+    const { members, collection } = statusOf(cluster, 'alpha');
+    const seen = members.map(({ id, alive, heard, left }) => [id, alive, heard, left]);
+    assert.deepEqual(seen, [
+      ['beta', true, true, false],
+      ['gamma', false, false, true],
+    ]);
+    assert.deepEqual(collection.waitingWhy, { gamma: 'left' });
+    assert.match(remarksOf(cluster, 'alpha'), /gamma was stopped: start it again/);
+  });
+
   it('says that a member joins, does not hear this one or has another list', () => {
     const cluster = new Cluster(THREE, 1, settings);
     cluster.run(1000);

@@ -348,6 +348,7 @@ export const messages: Readonly<Record<Message['kind'], fc.Arbitrary<Message>>> 
     key,
     horizon: timestamp,
   }),
+  leaving: record({ kind: fc.constant('leaving' as const) }),
 };
 
 /** Any message. */

@@ -347,7 +347,7 @@ describe('message codec', () => {
 
   it('refuses kinds it does not know', () => {
     assert.equal(reasonFor(raw([0])), 'unknownKind');
-    assert.equal(reasonFor(raw([15])), 'unknownKind');
+    assert.equal(reasonFor(raw([16])), 'unknownKind');
     assert.equal(reasonFor(raw([-1])), 'unknownKind');
   });
 
@@ -399,6 +399,7 @@ function upperBound(message: Message): number {
     case 'join':
     case 'fenced':
     case 'alarm':
+    case 'leaving':
       return sizeOfControl(message);
     case 'checkpoint':
     case 'pull':

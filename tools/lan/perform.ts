@@ -9,7 +9,7 @@ import { assertNever } from '../../src/core/types.ts';
 import { openConnection } from '../../src/cli/connection.ts';
 import { PeerRefusal } from '../../src/cli/failure.ts';
 import { bytesOf, describeValue } from '../../src/simulator/clientWrite.ts';
-import type { KeyWrite, Statement } from '../../src/simulator/scenarioStatement.ts';
+import type { KeyWrite, SeenAs, Statement } from '../../src/simulator/scenarioStatement.ts';
 import { waitUntil } from '../bench/peers.ts';
 import { awaitCaughtUp, awaitEqualDigests } from './equality.ts';
 import type { Host, Status } from './host.ts';
@@ -94,6 +94,8 @@ class Performer implements Performance {
       case 'crash':
         this.#mark('kill', true);
         return this.#laboratory.host(does.peer).stop('SIGKILL');
+      case 'stop':
+        return this.#laboratory.host(does.peer).stop('SIGTERM');
       case 'start':
         this.#mark('kill', false);
         return this.#laboratory.host(does.peer).start();
@@ -119,6 +121,8 @@ class Performer implements Performance {
         return this.#expectEqual(does.peers, does.withinMs);
       case 'expectState':
         return this.#expectState(does);
+      case 'expectSeen':
+        return this.#expectSeen(does);
       case 'loseKind':
       case 'powerOff':
       case 'backUp':
@@ -239,6 +243,30 @@ class Performer implements Performance {
     );
     throw new Error(`not ${state} after ${withinMs} ms: ${seen.join('; ')}`);
   }
+
+  async #expectSeen({
+    member,
+    as,
+    peers,
+    withinMs,
+  }: Extract<Statement, { kind: 'expectSeen' }>): Promise<void> {
+    const hosts = this.#hosts(peers).filter(({ id, isRunning }) => id !== member && isRunning);
+    let seen: readonly string[] = [];
+    const isSo = async (): Promise<boolean> => {
+      const all = await Promise.all(hosts.map(async (host) => seenAs(await host.status(), member)));
+      seen = all.map((one, at) => `${one ?? 'unknown'} at ${hosts[at]?.id ?? ''}`);
+      return all.every((one) => one === as);
+    };
+    if (!(await waitUntil(isSo, withinMs)))
+      throw new Error(`${member} is ${seen.join(', ')} after ${withinMs} ms`);
+  }
+}
+
+function seenAs({ members }: Status, id: string): SeenAs | undefined {
+  const member = members.find((one) => one.id === id);
+  if (member === undefined) return undefined;
+  if (member.alive) return 'alive';
+  return member.left ? 'left' : 'silent';
 }
 
 function wordsOf(

@@ -1,6 +1,6 @@
 /**
  * Mutants of R4 (receive), R5 (serve), section 5 (repair) and section 8 (drift), and of the limits: what a peer takes, what it
- * gives, and that it gets everywhere.
+ * gives, and that it gets everywhere; and of sections 3 and 6, who is live.
  */
 import type { Mutant } from '../mutant.ts';
 import { SMALL } from '../mutant.ts';
@@ -231,5 +231,55 @@ export const REPAIR: readonly Mutant[] = [
       },
     ],
     kill: { scenario: 'test/simulator/scenarios/middle-sized-values.txt' },
+  },
+  {
+    number: 'L1',
+    name: 'a word said before LEAVING, and overtaken by it, revives',
+    edits: [
+      {
+        file: 'src/core/liveness.ts',
+        find: 'if (view.hasLeft && incarnation <= view.incarnation) return',
+        replace: 'view.hasLeft = false;\n  if (view.hasLeft) return',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/word-before-leaving.txt' },
+  },
+  {
+    number: 'L2',
+    name: 'LEAVING of an earlier process counts for the one that is there',
+    edits: [
+      { file: 'src/core/leaving.ts', find: 'if (incarnation < view.incarnation) {', replace: 'if (false) {' },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/leaving-of-an-earlier-process.txt' },
+  },
+  {
+    number: 'L3',
+    name: 'the next process of who has left is not live',
+    edits: [{ file: 'src/core/liveness.ts', find: '    view.hasLeft = false;\n', replace: '' }],
+    kill: { seeds: 100, options: { ...SMALL, faults: ['stops'] } },
+  },
+  {
+    number: 'L4',
+    name: 'goes on talking after LEAVING',
+    edits: [
+      {
+        file: 'src/peer/outbox.ts',
+        find: '    this.close();\n    return words;',
+        replace: '    return words;',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/leaving-is-the-last-word.txt' },
+  },
+  {
+    number: 'L5',
+    name: 'LEAVING said before the last updates',
+    edits: [
+      {
+        file: 'src/peer/leaving.ts',
+        find: '  settle(speak);\n',
+        replace: '  speak();\n  settle(speak);\n',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/clean-stop.txt' },
   },
 ];
