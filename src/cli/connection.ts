@@ -16,12 +16,17 @@ export type Reply = Buffer | number | null | Error | readonly Reply[];
 export interface Address {
   readonly host: string;
   readonly port: number;
+  /** What the peer asks of its clients; left out: nothing is said, unless it asks. */
+  readonly password?: string | undefined;
 }
 
 /** Milliseconds until a peer that does not accept a connection is given up. */
 export const DIAL_TIMEOUT_MS = 2000;
 /** Milliseconds until a peer that does not answer is given up: a digest reads every entry. */
 export const REPLY_TIMEOUT_MS = 60_000;
+const AUTHENTICATION_TIMEOUT_MS = 5000;
+/** In the refusal of a password where none is asked for. */
+const NO_PASSWORD_ASKED = 'without any password configured';
 
 interface Waiting {
   readonly resolve: (reply: Reply) => void;
@@ -58,7 +63,7 @@ export class Connection {
         else waiting.resolve(reply as Reply);
       },
       returnError: (error) => {
-        this.#waiting.shift()?.reject(new PeerRefusal(`${name} answered: ${error.message}`));
+        this.#waiting.shift()?.reject(new PeerRefusal(describeRefusal(name, error.message)));
       },
       returnFatalError: (error) => {
         this.#fail(
@@ -121,8 +126,38 @@ export class Connection {
   }
 }
 
-/** Resolves once connected. Rejects with CommandFailure when nobody accepts within `timeoutMs`. */
-export function openConnection(address: Address, timeoutMs = DIAL_TIMEOUT_MS): Promise<Connection> {
+/** The peer's words, or for what has to do with the password what to do about it. */
+function describeRefusal(name: string, said: string): string {
+  if (said.startsWith('NOAUTH')) {
+    return `${name} wants a client password: name its file with --client-password-file or TOPOSPHERE_CLIENT_PASSWORD_FILE`;
+  }
+  if (said.startsWith('WRONGPASS')) {
+    return `${name} has another client password: name the file that it was started with (--client-password-file or TOPOSPHERE_CLIENT_PASSWORD_FILE)`;
+  }
+  return `${name} answered: ${said}`;
+}
+
+/** Gives the password. A peer that asks for none is content without: scripts name the file for all of them. */
+async function authenticate(connection: Connection, password: string): Promise<void> {
+  await connection.request(['AUTH', password], AUTHENTICATION_TIMEOUT_MS).catch((error: unknown) => {
+    if (!(error instanceof PeerRefusal) || !error.message.includes(NO_PASSWORD_ASKED)) throw error;
+  });
+}
+
+/** Resolves once connected and authenticated. Rejects with CommandFailure when nobody accepts within `timeoutMs`, with PeerRefusal on a wrong password. */
+export async function openConnection(address: Address, timeoutMs = DIAL_TIMEOUT_MS): Promise<Connection> {
+  const connection = await dial(address, timeoutMs);
+  if (address.password === undefined) return connection;
+  try {
+    await authenticate(connection, address.password);
+    return connection;
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}
+
+function dial(address: Address, timeoutMs: number): Promise<Connection> {
   const name = formatAddress(address.host, address.port);
   return new Promise((resolve, reject) => {
     const socket = dialTcp(address);

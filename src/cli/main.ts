@@ -19,6 +19,7 @@ import { addFaults } from './faults.ts';
 import { addBootstrap } from './bootstrap.ts';
 import { addForget } from './forget.ts';
 import { addGet } from './get.ts';
+import { addKeyCommand } from './key.ts';
 import { markLiterals, restoreLiterals } from './literalWords.ts';
 import { addRange } from './range.ts';
 import { addReload } from './reload.ts';
@@ -49,6 +50,7 @@ const COMMANDS = [
   addReload,
   addCheckpoint,
   addRestore,
+  addKeyCommand,
   addFaults,
   addSimulate,
 ];

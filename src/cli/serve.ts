@@ -152,7 +152,7 @@ export function addServe(yargs: Argv): Argv {
     'serve',
     'run one peer of servers.txt, with a Redis server in front of it',
     (options) => withSettings(options),
-    // SIGHUP: read servers.txt again.
+    // SIGHUP: read servers.txt and the cluster key file again.
     async (argv) => {
       const stop = listenForStop(['SIGINT', 'SIGTERM']);
       await serve(await readSettings(argv), stop);

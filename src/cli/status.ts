@@ -8,6 +8,7 @@ import type { Argv } from 'yargs';
 import { replyText, withConnection } from './connection.ts';
 import type { Address } from './connection.ts';
 import { CommandFailure } from './failure.ts';
+import { describeKeys } from './keysReport.ts';
 import { printLine, printWarning, renderTable } from './print.ts';
 import { listRemarks, parseStatus, STATUS_HEADER, statusRow } from './statusReport.ts';
 import type { StatusReport } from './statusReport.ts';
@@ -54,6 +55,8 @@ function printTable(answers: readonly Answer[]): void {
   const unreachable = ['unreachable', ...STATUS_HEADER.slice(2).map(() => '-')];
   const rows = answers.map(({ name, report }) => (report ? statusRow(name, report) : [name, ...unreachable]));
   for (const line of renderTable(STATUS_HEADER, rows)) printLine(line);
+  const keys = answers.map(({ name, report }) => ({ name, keys: report && (report.clusterKeys ?? null) }));
+  for (const line of describeKeys(keys)) printLine(line);
   for (const { name, report } of answers) {
     for (const remark of report ? listRemarks(name, report) : []) printWarning(remark);
   }

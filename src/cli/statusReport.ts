@@ -6,6 +6,8 @@
  * said.
  */
 import { CommandFailure } from './failure.ts';
+import { asKeysReport } from './keysReport.ts';
+import type { KeysReport } from './keysReport.ts';
 
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -71,6 +73,8 @@ export interface StatusReport {
   /** Every update up to this wall time is known to all members. */
   readonly horizonMs: number | undefined;
   readonly collection: CollectionReport;
+  /** Undefined without a cluster key. */
+  readonly clusterKeys: KeysReport | undefined;
 }
 
 export function asFields(value: unknown): Fields {
@@ -166,6 +170,7 @@ export function parseStatus(json: string): StatusReport {
     joining: asJoining(fields['joining']),
     horizonMs: asNumber(asFields(fields['collection'])['horizonMs']),
     collection: asCollection(fields),
+    clusterKeys: asKeysReport(fields['clusterKeys']),
   };
 }
 

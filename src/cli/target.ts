@@ -2,12 +2,13 @@
  * Which peer a command speaks to.
  *
  * Owns the options --peer and --id and the settings that the client commands share, and turns them into the
- * addresses of client ports. The file's grammar is src/peer/serversFile.ts's. Invariant: an address that comes out was
+ * addresses of client ports and what to say there. The file's grammar is src/peer/serversFile.ts's. Invariant: an address that comes out was
  * said by the user or follows from servers.txt, never guessed.
  */
 import type { Argv } from 'yargs';
 import { formatAddress } from '../network/tcp.ts';
 import { ToposphereError } from '../core/errors.ts';
+import { readClientPassword } from '../peer/clientPassword.ts';
 import { canonicalHost, clientPortOf, readServersFile } from '../peer/serversFile.ts';
 import { TUNABLES } from '../peer/tunables.ts';
 import type { Settings, TunableName } from '../peer/tunables.ts';
@@ -19,7 +20,7 @@ import { readSettings, withOptionsOf } from './settingsOptions.ts';
  * Settings that a client command takes, from the same sources as `serve`. Not `id`: which peer this machine is does not
  * say whom to ask.
  */
-const CLIENT_SETTINGS: readonly TunableName[] = ['servers'];
+const CLIENT_SETTINGS: readonly TunableName[] = ['servers', 'clientPasswordFile'];
 
 /** What yargs has of the options of `withTarget`; those of CLIENT_SETTINGS are readClientSettings's to find. */
 export interface TargetArguments {
@@ -57,6 +58,11 @@ export async function readClientSettings(argv: TargetArguments): Promise<Setting
   return settings;
 }
 
+/** The client password in the file that is named, if one is. Rejects with BAD_CONFIGURATION. */
+async function findPassword(file: string | undefined): Promise<string | undefined> {
+  return file === undefined ? undefined : readClientPassword(file);
+}
+
 /** Parses `host:port` or `[ipv6]:port`. Throws CommandFailure. */
 export function parseAddress(text: string): Address {
   const [, host = '', port = ''] = /^(.+):([0-9]{1,5})$/.exec(text) ?? [];
@@ -71,12 +77,14 @@ export function parseAddress(text: string): Address {
 /** Every peer of servers.txt, or the one that --peer or --id names. Throws CommandFailure or BAD_CONFIGURATION. */
 export async function findTargets(argv: TargetArguments): Promise<readonly Target[]> {
   const settings = await readClientSettings(argv);
-  if (argv.peer !== undefined) return [{ id: undefined, ...parseAddress(argv.peer) }];
+  const password = await findPassword(settings.clientPasswordFile);
+  if (argv.peer !== undefined) return [{ id: undefined, ...parseAddress(argv.peer), password }];
   const file = await readServersFile(settings.servers ?? TUNABLES.servers.default);
   const targets = file.servers.map((server): Target => ({
     id: server.id,
     host: server.host,
     port: clientPortOf(server),
+    password,
   }));
   if (argv.id === undefined) return targets;
   const named = targets.filter((target) => target.id === argv.id);

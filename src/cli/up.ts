@@ -54,8 +54,10 @@ function findOfOnePeer({ settings, origins }: GivenSettings): readonly string[] 
   );
 }
 
-/** The ids to start, after every check that a child would make: one report instead of one a child. */
-async function checkAll(given: GivenSettings): Promise<readonly string[]> {
+/** The ids to start, and what clients are asked for, after every check that a child would make: one report instead of one a child. */
+async function checkAll(
+  given: GivenSettings,
+): Promise<{ readonly ids: readonly string[]; readonly password: string | undefined }> {
   const { settings } = given;
   const origins = { ...given.origins, faults: [...given.origins.faults, ...findOfOnePeer(given)] };
   const report = createFaultReport(origins);
@@ -71,7 +73,7 @@ async function checkAll(given: GivenSettings): Promise<readonly string[]> {
   await gatherFaults(resolving);
   const clients = (await Promise.all(resolving)).map((options) => options.clients);
   await gatherFaults([...local, ...clients].map(refuseTakenPort));
-  return local.map(({ id }) => id);
+  return { ids: local.map(({ id }) => id), password: clients[0]?.password };
 }
 
 /** Resolves once all are ready; rejects when one ends before. */
@@ -99,13 +101,21 @@ async function waitUntilHeard(ids: readonly string[], addresses: readonly Addres
   return false;
 }
 
-function printWelcome(ids: readonly string[], addresses: readonly Address[]): void {
+function printWelcome(
+  ids: readonly string[],
+  addresses: readonly Address[],
+  passwordFile: string | undefined,
+): void {
   const rows = addresses.map(({ host, port }, index) => [ids[index] ?? '', formatAddress(host, port)]);
   printLine('');
   for (const line of renderTable(['peer', 'Redis clients'], rows)) printLine(line);
   const first = addresses[0]?.port ?? 0;
   const last = addresses.at(-1)?.port ?? 0;
   printLine('');
+  if (passwordFile !== undefined) {
+    printLine(`Clients give the password in ${passwordFile}; for redis-cli:`);
+    printLine(`      export REDISCLI_AUTH="$(cat ${passwordFile})"`);
+  }
   printLine(`Try:  redis-cli -p ${first} set greeting hello`);
   printLine(`      redis-cli -p ${last} get greeting`);
   printLine('Stop with Ctrl-C.');
@@ -147,14 +157,15 @@ async function up(flags: Flags): Promise<void> {
   const stopped = stop.requested.then(() => {
     isStopping = true;
   });
-  const ids = await checkAll(await gatherSettings(flags, process.env));
+  const given = await gatherSettings(flags, process.env);
+  const { ids, password } = await checkAll(given);
   const children = ids.map((id) => new ChildPeer(id, flags));
   const run = async (): Promise<void> => {
-    const addresses = await waitUntilReady(children);
+    const addresses = (await waitUntilReady(children)).map((address) => ({ ...address, password }));
     const overseer = watchOver(children, flags, () => isStopping);
     overseer.catch(() => undefined); // awaited below
     const isWhole = await waitUntilHeard(ids, addresses);
-    printWelcome(ids, addresses);
+    printWelcome(ids, addresses, given.settings.clientPasswordFile);
     if (!isWhole) printWarning('not every peer hears every other yet; see: toposphere status');
     await overseer;
   };

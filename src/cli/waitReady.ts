@@ -4,7 +4,7 @@
  * Owns the asking and the patience. What "caught up" means is src/peer/caughtUp.ts's. A peer that does not answer yet is waited for: it may be starting.
  */
 import type { Argv } from 'yargs';
-import { CommandFailure } from './failure.ts';
+import { CommandFailure, PeerRefusal } from './failure.ts';
 import { printLine } from './print.ts';
 import { askStatus } from './status.ts';
 import { parseStatus } from './statusReport.ts';
@@ -23,7 +23,8 @@ async function findDelay(target: Target): Promise<string | undefined> {
     if (phase !== 'member') return `${phase ?? 'starting'}${describeBytes(joining.bytes)}`;
     return lagUpdates === 0 ? 'listens for the others' : `lacks ${lagUpdates ?? '?'} updates`;
   } catch (error) {
-    if (!(error instanceof CommandFailure)) throw error;
+    // A wrong password stays wrong.
+    if (!(error instanceof CommandFailure) || error instanceof PeerRefusal) throw error;
     return 'does not answer';
   }
 }

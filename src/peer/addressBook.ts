@@ -10,9 +10,8 @@ import type { PeerState } from '../core/state.ts';
 import type { PeerId } from '../core/types.ts';
 import { fnv1a } from '../core/vectorHash.ts';
 import { formatAddress } from '../network/tcp.ts';
-import type { Log } from './logger.ts';
 import type { Runtime } from './runtime.ts';
-import { canonicalServersText, isResolved, readServersFile, resolveHosts } from './serversFile.ts';
+import { canonicalServersText, isResolved } from './serversFile.ts';
 import type { ServerLine, ServersFile } from './serversFile.ts';
 
 interface Address {
@@ -94,13 +93,6 @@ export class AddressBook {
         : `${name}: the line of ${this.id} changed; a peer cannot move while it runs: start it again`,
     );
   }
-}
-
-/** Reads the file again and lets the runtime know; resolves to what changed, in one sentence. */
-export async function reloadServers(addresses: AddressBook, runtime: Runtime, log: Log): Promise<string> {
-  const text = applyServers(addresses, runtime, await resolveHosts(await readServersFile(addresses.path)));
-  log('serversReread', text, { path: addresses.path });
-  return text;
 }
 
 /** Takes over what the file says; what changed, in one sentence. Throws as `replace`. */

@@ -70,7 +70,7 @@ export interface Backend {
   describeBootstrap(): string;
   /** Takes part with what this disk holds, when nobody is left to join from; resolves when that is durable. Throws BAD_ARGUMENT for a peer that need not, or may not. */
   bootstrap(): Promise<void>;
-  /** Reads servers.txt again; resolves to what changed, in one sentence. Throws BAD_CONFIGURATION, and nothing changed then. */
+  /** Reads servers.txt and the cluster key file again; resolves to what changed, in a sentence each. Throws BAD_CONFIGURATION, and nothing changed then. */
   reload(): Promise<string>;
   /** Writes a checkpoint file; resolves to its path. Rejects with DISK_FULL, STORAGE_FAILED. */
   checkpoint(): Promise<string>;

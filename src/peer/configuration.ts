@@ -6,12 +6,13 @@
  * Invariant: options that were yielded hold every range and relation; all faults of a configuration are reported
  * together, and checking writes nothing.
  */
-import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { PeerId } from '../core/types.ts';
-import { errorCode } from '../network/tcp.ts';
 import type { AcknowledgementLevel } from './backend.ts';
+import { readClusterKeys } from './clusterKeyFile.ts';
+import type { ClusterKeys } from './clusterKeyFile.ts';
+import { readClientPassword } from './clientPassword.ts';
 import { createFaultReport, gather, reportValues } from './faultReport.ts';
 import type { FaultReport } from './faultReport.ts';
 import type { Logger } from './logger.ts';
@@ -34,8 +35,6 @@ import { findValueFault, parseWhole } from './tunableValue.ts';
 
 /** A dead verdict needs this many KEEPALIVEs in a row to be lost: fewer, and plain packet loss looks like death. */
 const KEEPALIVES_BEFORE_DEAD = 3;
-/** Bytes of an AES-256 key. */
-const CLUSTER_KEY_BYTES = 32;
 
 /** Checked options of a peer; the meaning of each field is the tunable's of the same name. */
 export interface PeerOptions {
@@ -44,8 +43,8 @@ export interface PeerOptions {
   /** The peer's own folder, its id included. */
   readonly dataDirectory: string;
   readonly clusterId: string;
-  /** 32 bytes; left out: loopback only. */
-  readonly clusterKey?: Uint8Array;
+  /** Left out: loopback only. */
+  readonly clusterKeys?: ClusterKeys;
   readonly multicast: { readonly group: string; readonly port: number; readonly interface: string };
   readonly keepaliveMs: number;
   readonly heartbeatMs: number;
@@ -73,6 +72,8 @@ export interface ClientOptions {
   readonly host: string;
   readonly port: number;
   readonly acknowledge: AcknowledgementLevel;
+  /** Left out: none is asked for. */
+  readonly password?: string;
 }
 
 /** Both together, as `serve` needs them. */
@@ -95,20 +96,13 @@ function numberOf(name: NameOfKind<'number'>, settings: Settings): number | unde
   return isGood ? parseWhole(given) : TUNABLES[name].default;
 }
 
-async function readClusterKey(
-  path: string | undefined,
+/** What is read of a file with a secret, if one is named. */
+async function readSecret<T>(
+  file: string | undefined,
   faults: FaultReport,
-): Promise<Uint8Array | undefined> {
-  if (path === undefined) return undefined;
-  try {
-    const text = (await readFile(path, 'utf8')).trim();
-    if (/^[0-9a-fA-F]+$/.test(text) && text.length === CLUSTER_KEY_BYTES * 2) return Buffer.from(text, 'hex');
-    // The text itself stays out of the message: it may be most of a real key.
-    faults.push(`${path}: is not a cluster key; make one with: openssl rand -hex ${CLUSTER_KEY_BYTES}`);
-  } catch (error) {
-    faults.push(`${path}: cluster key cannot be read (${errorCode(error)}); correct --cluster-key-file`);
-  }
-  return undefined;
+  read: (path: string) => Promise<T>,
+): Promise<T | undefined> {
+  return file === undefined ? undefined : gather(faults, () => read(file));
 }
 
 function checkMulticast(
@@ -176,7 +170,7 @@ async function resolvePeer(
   const path = settings.servers ?? TUNABLES.servers.default;
   const servers = await gather(faults, async () => resolveHosts(await readServersFile(path)));
   const own = servers && (await gather(faults, () => findOwnLine(servers, listOwnAddresses(), settings.id)));
-  const clusterKey = await readClusterKey(settings.clusterKeyFile, faults);
+  const clusterKeys = await readSecret(settings.clusterKeyFile, faults, readClusterKeys);
   const multicast = checkMulticast(settings, own, faults);
   const clusterId = settings.clusterId ?? TUNABLES.clusterId.default;
   if (!isPeerId(clusterId)) {
@@ -190,7 +184,7 @@ async function resolvePeer(
   const options = {
     dataDirectory: join(dataDirectory, id),
     clusterId,
-    ...(clusterKey === undefined ? {} : { clusterKey }),
+    ...(clusterKeys === undefined ? {} : { clusterKeys }),
     multicast,
     keepaliveMs: number('keepaliveMs'),
     heartbeatMs: number('heartbeatMs'),
@@ -212,26 +206,57 @@ async function resolvePeer(
     clockOffsetMs: number('clockOffsetMs'),
   };
   checkRelations(options, faults);
-  if (servers) checkServers(servers, multicast.port, settings.clusterKeyFile !== undefined, faults);
+  const hasKey = settings.clusterKeyFile !== undefined;
+  if (servers) checkServers(servers, multicast.port, hasKey, faults);
+  if (
+    !hasKey &&
+    isIpv4(multicast.interface) &&
+    !isLoopback(multicast.interface) &&
+    own?.address !== multicast.interface
+  ) {
+    faults.push(
+      `the multicast interface is ${multicast.interface}: beyond loopback peers talk only with a cluster key; give one with --cluster-key-file`,
+    );
+  }
   return [{ id, servers: servers ?? { name: path, servers: [] }, ...options, logger }, own];
 }
 
-function checkClients(settings: Settings, own: ServerLine | undefined, faults: FaultReport): ClientOptions {
+async function checkClients(
+  settings: Settings,
+  own: ServerLine | undefined,
+  faults: FaultReport,
+): Promise<ClientOptions> {
   const given = settings.clientHost ?? own?.address ?? '127.0.0.1';
   const host = canonicalHost(given);
   if (host === undefined)
     faults.push(`${faults.called('clientHost')} is '${given}'; give an address of this machine`);
-  else if (!isLoopback(host) && settings.openClients !== true) {
-    faults.push(
-      `Redis clients at ${host} would need no password; add --open-clients to allow that, or --client-host 127.0.0.1`,
-    );
-  }
+  else checkClientAccess(settings, host, faults);
+  const password = await readSecret(settings.clientPasswordFile, faults, readClientPassword);
   const port = numberOf('clientPort', settings) ?? (own ? clientPortOf(own) : 0);
   if (own && port === own.port)
     faults.push(`${faults.called('clientPort')} is ${port}, the port of '${own.id}' itself; choose another`);
   const level = settings.acknowledge ?? TUNABLES.acknowledge.default;
   const acknowledge = ACKNOWLEDGEMENT_LEVELS.find((known) => known === level);
-  return { host: host ?? given, port, acknowledge: acknowledge ?? TUNABLES.acknowledge.default };
+  return {
+    host: host ?? given,
+    port,
+    acknowledge: acknowledge ?? TUNABLES.acknowledge.default,
+    ...(password === undefined ? {} : { password }),
+  };
+}
+
+/** Nobody serves strangers without having said so. */
+function checkClientAccess(settings: Settings, host: string, faults: FaultReport): void {
+  const { openClients = false, clientPasswordFile } = settings;
+  if (openClients && clientPasswordFile !== undefined) {
+    faults.push(
+      `${faults.called('clientPasswordFile')} gives a password for Redis clients, ${faults.mentioned('openClients')} says that they need none; leave one of them out`,
+    );
+  } else if (!openClients && clientPasswordFile === undefined && !isLoopback(host)) {
+    faults.push(
+      `Redis clients at ${host} would need no password; give one with --client-password-file, serve this machine alone with --client-host 127.0.0.1, or add --open-clients to go without`,
+    );
+  }
 }
 
 /**
@@ -257,7 +282,7 @@ export async function resolveServeOptions(
 ): Promise<ServeOptions> {
   const faults = createFaultReport(origins);
   const [peer, own] = await resolvePeer(settings, logger, faults);
-  const clients = checkClients(settings, own, faults);
+  const clients = await checkClients(settings, own, faults);
   faults.refuse();
   return { peer, clients };
 }

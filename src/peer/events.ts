@@ -18,7 +18,7 @@ export interface EventDescription {
 export const EVENTS = {
   ready: { level: 'info', meaning: 'the peer serves clients' },
   restarting: { level: 'warn', meaning: 'the others know a later start of this peer than its disk does: it starts again' },
-  reloadFailed: { level: 'warn', meaning: 'servers.txt was to be read again and was refused; nothing changed' },
+  reloadFailed: { level: 'warn', meaning: 'servers.txt or the cluster key file was to be read again and was refused; nothing changed' },
   stopIncomplete: { level: 'warn', meaning: 'a step of the ending failed or took too long, and was given up' },
 
   peerAlive: { level: 'info', meaning: 'a member is heard and hears this peer' },
@@ -30,6 +30,7 @@ export const EVENTS = {
   startedApart: { level: 'warn', meaning: 'a member was started apart from this peer and both hold data: nothing passes between them' },
   serversDiffer: { level: 'warn', meaning: "a member's servers.txt says something else than ours" },
   serversReread: { level: 'info', meaning: 'servers.txt was read again' },
+  keysReread: { level: 'info', meaning: 'the cluster key file was read again' },
 
   clockAhead: { level: 'warn', meaning: "this clock is ahead of the others': writes are refused" },
   clockBehind: { level: 'warn', meaning: "this clock is behind the others': writes are stamped by theirs" },

@@ -130,7 +130,7 @@ async function examine(parts: ExaminedParts): Promise<Examination> {
       maxDriftMs: options.maxDriftMs,
       maxValueBytes: options.maxValueBytes,
     },
-    hasClusterKey: options.clusterKey !== undefined,
+    hasClusterKey: options.clusterKeys !== undefined,
     multicast: { interface: options.multicast.interface, joined: datagrams.multicastJoined },
     members,
     link,

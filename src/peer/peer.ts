@@ -27,9 +27,10 @@ import { keyBytes, parseKey, parsePrefix, parseValue, type KeyInput, type ValueI
 import { keyRangeOf, type RangeOptions } from './keyRange.ts';
 import { createNoticeLog } from './noticeLog.ts';
 import { PeerBackend } from './peerBackend.ts';
-import { AddressBook, reloadServers } from './addressBook.ts';
+import { AddressBook } from './addressBook.ts';
 import { createMachinePorts } from './machinePorts.ts';
 import { openStore } from './openStore.ts';
+import { ClusterKeyRing, describeClusterKeys, reload } from './reloading.ts';
 import { Runtime } from './runtime.ts';
 import type { PeerStatus } from './status.ts';
 
@@ -153,13 +154,15 @@ export class Peer {
           findRefusal: space.findRefusal,
         },
       );
+      const { clusterKeys } = options;
       const envelope = createEnvelope({
         hashing,
         clusterId: options.clusterId,
         self: runtime.state.self,
         membershipHash: runtime.state.membershipHash,
-        ...(options.clusterKey === undefined ? {} : { keys: [{ id: 1, secret: options.clusterKey }] }),
+        keys: clusterKeys?.keys ?? [],
       });
+      const keyRing = clusterKeys && new ClusterKeyRing(clusterKeys, envelope);
       await runtime.start(envelope);
       const opened = runtime;
       const checkpoints = await Checkpoints.start({
@@ -180,7 +183,8 @@ export class Peer {
         startedMs: ports.now().monotonicMs,
         createHash: () => hashing.createHash64(),
         examine: createExaminer({ options, addresses, state: runtime.state, network, space, now: ports.now }),
-        reload: () => reloadServers(addresses, opened, log),
+        reload: () => reload({ addresses, runtime: opened, keys: keyRing, log }),
+        describeKeys: () => describeClusterKeys(envelope, opened.state.peers.keys()),
         describeNetwork: () => ({ ...network.report() }),
       });
       return new Peer({ options, runtime, store, space, network, backend, checkpoints, failureListeners });
@@ -321,7 +325,7 @@ export class Peer {
     await this.backend.bootstrap();
   }
 
-  /** Reads servers.txt again: new lines are admitted, missing ones are kept. Resolves to what changed, in words. Rejects with BAD_CONFIGURATION, and nothing changed then. */
+  /** Reads servers.txt (new lines are admitted, missing ones are kept) and the cluster key file again. Resolves to what changed, in words. Rejects with BAD_CONFIGURATION, and nothing changed then. */
   async reload(): Promise<string> {
     this.#assertOpen();
     return this.backend.reload();

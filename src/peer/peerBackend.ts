@@ -25,6 +25,7 @@ import {
   type EntryMark,
   type PartDigest,
 } from './rangeDigests.ts';
+import type { ClusterKeysReport } from './reloading.ts';
 import type { Runtime } from './runtime.ts';
 import { buildStatus, type PeerStatus } from './status.ts';
 
@@ -38,8 +39,10 @@ export interface PeerBackendParts {
   readonly checkpoints: Checkpoints;
   readonly space: DiskSpace;
   readonly examine: () => Promise<Examination>;
-  /** Reads servers.txt again. */
+  /** Reads servers.txt and the cluster key file again. */
   readonly reload: () => Promise<string>;
+  /** Undefined without a cluster key. */
+  readonly describeKeys: () => ClusterKeysReport | undefined;
   /** What the network layer reports: buffers granted, frames dropped. */
   readonly describeNetwork: () => Record<string, unknown>;
 }
@@ -140,11 +143,12 @@ export class PeerBackend implements Backend {
   }
 
   describe(): PeerStatus & Record<string, unknown> {
-    const { runtime, store, now, checkpoints, space, describeNetwork } = this.#parts;
+    const { runtime, store, now, checkpoints, space, describeKeys, describeNetwork } = this.#parts;
     return {
       ...buildStatus(runtime.state, now(), runtime.drops, runtime.dropSources, runtime.faults.report()),
       wallMs: Math.round(now().wallMs),
       network: { ...describeNetwork(), sendQueueDropped: runtime.sendQueueDropped },
+      clusterKeys: describeKeys() ?? null,
       caughtUp: this.isCaughtUp(),
       storage: store.report(),
       checkpoints: checkpoints.report(),

@@ -47,7 +47,7 @@ export const TUNABLES = {
   servers: { kind: 'text', isPath: true, default: 'config/servers.txt', meaning: 'path of servers.txt' },
   dataDirectory: { kind: 'text', isPath: true, default: 'checkpoints', meaning: 'folder that holds one folder a peer, named by its id' },
   clusterId: { kind: 'text', default: 'toposphere', meaning: 'clusters of different ids never merge; the same on every peer' },
-  clusterKeyFile: { kind: 'text', isPath: true, default: undefined, meaning: 'path of a file with the cluster key, 64 hexadecimal digits; the same on every peer; needed beyond loopback' },
+  clusterKeyFile: { kind: 'text', isPath: true, default: undefined, meaning: 'path of the cluster key file (`toposphere key generate` makes one), readable by its owner alone; the same on every peer; needed beyond loopback' },
   multicastGroup: { kind: 'text', default: '239.195.74.1', meaning: 'IPv4 group of the cluster; the same on every peer' },
   multicastPort: { kind: 'number', unit: 'port', default: 7400, minimum: 1024, maximum: 65_535, meaning: 'UDP port of the group; the same on every peer', raising: "must differ from every peer's own port" },
   multicastInterface: { kind: 'text', default: undefined, meaning: "IPv4 address of the interface that joins the group; by default the peer's own address" },
@@ -72,6 +72,7 @@ export const TUNABLES = {
   logFormat: { kind: 'text', default: 'text', choices: LOG_FORMATS, meaning: 'form of what `serve` prints about events: text, sentences for people (warnings on stderr); json, one object a line on stdout' },
   clientHost: { kind: 'text', default: undefined, meaning: "address that serves Redis clients; by default the peer's own" },
   clientPort: { kind: 'number', unit: 'port', default: undefined, minimum: 1, maximum: 65_535, meaning: "TCP port that serves Redis clients; by default the peer's port less 1000", raising: "must differ from the peer's own port" },
+  clientPasswordFile: { kind: 'text', isPath: true, default: undefined, meaning: 'path of a file with the password of Redis clients on one line, readable by its owner alone; needed beyond loopback' },
   openClients: { kind: 'flag', meaning: 'serve Redis clients without a password beyond loopback too' },
   acknowledge: { kind: 'text', default: 'committed', choices: ACKNOWLEDGEMENT_LEVELS, meaning: "what a client's OK survives: nothing, the death of the process, a power cut" },
 } as const satisfies Record<string, Tunable>;

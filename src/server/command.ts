@@ -7,13 +7,15 @@
  */
 import type { Key } from '../core/types.ts';
 import type { AcknowledgementLevel, Backend } from '../peer/backend.ts';
+import type { PasswordCheck } from './authentication.ts';
 import type { ReplyWriter } from './reply.ts';
 import type { Request } from './requestParser.ts';
 import type { CommandTable } from './commandTable.ts';
 import type { ScanCursors } from './scanCursors.ts';
 import type { ServerCounters } from './serverCounters.ts';
 
-export type CommandFlag = 'readonly' | 'write' | 'fast' | 'admin' | 'noscript' | 'loading' | 'stale';
+export type CommandFlag =
+  'readonly' | 'write' | 'fast' | 'admin' | 'noscript' | 'loading' | 'stale' | 'no_auth';
 export type CommandGroup = 'connection' | 'generic' | 'string' | 'server';
 
 /** What one connection remembers between commands. */
@@ -29,6 +31,8 @@ export interface ClientState {
   libraryVersion: string;
   protocol: 2 | 3;
   acknowledge: AcknowledgementLevel;
+  /** Has given the password, or needs none. */
+  isAuthenticated: boolean;
   /** Full name of the last command, as 'client|list'. */
   lastCommand: string;
   /** Set by QUIT: nothing more is read, what was answered is sent, then the connection ends. */
@@ -49,6 +53,8 @@ export interface ServerState {
   readonly counters: ServerCounters;
   /** Level that a new or reset connection waits for. */
   readonly acknowledge: AcknowledgementLevel;
+  /** Undefined: clients need no password. */
+  readonly isPassword: PasswordCheck | undefined;
   readonly maxClients: number;
   readonly port: () => number;
   readonly startedAtMs: number;

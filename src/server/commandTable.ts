@@ -6,6 +6,7 @@
  * Invariant: no two rows share a name.
  */
 import type { Command } from './command.ts';
+import { authCommand } from './authentication.ts';
 import { clientCommand } from './clientCommands.ts';
 import { connectionCommands } from './connectionCommands.ts';
 import { expiryCommands } from './expiryCommands.ts';
@@ -32,6 +33,7 @@ export const allCommands: readonly Command[] = [
   ...keyCommands,
   ...expiryCommands,
   ...scanCommands,
+  authCommand,
   ...connectionCommands,
   clientCommand,
   introspectionCommand,

@@ -9,6 +9,7 @@
  */
 import { ToposphereError } from '../core/errors.ts';
 import type { AcknowledgementRound, WaitingLevel } from './acknowledgements.ts';
+import { isOpen } from './authentication.ts';
 import type { ClientState, CommandContext, LateReply } from './command.ts';
 import type { ClientSocket, ConnectionHost } from './connectionHost.ts';
 import { dispatch, wordError } from './dispatch.ts';
@@ -61,6 +62,7 @@ export class Connection {
       libraryVersion: '',
       protocol: 2,
       acknowledge: host.server.acknowledge,
+      isAuthenticated: isOpen(host.server),
       lastCommand: 'NULL',
       isClosing: false,
       watches: [],
@@ -151,6 +153,7 @@ export class Connection {
     let found: ReturnType<typeof nextRequest> = 'request';
     reply.protocol = this.client.protocol;
     while (!this.client.isClosing && waitingBytes + reply.sizeBytes() <= PAUSE_OUTPUT_BYTES) {
+      this.#parser.isUnauthenticated = !this.client.isAuthenticated;
       found = nextRequest(this.#parser);
       if (found !== 'request') break;
       const outcome = this.#execute();

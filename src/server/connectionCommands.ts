@@ -1,16 +1,19 @@
 /**
  * The commands that concern the conversation itself: PING ECHO HELLO SELECT RESET QUIT.
  *
- * Owns the handshake: protocol 2 or 3, a name, and a sensible refusal of passwords while none is configured.
- * Leaves closing to connection.ts, which looks at `isClosing` after each command.
+ * Owns the handshake: protocol 2 or 3, a name. Leaves the password to authentication.ts, closing to connection.ts, which looks at `isClosing` after each command.
  * Invariant: RESET leaves a connection as a new one is.
  */
+import { authenticate, isOpen } from './authentication.ts';
 import type { Command, CommandContext } from './command.ts';
 import { argumentText, LOCAL_TO_CONNECTION, LOCAL_TO_PEER, NO_KEYS, readInteger } from './command.ts';
 import { nameProblem } from './clientCommands.ts';
 import { REDIS_VERSION } from './infoCommand.ts';
 import type { ProtocolVersion } from './reply.ts';
 import type { Request } from './requestParser.ts';
+
+const HELLO_UNAUTHENTICATED =
+  'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time';
 
 export const connectionCommands: readonly Command[] = [
   {
@@ -44,10 +47,10 @@ export const connectionCommands: readonly Command[] = [
   {
     name: 'hello',
     arity: -1,
-    flags: ['noscript', 'loading', 'stale', 'fast'],
+    flags: ['noscript', 'loading', 'stale', 'fast', 'no_auth'],
     group: 'connection',
     keys: NO_KEYS,
-    summary: 'Choose RESP2 or RESP3: HELLO [2|3 [SETNAME name]]',
+    summary: 'Choose RESP2 or RESP3: HELLO [2|3 [AUTH default password] [SETNAME name]]',
     partition: LOCAL_TO_CONNECTION,
     run: (context, request) => {
       runHello(context, request);
@@ -73,16 +76,17 @@ export const connectionCommands: readonly Command[] = [
   {
     name: 'reset',
     arity: 1,
-    flags: ['noscript', 'loading', 'stale', 'fast'],
+    flags: ['noscript', 'loading', 'stale', 'fast', 'no_auth'],
     group: 'connection',
     keys: NO_KEYS,
-    summary: 'Make this connection as a new one: RESP2, no name, no watches',
+    summary: 'Make this connection as a new one: RESP2, no name, no watches, no password given',
     partition: LOCAL_TO_CONNECTION,
     run: ({ client, reply, server }) => {
       client.protocol = 2;
       reply.protocol = 2;
       client.name = '';
       client.acknowledge = server.acknowledge;
+      client.isAuthenticated = isOpen(server);
       for (const endWatch of client.watches.splice(0)) endWatch();
       reply.simple('RESET');
       return undefined;
@@ -91,7 +95,7 @@ export const connectionCommands: readonly Command[] = [
   {
     name: 'quit',
     arity: -1,
-    flags: ['noscript', 'loading', 'stale', 'fast'],
+    flags: ['noscript', 'loading', 'stale', 'fast', 'no_auth'],
     group: 'connection',
     keys: NO_KEYS,
     summary: 'End this connection after everything asked before was answered',
@@ -124,11 +128,8 @@ function runHello(context: CommandContext, request: Request): void {
     const option = argumentText(request, index);
     const following = request.count - index - 1;
     if (option.toLowerCase() === 'auth' && following >= 2) {
-      // A password where none is configured is a client set up for another server: say so, let nobody believe in it.
-      reply.error(
-        'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?',
-      );
-      return;
+      if (!authenticate(context, argumentText(request, index + 1), argumentText(request, index + 2))) return;
+      index += 2;
     } else if (option.toLowerCase() === 'setname' && following >= 1) {
       name = argumentText(request, index + 1);
       const problem = nameProblem(name);
@@ -141,6 +142,10 @@ function runHello(context: CommandContext, request: Request): void {
       reply.error(`ERR Syntax error in HELLO option '${option}'`);
       return;
     }
+  }
+  if (!client.isAuthenticated) {
+    reply.error(HELLO_UNAUTHENTICATED);
+    return;
   }
   client.protocol = protocol;
   reply.protocol = protocol;

@@ -7,6 +7,7 @@
  * no ToposphereError is a bug of our own and is not caught here.
  */
 import { ToposphereError } from '../core/errors.ts';
+import { refuseUnauthenticated } from './authentication.ts';
 import { argumentText } from './command.ts';
 import type { Command, CommandContext, LateReply } from './command.ts';
 import type { Request } from './requestParser.ts';
@@ -30,6 +31,7 @@ export function dispatch(context: CommandContext, request: Request): DispatchOut
     context.reply.error(`ERR wrong number of arguments for '${command.name}' command`);
     return 'read';
   }
+  if (refuseUnauthenticated(context, command.flags)) return 'read';
   client.lastCommand = command.name;
   server.counters.commandsProcessed += 1;
   const loading = command.flags.includes('loading') ? undefined : context.backend.findLoading();
@@ -62,7 +64,7 @@ function chooseSubcommand(context: CommandContext, request: Request, command: Co
   const subcommand = context.server.table.findSubcommand(command, name);
   if (subcommand !== undefined) return subcommand;
   if (name.toLowerCase() === 'help') {
-    writeHelp(context, command);
+    if (!refuseUnauthenticated(context, command.flags)) writeHelp(context, command);
     return undefined;
   }
   const shown = untilNul(name).slice(0, QUOTED_LIMIT_BYTES);

@@ -101,6 +101,7 @@ function statisticsFields({ server }: CommandContext): Fields {
     ['keyspace_hits', counters.keyspaceHits],
     ['keyspace_misses', counters.keyspaceMisses],
     ['total_error_replies', counters.commandsRefused],
+    ['acl_access_denied_auth', counters.authenticationsFailed],
     ['client_protocol_errors', counters.protocolErrors],
     ['client_http_dropped', counters.httpDropped],
     ['client_query_buffer_limit_disconnections', counters.inputLimitClosed],

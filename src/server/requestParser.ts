@@ -18,6 +18,9 @@ export const LINE_LIMIT_BYTES = 64 * 1024;
 export const BULK_LIMIT_BYTES = 16 * 1024 * 1024;
 /** One whole request, bytes: eight values of the largest size (Redis closes at client-query-buffer-limit, 1 GiB). */
 export const REQUEST_LIMIT_BYTES = 128 * 1024 * 1024;
+/** Arguments of one request before authentication, count, and bytes of each (as Redis). */
+export const UNAUTHENTICATED_ARGUMENT_LIMIT = 10;
+export const UNAUTHENTICATED_BULK_LIMIT_BYTES = 16 * 1024;
 /** Offsets kept for reuse between requests, count; a longer array is let go after its request. */
 const OFFSETS_KEPT = 2048;
 
@@ -58,6 +61,8 @@ export interface RequestParser extends Request {
   heldBytes: number;
   readonly bulkLimitBytes: number;
   readonly requestLimitBytes: number;
+  /** The client has yet to authenticate: it may send little. */
+  isUnauthenticated: boolean;
   /** Received and not yet forgotten: [requestStart, end); read up to `position`. */
   input: Buffer;
   requestStart: number;
@@ -89,6 +94,7 @@ export function createRequestParser(limits: RequestLimits = {}): RequestParser {
     heldBytes: 0,
     bulkLimitBytes: limits.bulkLimitBytes ?? BULK_LIMIT_BYTES,
     requestLimitBytes: limits.requestLimitBytes ?? REQUEST_LIMIT_BYTES,
+    isUnauthenticated: false,
     input: NOTHING,
     requestStart: 0,
     position: 0,
@@ -186,6 +192,9 @@ export function nextRequest(parser: RequestParser): 'request' | 'incomplete' | '
     if (after === MALFORMED || parser.length > ARGUMENT_LIMIT) {
       return fail(parser, 'Protocol error: invalid multibulk length');
     }
+    if (parser.isUnauthenticated && parser.length > UNAUTHENTICATED_ARGUMENT_LIMIT) {
+      return fail(parser, 'Protocol error: unauthenticated multibulk length');
+    }
     parser.position = after;
     if (parser.length > 0) parser.remaining = parser.length;
   }
@@ -207,6 +216,9 @@ function nextArguments(parser: RequestParser): 'request' | 'incomplete' | 'error
       }
       if (after === MALFORMED || parser.length < 0 || parser.length > parser.bulkLimitBytes) {
         return fail(parser, 'Protocol error: invalid bulk length');
+      }
+      if (parser.isUnauthenticated && parser.length > UNAUTHENTICATED_BULK_LIMIT_BYTES) {
+        return fail(parser, 'Protocol error: unauthenticated bulk length');
       }
       parser.bulkStart = after;
       parser.bulkEnd = after + parser.length;

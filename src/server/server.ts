@@ -9,6 +9,7 @@
 import { listenTcp } from '../network/tcp.ts';
 import { createAcknowledgements } from './acknowledgements.ts';
 import type { AcknowledgementLevel, Backend } from '../peer/backend.ts';
+import { createPasswordCheck } from './authentication.ts';
 import type { ClientState, ServerState } from './command.ts';
 import { createCommandTable } from './commandTable.ts';
 import type { ClientSocket, ConnectionHost } from './connectionHost.ts';
@@ -35,6 +36,8 @@ export interface RedisServerOptions {
   readonly port: number;
   /** What a client's OK means unless it says otherwise; 'committed' if left out. */
   readonly acknowledge?: AcknowledgementLevel;
+  /** What clients have to say first; left out: nothing. */
+  readonly password?: string;
   readonly maxClients?: number;
   /** Largest argument taken, bytes: the peer's maxValueBytes. */
   readonly maxValueBytes?: number;
@@ -68,6 +71,7 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
     cursors: createScanCursors(),
     counters,
     acknowledge: options.acknowledge ?? 'committed',
+    isPassword: options.password === undefined ? undefined : createPasswordCheck(options.password),
     maxClients,
     port: () => port,
     startedAtMs: Date.now(),

@@ -11,6 +11,8 @@ export interface ServerCounters {
   commandsProcessed: number;
   /** Requests answered with an error. */
   commandsRefused: number;
+  /** Passwords that were wrong. */
+  authenticationsFailed: number;
   keyspaceHits: number;
   keyspaceMisses: number;
   bytesReceived: number;
@@ -37,6 +39,7 @@ export function createServerCounters(): ServerCounters {
     connectionsRejected: 0,
     commandsProcessed: 0,
     commandsRefused: 0,
+    authenticationsFailed: 0,
     keyspaceHits: 0,
     keyspaceMisses: 0,
     bytesReceived: 0,

@@ -135,7 +135,7 @@ export const toposphereCommand: Command = {
       name: 'toposphere|reload',
       arity: 2,
       flags: ['admin', 'noscript', 'loading', 'stale'],
-      summary: 'Read servers.txt again: new lines are admitted as members',
+      summary: 'Read servers.txt (new lines are admitted as members) and the cluster key file again',
       partition: LOCAL_TO_PEER,
       run: async ({ backend }) => {
         const changed = await backend.reload();

@@ -2,8 +2,8 @@
  * The envelope around every datagram and every stream frame: who sent it, and proof that it is whole.
  *
  * With a cluster key the payload is sealed: AES-256-GCM, 16-byte tag, header as additional data, a subkey for each
- * (key, id, incarnation) by HKDF-SHA256, nonce from channel and packet number; as both only grow within an
- * incarnation, no nonce comes twice under a subkey. Without a key, an xxHash over header and payload finds damage, not
+ * (key, id, incarnation) by HKDF-SHA256, nonce from channel and packet number; as numbers only grow within an
+ * incarnation, whatever keys come and go, no nonce comes twice under a subkey. Without a key, an xxHash over header and payload finds damage, not
  * forgery: for loopback only. Keeps (protocol.md, section 9): any changed byte is refused, nothing is accepted
  * twice, sealed and clear never mix. Never throws on what it is given to open.
  */
@@ -85,6 +85,12 @@ export interface Envelope {
   seal(packet: Buffer, channel: EnvelopeChannel): void;
   open(packet: Uint8Array, channel: EnvelopeChannel): OpenResult;
   setMembershipHash(membershipHash: number): void;
+  /** The first key seals from now on, every key opens. Throws BAD_CONFIGURATION as `createEnvelope`, and where there were none or would be none; nothing changed then. */
+  setKeys(keys: readonly ClusterKey[]): void;
+  /** Ids in order, the sealing one first; none: all travels in clear. */
+  keyIds(): readonly number[];
+  /** Under which key the last packet of a sender came that was taken; undefined while there was none. */
+  keyIdOf(sender: PeerId): number | undefined;
 }
 
 /** Shortest secret, bytes. */
@@ -99,16 +105,16 @@ const NONCE_BYTES = 12;
 export function createEnvelope(options: EnvelopeOptions): Envelope {
   const { hashing, self } = options;
   if (!isPeerId(self.id)) throw new ToposphereError('BAD_CONFIGURATION', `not a peer id: ${self.id}`);
-  const keys = collectKeys(options.keys ?? []);
-  const sealingKey = options.keys?.[0];
-  const trailerBytes = sealingKey === undefined ? CHECKSUM_BYTES : SEAL_TAG_BYTES;
+  let keys = collectKeys(options.keys ?? []);
+  const isSealing = keys.size > 0;
+  const trailerBytes = isSealing ? SEAL_TAG_BYTES : CHECKSUM_BYTES;
   const clusterHash = Buffer.alloc(8);
   clusterHash.writeBigUInt64BE(hashing.h64(options.clusterId));
   const template = buildHeaderTemplate(clusterHash, self);
   const room = { before: template.bytes.length, after: trailerBytes };
-  const ownSubkey =
-    sealingKey === undefined ? undefined : deriveSubkey(sealingKey.secret, clusterHash, template.sender);
+  let sealer = createSealer();
   const senders = createSenders();
+  /** Goes on whatever keys come and go: a key that seals again after a while must not see a number twice. */
   const lastPacket = { datagram: 0, stream: 0 };
   let membershipHash = options.membershipHash >>> 0;
 
@@ -119,7 +125,29 @@ export function createEnvelope(options: EnvelopeOptions): Envelope {
     setMembershipHash(hash) {
       membershipHash = hash >>> 0;
     },
+    setKeys(given) {
+      const checked = collectKeys(given);
+      if (checked.size > 0 !== isSealing) {
+        // Packets under way have room for the one or the other.
+        throw new ToposphereError(
+          'BAD_CONFIGURATION',
+          'a peer cannot begin or cease to seal while it runs: start it again',
+        );
+      }
+      keys = checked;
+      sealer = createSealer();
+      senders.forgetSubkeys();
+    },
+    keyIds: () => [...keys.keys()],
+    keyIdOf: (sender) => senders.keyIdOf(sender),
   };
+
+  function createSealer(): { readonly keyId: number; readonly subkey: Uint8Array } | undefined {
+    for (const [keyId, secret] of keys) {
+      return { keyId, subkey: deriveSubkey(secret, clusterHash, template.sender) };
+    }
+    return undefined;
+  }
 
   function seal(packet: Buffer, channel: EnvelopeChannel): void {
     const packetNumber = ++lastPacket[channel];
@@ -127,12 +155,12 @@ export function createEnvelope(options: EnvelopeOptions): Envelope {
     if (packetNumber > MAX_PACKET_NUMBER)
       throw new Error('packet numbers used up: restart with a new incarnation');
     const payloadEnd = packet.length - room.after;
-    writeHeader(packet, template, channel, sealingKey?.id, membershipHash, packetNumber);
-    if (ownSubkey === undefined) {
+    writeHeader(packet, template, channel, sealer?.keyId, membershipHash, packetNumber);
+    if (sealer === undefined) {
       packet.writeBigUInt64BE(hashing.h64(packet.subarray(0, payloadEnd)), payloadEnd);
       return;
     }
-    const cipher = createCipheriv(CIPHER, ownSubkey, buildNonce(channel, packetNumber), CIPHER_OPTIONS);
+    const cipher = createCipheriv(CIPHER, sealer.subkey, buildNonce(channel, packetNumber), CIPHER_OPTIONS);
     cipher.setAAD(packet.subarray(0, room.before));
     packet.set(cipher.update(packet.subarray(room.before, payloadEnd)), room.before);
     cipher.final();
@@ -143,7 +171,7 @@ export function createEnvelope(options: EnvelopeOptions): Envelope {
     const packet = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const header = readHeader(packet, clusterHash, channel, trailerBytes);
     if (typeof header === 'string') return { ok: false, reason: header };
-    if (header.isSealed !== (sealingKey !== undefined)) {
+    if (header.isSealed !== isSealing) {
       return { ok: false, reason: header.isSealed ? 'unexpectedSeal' : 'notSealed' };
     }
     if (header.sender === template.sender) return { ok: false, reason: 'ownEcho' };
@@ -152,8 +180,7 @@ export function createEnvelope(options: EnvelopeOptions): Envelope {
       return { ok: false, reason: 'replayed' };
     const sender = known ?? createSender(header);
     if (sender === undefined) return { ok: false, reason: 'badHeader' };
-    const payload =
-      sealingKey === undefined ? checkClear(packet, header) : unseal(packet, header, channel, sender);
+    const payload = isSealing ? unseal(packet, header, channel, sender) : checkClear(packet, header);
     if (typeof payload === 'string') return { ok: false, reason: payload };
     // From here on the packet is genuine: only now may it leave traces.
     if (known === undefined && senders.isLetGo(sender)) {
@@ -161,6 +188,7 @@ export function createEnvelope(options: EnvelopeOptions): Envelope {
       return { ok: false, reason: 'oldIncarnation', sender: id, incarnation };
     }
     if (known === undefined) senders.remember(header.sender, sender);
+    sender.keyId = isSealing ? header.keyId : undefined;
     if (channel === 'stream') sender.lastStreamPacket = header.packetNumber;
     else acceptPacket(sender.datagrams, header.packetNumber);
     return {

@@ -21,6 +21,8 @@ export interface Sender {
   lastStreamPacket: number;
   /** By key id. */
   readonly subkeys: Map<number, Uint8Array>;
+  /** Of the last packet that was taken; undefined before, and in clear. */
+  keyId: number | undefined;
 }
 
 export interface Senders {
@@ -31,6 +33,10 @@ export interface Senders {
   isLetGo(sender: Sender): boolean;
   /** Remembers a record that `create` made, under the header's text. */
   remember(text: string, sender: Sender): void;
+  /** The keys changed: an id may name another one now. */
+  forgetSubkeys(): void;
+  /** Of the newest incarnation that is remembered. */
+  keyIdOf(id: PeerId): number | undefined;
 }
 
 interface KnownId {
@@ -52,6 +58,7 @@ export function createSenders(): Senders {
       datagrams: createReplayWindow(),
       lastStreamPacket: 0,
       subkeys: new Map(),
+      keyId: undefined,
     }),
     isLetGo: ({ id, incarnation }) => incarnation <= (byId.get(id)?.refusedUpTo ?? 0),
     remember(text, sender) {
@@ -67,6 +74,13 @@ export function createSenders(): Senders {
         known.refusedUpTo = lowest;
       }
       if (byId.size > MAX_SENDER_IDS) forgetOldestId();
+    },
+    forgetSubkeys() {
+      for (const sender of byText.values()) sender.subkeys.clear();
+    },
+    keyIdOf(id) {
+      const texts = byId.get(id)?.texts ?? new Map<number, string>();
+      return byText.get(texts.get(Math.max(...texts.keys())) ?? '')?.keyId;
     },
   };
 

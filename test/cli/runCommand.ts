@@ -20,7 +20,7 @@ export interface Outcome {
 export function startCommand(
   words: readonly string[],
   cwd?: string,
-  environment: Readonly<Record<string, string>> = {},
+  environment: NodeJS.ProcessEnv = {},
 ): { child: ChildProcess; outcome: Promise<Outcome> } {
   ensureBuilt();
   const child = spawn(process.execPath, [MAIN, ...words], {
@@ -45,7 +45,7 @@ export function startCommand(
 export function runCommand(
   words: readonly string[],
   cwd?: string,
-  environment?: Readonly<Record<string, string>>,
+  environment?: NodeJS.ProcessEnv,
 ): Promise<Outcome> {
   return startCommand(words, cwd, environment).outcome;
 }

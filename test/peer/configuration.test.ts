@@ -18,7 +18,8 @@ let folder = '';
 
 async function file(name: string, text: string): Promise<string> {
   const path = join(folder, name);
-  await writeFile(path, text);
+  await rm(path, { force: true });
+  await writeFile(path, text, { mode: 0o600 });
   return path;
 }
 
@@ -189,7 +190,23 @@ describe('configuration', () => {
       /^[^|]*beyond loopback \(beta 10\.0\.0\.2, gamma 10\.0\.0\.3\)[^|]*--cluster-key-file$/,
     );
     const clusterKeyFile = await file('key', `${KEY}\n`);
-    assert.deepEqual((await peerOf({ servers, clusterKeyFile })).clusterKey, Buffer.from(KEY, 'hex'));
+    assert.deepEqual((await peerOf({ servers, clusterKeyFile })).clusterKeys, {
+      path: clusterKeyFile,
+      keys: [{ id: 1, secret: Buffer.from(KEY, 'hex') }],
+    });
+  });
+
+  it('refuses a multicast interface beyond loopback without a cluster key', async () => {
+    const multicastInterface = '10.0.0.1';
+    assert.match(
+      (await faultsOf({ multicastInterface })).join('|'),
+      /^the multicast interface is 10\.0\.0\.1: beyond loopback [^|]*--cluster-key-file$/,
+    );
+    const clusterKeyFile = await file('key', KEY);
+    assert.equal(
+      (await peerOf({ multicastInterface, clusterKeyFile })).multicast.interface,
+      multicastInterface,
+    );
   });
 
   it('refuses a key file that is missing or is no key, without showing what it holds', async () => {
@@ -199,21 +216,41 @@ describe('configuration', () => {
     );
     for (const text of ['', KEY.slice(2), `${KEY}ab`, `zz${KEY.slice(2)}`]) {
       const fault = (await faultsOf({ clusterKeyFile: await file('key', text) })).join();
-      assert.match(fault, /is not a cluster key; make one with: openssl rand -hex 32$/);
+      assert.match(fault, /: is no key: write an id|holds no cluster key/);
       assert.ok(!fault.includes('abab'));
     }
   });
 
-  it('refuses to serve clients without a password beyond loopback unless told to', async () => {
+  it('serves clients beyond loopback with a password, or without one when told to by name', async () => {
+    const clientHost = '10.0.0.1';
     assert.match(
-      (await faultsOf({ clientHost: '10.0.0.1' })).join(),
-      /Redis clients at 10\.0\.0\.1 would need no password; add --open-clients/,
+      (await faultsOf({ clientHost })).join(),
+      /Redis clients at 10\.0\.0\.1 would need no password; give one with --client-password-file/,
     );
-    const open = await resolveServeOptions(
-      { ...(await base()), clientHost: '10.0.0.1', openClients: true },
-      logger,
+    const clientPasswordFile = await file('password', 'correct horse\n');
+    const resolve = async (settings: Settings) =>
+      (await resolveServeOptions({ ...(await base()), clientHost, ...settings }, logger)).clients;
+    assert.equal((await resolve({ clientPasswordFile })).password, 'correct horse');
+    const open = await resolve({ openClients: true });
+    assert.deepEqual([open.host, open.password], [clientHost, undefined]);
+  });
+
+  it('refuses to be told of a password and that there is none', async () => {
+    const clientPasswordFile = await file('password', 'correct horse\n');
+    assert.match(
+      (await faultsOf({ clientPasswordFile, openClients: true })).join('|'),
+      /^--client-password-file gives a password [^|]*; leave one of them out$/,
     );
-    assert.equal(open.clients.host, '10.0.0.1');
+  });
+
+  it('refuses a password file that cannot be used, without showing what it holds', async () => {
+    assert.match(
+      (await faultsOf({ clientPasswordFile: join(folder, 'none') })).join('|'),
+      /^[^|]*client password cannot be read \(ENOENT\)[^|]*$/,
+    );
+    const faults = await faultsOf({ clientPasswordFile: await file('password', 'two-of\nthem') });
+    assert.equal(faults.length, 1);
+    assert.ok(!faults.join().includes('two-of'));
   });
 
   it('refuses a client port that is the peer’s own', async () => {

@@ -35,6 +35,7 @@ const CONVERSATIONS: readonly string[] = [
   'CLIENT NO-EVICT maybe\r\nCLIENT NO-EVICT on\r\nCLIENT NO-EVICT\r\nRESET\r\nCLIENT GETNAME\r\nRESET x\r\nQUIT\r\n',
   'COMMAND FOO\r\nCOMMAND COUNT x\r\nCOMMAND DOCS nosuch\r\nCOMMAND INFO nosuch\r\nCOMMAND LIST x\r\nQUIT\r\n',
   'SELECT 0\r\nSELECT a\r\nSELECT 100\r\nSELECT -1\r\nSELECT\r\nQUIT\r\n',
+  'AUTH\r\nAUTH x\r\nAUTH a b c\r\nQUIT\r\n',
   'HELLO 4\r\nHELLO x\r\nHELLO 2 FOO\r\nHELLO 2 SETNAME\r\nHELLO 2 SETNAME "a b"\r\nHELLO 3 AUTH a\r\nQUIT\r\n',
   'SCAN\r\nSCAN x\r\nSCAN 0 COUNT\r\nSCAN 0 COUNT 0\r\nSCAN 0 COUNT x\r\nSCAN 0 TYPE foo\r\nSCAN 18446744073709551616\r\nSCAN 0 FOO x\r\nKEYS\r\nKEYS nosuch*\r\nQUIT\r\n',
   'INFO foo\r\nINFO foo bar\r\nQUIT\r\n',
@@ -54,6 +55,28 @@ const CONVERSATIONS: readonly string[] = [
   'Host: box\r\nPING\r\n',
   'GET / HTTP/1.1\r\nHost: x\r\nPING\r\n',
   encode('QUIT').toString(),
+];
+
+const PASSWORD = 'correct-horse';
+
+/** The same with a password on both sides. */
+const AUTHENTICATIONS: readonly string[] = [
+  'GET a\r\nPING\r\nSET a 1\r\nCLIENT ID\r\nCLIENT SETNAME x\r\nCOMMAND COUNT\r\nINFO\r\nSELECT 0\r\nECHO x\r\nQUIT\r\n',
+  // Known by name and arity before it is asked who speaks.
+  'FOO a\r\nGET\r\nCLIENT FOO\r\nCLIENT HELP\r\nCLIENT\r\nQUIT now\r\n',
+  `AUTH wrong\r\nGET a\r\nAUTH ${PASSWORD}\r\nGET a\r\nAUTH wrong\r\nGET a\r\nQUIT\r\n`,
+  `AUTH default wrong\r\nAUTH other ${PASSWORD}\r\nAUTH Default ${PASSWORD}\r\nGET a\r\nAUTH default ${PASSWORD}\r\nGET a\r\nQUIT\r\n`,
+  `AUTH\r\nAUTH a b c\r\nAUTH ""\r\nAUTH default ""\r\nAUTH ${PASSWORD}x\r\nAUTH ${PASSWORD.slice(1)}\r\nauth ${PASSWORD}\r\nGET a\r\nQUIT\r\n`,
+  `AUTH ${PASSWORD}\r\nGET a\r\nRESET\r\nGET a\r\nRESET x\r\nAUTH ${PASSWORD}\r\nGET a\r\nQUIT\r\n`,
+  'HELLO\r\nHELLO 2\r\nHELLO 3\r\nHELLO 4\r\nHELLO x\r\nHELLO 3 SETNAME n\r\nHELLO 3 FOO\r\nGET a\r\nQUIT\r\n',
+  `HELLO 3 AUTH default wrong\r\nHELLO 3 AUTH other ${PASSWORD}\r\nHELLO 3 AUTH default\r\nHELLO 3 AUTH default wrong SETNAME "a b"\r\nHELLO 3 AUTH default wrong FOO\r\nGET none\r\nQUIT\r\n`,
+  // What it is let in by is as good as AUTH, and the protocol is as it was where it is not.
+  `HELLO 3 AUTH default wrong\r\nAUTH ${PASSWORD}\r\nGET none\r\nHELLO 2 AUTH default wrong\r\nGET none\r\nQUIT\r\n`,
+  'POST / \r\nPING\r\n',
+  '*11\r\n$4\r\nPING\r\n',
+  '*2\r\n$4\r\nPING\r\n$16385\r\n',
+  `*2\r\n$4\r\nAUTH\r\n$${PASSWORD.length}\r\n${PASSWORD}\r\n*12\r\n$6\r\nEXISTS\r\n${'$1\r\na\r\n'.repeat(11)}*2\r\n$3\r\nGET\r\n$20000\r\n${'k'.repeat(20_000)}\r\nQUIT\r\n`,
+  `AUTH ${PASSWORD}\r\nRESET\r\n*11\r\n$4\r\nPING\r\n`,
 ];
 
 describe('redis oracle', () => {
@@ -95,6 +118,29 @@ describe('redis oracle', () => {
       equal(await converse(server.port, conversation), await converse(redisPort, conversation));
     });
   }
+
+  describe('with a password', () => {
+    beforeEach(async () => {
+      await server.close();
+      server = await startRedisServer({
+        backend: createMapBackend(),
+        host: '127.0.0.1',
+        port: 0,
+        password: PASSWORD,
+      });
+      await converse(redisPort, `CONFIG SET requirepass ${PASSWORD}\r\nQUIT\r\n`);
+    });
+
+    afterEach(async () => {
+      await converse(redisPort, `AUTH ${PASSWORD}\r\nCONFIG SET requirepass ""\r\nQUIT\r\n`);
+    });
+
+    for (const conversation of AUTHENTICATIONS) {
+      it(`answers ${JSON.stringify(conversation.slice(0, 70))} as Redis does`, async () => {
+        equal(await converse(server.port, conversation), await converse(redisPort, conversation));
+      });
+    }
+  });
 
   it('tells of GET in COMMAND INFO what Redis tells, up to the key specifications', async () => {
     for (const hello of ['', 'HELLO 3 SETNAME x\r\n']) {

@@ -9,6 +9,7 @@ import { buildArguments } from '../../src/cli/settingsOptions.ts';
 import type { Settings } from '../../src/peer/tunables.ts';
 import type { DiskSpaceReport } from '../../src/peer/diskSpace.ts';
 import type { CheckpointsReport } from '../../src/peer/checkpoints.ts';
+import type { ClusterKeysReport } from '../../src/peer/reloading.ts';
 import type { PeerStatus } from '../../src/peer/status.ts';
 import { Command, describeEnd } from './command.ts';
 import type { Ended } from './command.ts';
@@ -23,6 +24,7 @@ export interface FullStatus extends PeerStatus {
   readonly checkpoints: CheckpointsReport;
   readonly disk: DiskSpaceReport;
   readonly clients: Readonly<Record<string, number>>;
+  readonly clusterKeys: ClusterKeysReport | null;
   readonly network: {
     readonly datagrams: { readonly received: { readonly multicast: number; readonly unicast: number } };
     readonly faults: Readonly<Record<string, number>>;

@@ -89,7 +89,7 @@ describe('startup', () => {
     // 203.0.113.0/24 is for documentation: no machine should have it. With a key, only the address is wrong.
     const site = await siteWith('alpha 203.0.113.1 17401\nbeta 203.0.113.2 17401\n');
     const clusterKeyFile = join(site.folder, 'key');
-    await writeFile(clusterKeyFile, 'ab'.repeat(32));
+    await writeFile(clusterKeyFile, 'ab'.repeat(32), { mode: 0o600 });
     await assertRefused(site, { clusterKeyFile }, [
       /^toposphere: .*no line has an address of this machine .*alpha 203\.0\.113\.1/,
     ]);

@@ -212,6 +212,84 @@ describe('envelope', () => {
     assert.equal(verdict(after.open(forger.seal(payload, 'datagram'), 'datagram')), 'badSeal');
   });
 
+  it('changes keys while it runs: what was accepted and what seals, with nothing lost between', () => {
+    const alpha = envelope('alpha', [OLD_KEY]);
+    const beta = envelope('beta', [OLD_KEY]);
+    const send = (): string => verdict(beta.open(alpha.seal(payload, 'datagram'), 'datagram'));
+    assert.equal(send(), 'opened');
+    assert.deepEqual([beta.keyIds(), beta.keyIdOf('alpha' as PeerId)], [[1], 1]);
+    for (const keys of [
+      [OLD_KEY, NEW_KEY],
+      [NEW_KEY, OLD_KEY],
+    ]) {
+      alpha.setKeys(keys);
+      assert.equal(verdict(beta.open(alpha.seal(payload, 'stream'), 'stream')), 'opened');
+      beta.setKeys(keys);
+      assert.equal(send(), 'opened');
+    }
+    assert.deepEqual([beta.keyIds(), beta.keyIdOf('alpha' as PeerId)], [[2, 1], 2]);
+    const sealedBefore = envelope('gamma', [OLD_KEY]).seal(payload, 'datagram');
+    beta.setKeys([NEW_KEY]);
+    assert.equal(verdict(beta.open(sealedBefore, 'datagram')), 'unknownKey', 'a retired key opens nothing');
+    assert.equal(beta.keyIdOf('gamma' as PeerId), undefined);
+    assert.equal(send(), 'opened');
+  });
+
+  it('knows no key under the id of another one that it had before', () => {
+    const beta = envelope('beta', [NEW_KEY, OLD_KEY]);
+    const alpha = envelope('alpha', [OLD_KEY]);
+    assert.equal(verdict(beta.open(alpha.seal(payload, 'datagram'), 'datagram')), 'opened');
+    beta.setKeys([NEW_KEY, { id: 1, secret: Buffer.alloc(32, 9) }]);
+    assert.equal(verdict(beta.open(alpha.seal(payload, 'datagram'), 'datagram')), 'badSeal');
+  });
+
+  it('takes nothing twice because the key changed meanwhile', () => {
+    const alpha = envelope('alpha', [OLD_KEY]);
+    const beta = envelope('beta', [OLD_KEY, NEW_KEY]);
+    const packet = alpha.seal(payload, 'datagram');
+    assert.equal(verdict(beta.open(packet, 'datagram')), 'opened');
+    beta.setKeys([NEW_KEY, OLD_KEY]);
+    assert.equal(verdict(beta.open(packet, 'datagram')), 'replayed');
+  });
+
+  it('refuses keys that cannot be, or to begin or cease to seal, and goes on as before', () => {
+    const sealed = envelope('alpha', [OLD_KEY]);
+    const clear = envelope('alpha');
+    for (const [target, keys] of [
+      [sealed, []],
+      [sealed, [NEW_KEY, NEW_KEY]],
+      [sealed, [{ id: 2, secret: Buffer.alloc(3) }]],
+      [clear, [NEW_KEY]],
+    ] as const) {
+      const isBadConfiguration = (failure: unknown): boolean =>
+        failure instanceof ToposphereError && failure.code === 'BAD_CONFIGURATION';
+      assert.throws(() => {
+        target.setKeys(keys);
+      }, isBadConfiguration);
+    }
+    assert.equal(
+      verdict(envelope('beta', [OLD_KEY]).open(sealed.seal(payload, 'datagram'), 'datagram')),
+      'opened',
+    );
+    assert.equal(verdict(envelope('beta').open(clear.seal(payload, 'datagram'), 'datagram')), 'opened');
+  });
+
+  it('never seals two payloads under one key and number, however often keys come and go', () => {
+    const alpha = envelope('alpha', [OLD_KEY]);
+    const sealed = new Set<string>();
+    for (let turns = 0; turns < 20; turns++) {
+      alpha.setKeys(turns % 2 === 0 ? [NEW_KEY, OLD_KEY] : [OLD_KEY, NEW_KEY]);
+      for (const channel of ['datagram', 'stream'] as const)
+        sealed.add(
+          alpha
+            .seal(Buffer.alloc(64), channel)
+            .subarray(35, 35 + 64)
+            .toString('hex'),
+        );
+    }
+    assert.equal(sealed.size, 40);
+  });
+
   it('never seals two payloads of one channel, or one of each, under the same nonce and key', () => {
     const alpha = envelope('alpha', [OLD_KEY]);
     const zeros = Buffer.alloc(64);

@@ -28,7 +28,7 @@ export interface Patient {
 
 export async function askPeer({ target, peers }: Patient): Promise<PeerPicture> {
   const name = nameOf(target);
-  const clients = { host: target.host, port: target.port };
+  const clients = { host: target.host, port: target.port, password: target.password };
   const streamReach = peers === undefined ? undefined : await probeTcp(peers);
   try {
     const said = await askStatus(target);

@@ -1,0 +1,98 @@
+/**
+ * Reading again, while the peer runs, what an operator may have changed: servers.txt and the cluster key file.
+ *
+ * Owns that both are read and checked before anything of either is taken over, and the words for what changed with the keys. Members and addresses are
+ * addressBook.ts's, sealing is src/wire's. Invariant: a file that is refused leaves the peer as it was, in all it does.
+ */
+import { ToposphereError } from '../core/errors.ts';
+import type { PeerId } from '../core/types.ts';
+import type { ClusterKey, Envelope } from '../wire/envelope.ts';
+import { applyServers } from './addressBook.ts';
+import type { AddressBook } from './addressBook.ts';
+import { readClusterKeys } from './clusterKeyFile.ts';
+import type { ClusterKeys } from './clusterKeyFile.ts';
+import type { Log } from './logger.ts';
+import type { Runtime } from './runtime.ts';
+import { readServersFile, resolveHosts } from './serversFile.ts';
+
+/** The cluster keys of a peer that runs, by their ids alone. */
+export interface ClusterKeysReport {
+  readonly sealing: number;
+  /** What it opens, the sealing one included. */
+  readonly accepted: readonly number[];
+  /** Under which key each member was last heard; null: not yet. */
+  readonly heard: Readonly<Record<string, number | null>>;
+}
+
+/** Undefined for a peer without a key. */
+export function describeClusterKeys(
+  envelope: Pick<Envelope, 'keyIds' | 'keyIdOf'>,
+  members: Iterable<PeerId>,
+): ClusterKeysReport | undefined {
+  const accepted = envelope.keyIds();
+  const [sealing] = accepted;
+  if (sealing === undefined) return undefined;
+  const heard = Array.from(members, (id) => [id, envelope.keyIdOf(id) ?? null] as const);
+  return { sealing, accepted, heard: Object.fromEntries(heard) };
+}
+
+export interface Reloading {
+  readonly addresses: AddressBook;
+  readonly runtime: Runtime;
+  readonly keys: ClusterKeyRing | undefined;
+  readonly log: Log;
+}
+
+/** Resolves to what changed, in a sentence a file. Rejects with BAD_CONFIGURATION, and nothing changed then. */
+export async function reload({ addresses, runtime, keys, log }: Reloading): Promise<string> {
+  const servers = await resolveHosts(await readServersFile(addresses.path));
+  const read = await keys?.read();
+  const members = applyServers(addresses, runtime, servers);
+  log('serversReread', members, { path: addresses.path });
+  if (keys === undefined || read === undefined) return members;
+  const changed = keys.take(read);
+  log('keysReread', changed, { path: keys.path });
+  return `${members}; ${changed}`;
+}
+
+/** The keys in use, and the file that they came from. */
+export class ClusterKeyRing {
+  readonly path: string;
+  readonly #envelope: Envelope;
+  #keys: readonly ClusterKey[];
+
+  constructor({ path, keys }: ClusterKeys, envelope: Envelope) {
+    this.path = path;
+    this.#envelope = envelope;
+    this.#keys = keys;
+  }
+
+  /** The keys that the file holds now, fit to be taken. Rejects with BAD_CONFIGURATION. */
+  async read(): Promise<readonly ClusterKey[]> {
+    const { keys } = await readClusterKeys(this.path);
+    for (const { id, secret } of keys) {
+      const known = this.#keys.find((key) => key.id === id);
+      if (known === undefined || Buffer.compare(known.secret, secret) === 0) continue;
+      // Peers that have the one would not understand those that have the other, and nobody could tell which is which.
+      throw new ToposphereError(
+        'BAD_CONFIGURATION',
+        `${this.path}: key ${id} is not the one that is in use under this id, and nothing was changed; put the file back, and use: toposphere key add`,
+      );
+    }
+    return keys;
+  }
+
+  /** Seals and opens by `keys` from now on; what changed, in one sentence. */
+  take(keys: readonly ClusterKey[]): string {
+    const before = this.#envelope.keyIds();
+    this.#envelope.setKeys(keys);
+    this.#keys = keys;
+    const after = this.#envelope.keyIds();
+    if (before.join() === after.join()) return `${this.path} was read again: nothing new`;
+    const [sealing = 0, ...others] = after;
+    const also = others.length === 0 ? '' : `, and key ${others.join(', ')} is accepted`;
+    const refused = before.filter((id) => !after.includes(id));
+    const dropped = refused.length === 0 ? '' : `; key ${refused.join(', ')} is refused`;
+    return `${this.path} was read again: key ${sealing} seals${before[0] === sealing ? ' still' : ''}${also}${dropped}`;
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * Files with a secret in them: read only where nobody else can read them, written so that nobody else ever could.
+ *
+ * Owns the file's mode and that a file is whole at any moment, a power cut included. What the text means is its reader's. Invariant: no message and no
+ * name of a file written here holds any of the secret.
+ */
+import { randomBytes } from 'node:crypto';
+import { link, open, rename, rm } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { ToposphereError } from '../core/errors.ts';
+import { errorCode } from '../network/tcp.ts';
+
+/** Mode bits of the file's group and of all others. */
+const OF_OTHERS = 0o077;
+const OWN_MODE = 0o600;
+/** Longest secret file, bytes: a key file with 255 keys and a comment each. */
+const SECRET_FILE_BYTES = 64 * 1024;
+
+/** `what` names the content in messages: 'cluster key'. Rejects with BAD_CONFIGURATION when it cannot be read, or others can read it too. */
+export async function readSecretFile(path: string, what: string): Promise<string> {
+  let file: FileHandle | undefined;
+  try {
+    file = await open(path, 'r');
+    const { mode, size } = await file.stat();
+    // Windows has no such bits: what is reported there says nothing.
+    if (process.platform !== 'win32' && (mode & OF_OTHERS) !== 0) {
+      const bits = (mode & 0o777).toString(8).padStart(3, '0');
+      throw refused(
+        `${path}: the ${what} can be read or changed by others (mode ${bits}); run: chmod 600 ${path}`,
+      );
+    }
+    if (size > SECRET_FILE_BYTES)
+      throw refused(`${path}: has ${size} bytes, too many for a ${what}; correct the path`);
+    return await file.readFile('utf8');
+  } catch (error) {
+    if (error instanceof ToposphereError) throw error;
+    throw refused(`${path}: ${what} cannot be read (${errorCode(error)}); correct the path`);
+  } finally {
+    await file?.close();
+  }
+}
+
+/** A new file. Rejects with BAD_CONFIGURATION, and changes nothing, where one is already. */
+export async function createSecretFile(path: string, text: string): Promise<void> {
+  await throughTemporary(path, text, async (temporary) => {
+    // Not rename: that would replace a file which is there.
+    await link(temporary, path);
+    await rm(temporary);
+  });
+}
+
+/** Replaces a file: whoever reads it gets all of the old text or all of the new one. */
+export async function replaceSecretFile(path: string, text: string): Promise<void> {
+  await throughTemporary(path, text, (temporary) => rename(temporary, path));
+}
+
+async function throughTemporary(
+  path: string,
+  text: string,
+  finish: (temporary: string) => Promise<void>,
+): Promise<void> {
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.new`;
+  try {
+    const file = await open(temporary, 'wx', OWN_MODE);
+    try {
+      await file.chmod(OWN_MODE); // a umask may have taken bits of our own
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await finish(temporary);
+    await syncDirectory(dirname(path));
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined); // the failure before it is the one to tell
+    const code = errorCode(error);
+    const advice =
+      code === 'EEXIST'
+        ? 'it is there already, and was not touched; choose another name'
+        : `not written (${code})`;
+    throw refused(`${path}: ${advice}`);
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  if (process.platform === 'win32') return; // a directory cannot be opened there
+  const directory = await open(path, 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
+
+function refused(message: string): ToposphereError {
+  return new ToposphereError('BAD_CONFIGURATION', message);
+}
