@@ -7,7 +7,7 @@
  * processes that mocha runs side by side never draw the same.
  */
 import { createSocket } from 'node:dgram';
-import { createServer } from 'node:net';
+import { createServer, isIPv6 } from 'node:net';
 
 /** Peer ports are taken from these thousands, so that p - 1000 and p + 1000 stay within the range below 32768. */
 const LOWEST_THOUSAND = 12;
@@ -21,19 +21,20 @@ const share = Number(process.env['MOCHA_WORKER_ID'] ?? 0) % SHARES;
 const LOWEST_GROUP_PORT = 31_600;
 const HIGHEST_GROUP_PORT = 32_700;
 const TRIES = 500;
+export const LOOPBACK = '127.0.0.1';
 
 export interface GroupAddress {
   readonly group: string;
   readonly port: number;
 }
 
-function isTcpFree(port: number): Promise<boolean> {
+function isTcpFree(port: number, host: string): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once('error', () => {
       resolve(false);
     });
-    server.listen({ host: '127.0.0.1', port, exclusive: true }, () => {
+    server.listen({ host, port, exclusive: true }, () => {
       server.close(() => {
         resolve(true);
       });
@@ -41,14 +42,14 @@ function isTcpFree(port: number): Promise<boolean> {
   });
 }
 
-function isUdpFree(port: number): Promise<boolean> {
+function isUdpFree(port: number, host: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = createSocket('udp4');
+    const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4');
     socket.once('error', () => {
       socket.close();
       resolve(false);
     });
-    socket.bind({ address: '127.0.0.1', port, exclusive: true }, () => {
+    socket.bind({ address: host, port, exclusive: true }, () => {
       socket.close(() => {
         resolve(true);
       });
@@ -56,8 +57,13 @@ function isUdpFree(port: number): Promise<boolean> {
   });
 }
 
-async function isPeerPortFree(port: number): Promise<boolean> {
-  const checks = [isTcpFree(port), isUdpFree(port), isTcpFree(port - 1000), isTcpFree(port + 1000)];
+async function isPeerPortFree(port: number, host: string): Promise<boolean> {
+  const checks = [
+    isTcpFree(port, host),
+    isUdpFree(port, host),
+    isTcpFree(port - 1000, host),
+    isTcpFree(port + 1000, host),
+  ];
   return (await Promise.all(checks)).every((isFree) => isFree);
 }
 
@@ -66,12 +72,13 @@ function randomBetween(lowest: number, highest: number): number {
 }
 
 /** `count` peer ports in a row. */
-export async function findPeerPorts(count: number): Promise<readonly number[]> {
+export async function findPeerPorts(count: number, host = LOOPBACK): Promise<readonly number[]> {
   for (let tries = 0; tries < TRIES; tries += 1) {
     const thousand = randomBetween(LOWEST_THOUSAND, HIGHEST_THOUSAND);
     const first = 1000 * thousand + SHARE_PORTS * share + randomBetween(0, SHARE_PORTS - count);
     const ports = Array.from({ length: count }, (_, index) => first + index);
-    if ((await Promise.all(ports.map(isPeerPortFree))).every((isFree) => isFree)) return ports;
+    if ((await Promise.all(ports.map((port) => isPeerPortFree(port, host)))).every((isFree) => isFree))
+      return ports;
   }
   throw new Error(
     `no ${count} free ports in a row in share ${share} of ${1000 * LOWEST_THOUSAND} to ${1000 * HIGHEST_THOUSAND + 999}`,
@@ -79,11 +86,14 @@ export async function findPeerPorts(count: number): Promise<readonly number[]> {
 }
 
 /** A multicast group and port that no other cluster on this machine is likely to use. */
-export async function findGroup(): Promise<GroupAddress> {
+export async function findGroup(host = LOOPBACK): Promise<GroupAddress> {
   for (let tries = 0; tries < TRIES; tries += 1) {
     const port = randomBetween(LOWEST_GROUP_PORT, HIGHEST_GROUP_PORT);
-    const group = `239.195.${randomBetween(1, 254)}.${randomBetween(1, 254)}`;
-    if (await isUdpFree(port)) return { group, port };
+    const [high, low] = [randomBetween(1, 254), randomBetween(1, 254)];
+    const group = isIPv6(host)
+      ? `ff12::efc3:${high.toString(16)}${low.toString(16).padStart(2, '0')}`
+      : `239.195.${high}.${low}`;
+    if (await isUdpFree(port, host)) return { group, port };
   }
   throw new Error('no free port for a multicast group');
 }

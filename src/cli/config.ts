@@ -31,6 +31,7 @@ function isValue(value: unknown): value is GivenValue {
 function listDerived({ peer, clients }: ServeOptions): ReadonlyMap<string, unknown> {
   return new Map<string, unknown>([
     ...Object.entries(peer),
+    ['multicastGroup', peer.multicast.group],
     ['multicastInterface', peer.multicast.interface],
     ['clientHost', clients.host],
     ['clientPort', clients.port],

@@ -66,7 +66,9 @@ async function checkAll(
   const local = file?.servers.filter(({ host }) => isLoopback(host)) ?? [];
   if (local.length === 0) {
     if (file !== undefined)
-      report.push(`${file.name} has no line on 127.0.0.1; start this machine's peer with: toposphere serve`);
+      report.push(
+        `${file.name} has no line on 127.0.0.1 or ::1; start this machine's peer with: toposphere serve`,
+      );
     report.refuse();
   }
   const resolving = local.map(({ id }) => resolveServeOptions({ ...settings, id }, silentLogger, origins));
@@ -180,7 +182,7 @@ async function up(flags: Flags): Promise<void> {
 export function addUp(yargs: Argv): Argv {
   return yargs.command(
     'up',
-    'run every peer of servers.txt whose host is 127.0.0.1, on this machine',
+    'run every peer of servers.txt whose host is 127.0.0.1 or ::1, on this machine',
     (options) => withSettings(options, OF_ONE_PEER),
     async (argv) => up(readFlags(argv)),
   );

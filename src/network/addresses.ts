@@ -1,13 +1,14 @@
 /**
- * Where the peers are: their configured hosts as IPv4 addresses, ready at every send.
+ * Where the peers are: their configured hosts as addresses of one family, ready at every send.
  *
- * Owns the only name look-ups. A host that is an address already is used as it is; a name is looked up when it is
+ * Owns the only name look-ups while a peer runs. A host that is an address already is used as it is; a name is looked up when it is
  * first needed and again now and then, so that a peer whose address changed is found. Keeps sends free of
  * waiting: while a name has no address, there is simply nowhere to send.
  */
 import { lookup } from 'node:dns';
-import { isIP } from 'node:net';
 import { ToposphereError } from '../core/errors.ts';
+import { familyOf } from './family.ts';
+import type { Family } from './family.ts';
 import { errorCode } from './tcp.ts';
 
 export interface PeerAddress {
@@ -30,11 +31,14 @@ interface Name {
   askedAtMs: number;
 }
 
-export function createAddresses(onUnresolved: (host: string, reason: string) => void): Addresses {
+export function createAddresses(
+  family: Family,
+  onUnresolved: (host: string, reason: string) => void,
+): Addresses {
   const names = new Map<string, Name>();
   return {
     resolve(host) {
-      if (isIP(host) !== 0) return host;
+      if (familyOf(host) !== undefined) return host;
       const nowMs = performance.now();
       let name = names.get(host);
       if (name === undefined) {
@@ -49,7 +53,7 @@ export function createAddresses(onUnresolved: (host: string, reason: string) => 
 
   function ask(host: string, name: Name, nowMs: number): void {
     name.askedAtMs = nowMs;
-    lookup(host, 4, (failure, address) => {
+    lookup(host, { family }, (failure, address) => {
       // A name that stops resolving keeps its last address: better an old one than none.
       if (failure === null) name.address = address;
       else onUnresolved(host, failure.code ?? failure.message);
@@ -57,19 +61,19 @@ export function createAddresses(onUnresolved: (host: string, reason: string) => 
   }
 }
 
-/** The peer's own host as an IPv4 address. Rejects with BAD_CONFIGURATION when there is none. */
-export async function resolveOwnHost(host: string): Promise<string> {
-  if (isIP(host) === 4) return host;
-  const advice = 'give the IPv4 address of this machine in servers.txt';
-  if (isIP(host) === 6)
-    throw new ToposphereError('BAD_CONFIGURATION', `host ${host} is an IPv6 address: ${advice}`);
+/** The peer's own host as an address, of a name with both the IPv4 one. Rejects with BAD_CONFIGURATION when there is none. */
+export async function resolveOwnHost(
+  host: string,
+): Promise<{ readonly host: string; readonly family: Family }> {
+  const known = familyOf(host);
+  if (known !== undefined) return { host, family: known };
   return new Promise((resolve, reject) => {
-    lookup(host, 4, (cause, address) => {
-      if (cause === null) resolve(address);
-      else
-        reject(
-          new ToposphereError('BAD_CONFIGURATION', `host ${host}: ${errorCode(cause)}; ${advice}`, { cause }),
-        );
+    lookup(host, { order: 'ipv4first' }, (cause, address, family) => {
+      if (cause === null) resolve({ host: address, family: family === 6 ? 6 : 4 });
+      else {
+        const message = `host ${host}: ${errorCode(cause)}; give the address of this machine in servers.txt`;
+        reject(new ToposphereError('BAD_CONFIGURATION', message, { cause }));
+      }
     });
   });
 }

@@ -7,14 +7,15 @@
  */
 import { createSocket } from 'node:dgram';
 import type { Socket } from 'node:dgram';
+import { familyOf, scopeGroup } from './family.ts';
 import type { FaultCounts } from './faultCounts.ts';
 import { describeListenFailure, errorCode, formatAddress } from './tcp.ts';
 
 export interface MulticastOptions {
-  /** IPv4 group, for instance 239.77.1.1. */
+  /** Of the family of the peer's own address, for instance 239.77.1.1 or ff12::1:2. */
   readonly group: string;
   readonly port: number;
-  /** IPv4 address of the interface to hear and send on: never left to the default route. */
+  /** An address of the interface to hear and send on, of the same family: never left to the default route. */
   readonly interface: string;
 }
 
@@ -25,6 +26,7 @@ export interface DatagramSource {
 }
 
 export interface DatagramOptions {
+  /** `host` is an address; its family is that of everything sent and heard. */
   readonly self: { readonly host: string; readonly port: number };
   /** Undefined: no multicast is attempted. */
   readonly multicast: MulticastOptions | undefined;
@@ -54,7 +56,7 @@ const MULTICAST_HOPS = 1;
 export const MAX_SEND_QUEUE_BYTES = 8 * 1024 * 1024;
 /** Asked of the system for sending, bytes: a burst is taken without waiting. */
 const SEND_BUFFER_BYTES = 2 * 1024 * 1024;
-/** How often a group that could not be joined is tried again (a cable, an interface that comes up), milliseconds. */
+/** How often a group that could not be joined or reached is tried again (a cable, an interface that comes up), milliseconds. */
 const REJOIN_PERIOD_MS = 5_000;
 
 /** Rejects with ADDRESS_IN_USE or BAD_CONFIGURATION when a socket cannot be bound; a group that cannot be joined is only a fault. */
@@ -63,24 +65,18 @@ export async function openDatagrams(options: DatagramOptions): Promise<Datagrams
   const sent = { multicast: 0, unicast: 0, bytes: 0 };
   const received = { multicast: 0, unicast: 0, bytes: 0 };
   let closed = false;
+  let isMember = false;
   let joined = false;
   let rejoinTimer: NodeJS.Timeout | undefined;
 
   const unicastSocket = await bindSocket(self.host, self.port, false);
-  let groupSocket: Socket | undefined;
-  if (multicast !== undefined) {
-    // Bound to the group's address it hears this group alone; Windows cannot bind to one.
-    const host = process.platform === 'win32' ? multicast.interface : multicast.group;
-    try {
-      groupSocket = await bindSocket(host, multicast.port, true);
-    } catch (failure) {
-      unicastSocket.close();
-      throw failure;
-    }
-  }
   let grantedBytes = askBuffers(unicastSocket, receiveBufferBytes);
-  if (groupSocket !== undefined) {
-    grantedBytes = Math.min(grantedBytes, askBuffers(groupSocket, receiveBufferBytes));
+  let groupSocket: Socket | undefined;
+  try {
+    await openGroup();
+  } catch (failure) {
+    unicastSocket.close();
+    throw failure;
   }
   if (grantedBytes < receiveBufferBytes) {
     faults.count('smallReceiveBuffer', () => {
@@ -89,17 +85,26 @@ export async function openDatagrams(options: DatagramOptions): Promise<Datagrams
     });
   }
   listen(unicastSocket, 'unicast');
-  if (groupSocket !== undefined) listen(groupSocket, 'multicast');
   joinGroup();
 
   return {
     multicast(bytes) {
       if (closed || multicast === undefined || !joined) return;
-      if (send(bytes, multicast.port, multicast.group)) sent.multicast += 1;
+      const { group, port } = multicast;
+      const onFailure = (failure: Error): void => {
+        // Nothing can leave until there is a way (Linux has none for IPv6 on its loopback): no send is tried in vain meanwhile.
+        if (errorCode(failure) === 'ENETUNREACH')
+          loseGroup(`cannot reach ${describeGroup(multicast)}`, failure);
+        else countFailedSend(group, port, failure);
+      };
+      if (send(bytes, port, group, onFailure)) sent.multicast += 1;
     },
     unicast(address, port, bytes) {
       if (closed) return;
-      if (send(bytes, port, address)) sent.unicast += 1;
+      const onFailure = (failure: Error): void => {
+        countFailedSend(address, port, failure);
+      };
+      if (send(bytes, port, address, onFailure)) sent.unicast += 1;
     },
     report: () => ({
       multicastJoined: joined,
@@ -125,7 +130,12 @@ export async function openDatagrams(options: DatagramOptions): Promise<Datagrams
     },
   };
 
-  function send(bytes: Uint8Array, port: number, address: string): boolean {
+  function send(
+    bytes: Uint8Array,
+    port: number,
+    address: string,
+    onFailure: (failure: Error) => void,
+  ): boolean {
     if (unicastSocket.getSendQueueSize() > MAX_SEND_QUEUE_BYTES) {
       faults.count(
         'sendQueueFull',
@@ -135,13 +145,13 @@ export async function openDatagrams(options: DatagramOptions): Promise<Datagrams
     }
     sent.bytes += bytes.length;
     unicastSocket.send(bytes, port, address, (failure) => {
-      if (failure === null) return;
-      faults.count(
-        'sendFailed',
-        () => `a datagram to ${formatAddress(address, port)}: ${errorCode(failure)}`,
-      );
+      if (failure !== null) onFailure(failure);
     });
     return true;
+  }
+
+  function countFailedSend(address: string, port: number, failure: Error): void {
+    faults.count('sendFailed', () => `a datagram to ${formatAddress(address, port)}: ${errorCode(failure)}`);
   }
 
   function listen(socket: Socket, channel: 'multicast' | 'unicast'): void {
@@ -163,35 +173,70 @@ export async function openDatagrams(options: DatagramOptions): Promise<Datagrams
     });
   }
 
+  /** Binds the socket that hears the group; not yet while an IPv6 interface is not there. */
+  async function openGroup(): Promise<void> {
+    const scoped = multicast && scopeGroup(multicast.group, multicast.interface);
+    if (multicast === undefined || scoped === undefined) return;
+    const socket = await bindSocket(scoped.bind, multicast.port, true);
+    if (closed) {
+      socket.close();
+      return;
+    }
+    grantedBytes = Math.min(grantedBytes, askBuffers(socket, receiveBufferBytes));
+    listen(socket, 'multicast');
+    groupSocket = socket;
+  }
+
   function joinGroup(): void {
-    if (closed || multicast === undefined || groupSocket === undefined) return;
+    if (closed || multicast === undefined) return;
     try {
-      groupSocket.addMembership(multicast.group, multicast.interface);
-      unicastSocket.setMulticastInterface(multicast.interface);
+      const scoped = scopeGroup(multicast.group, multicast.interface);
+      if (groupSocket === undefined || scoped === undefined) throw new Error('no interface has this address');
+      if (!isMember) groupSocket.addMembership(multicast.group, scoped.interface);
+      isMember = true;
+      unicastSocket.setMulticastInterface(scoped.interface);
       unicastSocket.setMulticastTTL(MULTICAST_HOPS);
       // Peers on the same machine must hear us; where it counts differs between systems, so both sockets say so.
       unicastSocket.setMulticastLoopback(true);
       groupSocket.setMulticastLoopback(true);
       joined = true;
     } catch (failure) {
-      faults.count('multicastUnavailable', () => {
-        const where = `group ${multicast.group} on interface ${multicast.interface}`;
-        return `cannot join ${where}: ${errorCode(failure)}; going on by unicast, trying again`;
-      });
-      rejoinTimer = setTimeout(joinGroup, REJOIN_PERIOD_MS);
-      rejoinTimer.unref();
+      loseGroup(`cannot join ${describeGroup(multicast)}`, failure);
     }
+  }
+
+  /** Goes on without the group and tries again, now and then. */
+  function loseGroup(what: string, cause: unknown): void {
+    joined = false;
+    faults.count(
+      'multicastUnavailable',
+      () => `${what}: ${errorCode(cause)}; going on by unicast, trying again`,
+    );
+    clearTimeout(rejoinTimer);
+    if (closed) return;
+    rejoinTimer = setTimeout(() => {
+      const opening = groupSocket === undefined ? openGroup() : Promise.resolve();
+      // What keeps the socket from being bound is said by the attempt to join without it.
+      void opening.catch(() => undefined).then(joinGroup);
+    }, REJOIN_PERIOD_MS);
+    rejoinTimer.unref();
   }
 }
 
+function describeGroup({ group, interface: interfaceAddress }: MulticastOptions): string {
+  return `group ${group} on interface ${interfaceAddress}`;
+}
+
 function bindSocket(host: string, port: number, isShared: boolean): Promise<Socket> {
+  const family = familyOf(host) ?? 4;
   return new Promise((resolve, reject) => {
     const socket = createSocket({
-      type: 'udp4',
+      type: `udp${family}`,
+      ipv6Only: family === 6,
       reuseAddr: isShared,
       // Only addresses come here (names are resolved before): no look-up, no detour, within the same turn.
       lookup: (hostname, _options, callback) => {
-        callback(null, hostname, 4);
+        callback(null, hostname, family);
       },
     });
     socket.once('error', (cause) => {

@@ -8,7 +8,7 @@
 /**
  * unknownPeer: no address for a destination. unresolvedHost: a peer's host name has no address. sendFailed: the system refused a
  * datagram. sendQueueFull: too many datagrams wait in the system. socketFailed: a UDP socket reported an error.
- * multicastUnavailable: the group could not be joined. smallReceiveBuffer: less was granted than asked.
+ * multicastUnavailable: the group could not be joined, or there is no way to it. smallReceiveBuffer: less was granted than asked.
  * streamQueueFull, streamBackOff, streamRefused, streamBroken, streamStalled: frames for a peer were dropped because too many wait, it
  * refused a moment ago, it cannot be reached, it closed the connection, or it stopped reading. tooManyConnections,
  * frameTooLong, emptyFrame, frameMemoryFull, idleConnection: an incoming connection was closed.

@@ -19,9 +19,9 @@ export type { MulticastOptions } from './datagrams.ts';
 export type { PeerAddress } from './addresses.ts';
 
 export interface NetworkOptions {
-  /** IPv4 address (or a name that has one) and port, for UDP and TCP alike. */
+  /** Address (or a name that has one) and port, for UDP and TCP alike. Its family, IPv4 or IPv6, is that of the whole network. */
   readonly self: PeerAddress;
-  /** Read at every send: the caller may change it. A host is an IPv4 address or a name. */
+  /** Read at every send: the caller may change it. A host is an address of the same family, or a name that has one. */
   readonly peers: ReadonlyMap<PeerId, PeerAddress>;
   /** Undefined: unicast only. */
   readonly multicast: MulticastOptions | undefined;
@@ -66,9 +66,10 @@ export const DEFAULT_RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
 /** Rejects with ADDRESS_IN_USE when a port is taken and BAD_CONFIGURATION when an address is not this machine's; nothing stays open then. */
 export async function openNetwork(options: NetworkOptions): Promise<Network> {
   const { peers, multicast, onDatagram, onFrame, onFault } = options;
-  const self = { host: await resolveOwnHost(options.self.host), port: options.self.port };
+  const { host: ownHost, family } = await resolveOwnHost(options.self.host);
+  const self = { host: ownHost, port: options.self.port };
   const faults = createFaultCounts(onFault);
-  const addresses = createAddresses((host, reason) => {
+  const addresses = createAddresses(family, (host, reason) => {
     faults.count('unresolvedHost', () => `${host}: ${reason}`);
   });
   const incoming = await openIncomingStreams({ host: self.host, port: self.port, onFrame, faults });

@@ -9,6 +9,8 @@
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { PeerId } from '../core/types.ts';
+import { familyOf } from '../network/family.ts';
+import type { Family } from '../network/family.ts';
 import type { AcknowledgementLevel } from './backend.ts';
 import { readClusterKeys } from './clusterKeyFile.ts';
 import type { ClusterKeys } from './clusterKeyFile.ts';
@@ -18,9 +20,9 @@ import type { FaultReport } from './faultReport.ts';
 import type { Logger } from './logger.ts';
 import {
   canonicalHost,
+  canonicalIpv6,
   clientPortOf,
   findOwnLine,
-  isIpv4,
   isLoopback,
   isPeerId,
   readServersFile,
@@ -35,6 +37,11 @@ import { findValueFault, parseWhole } from './tunableValue.ts';
 
 /** A dead verdict needs this many KEEPALIVEs in a row to be lost: fewer, and plain packet loss looks like death. */
 const KEEPALIVES_BEFORE_DEAD = 3;
+/**
+ * Of each family the group that is used unless another one is set. The IPv6 one has link-local scope, for datagrams stay on their segment anyway, is marked as assigned by
+ * nobody (RFC 4291), and has the IPv4 one as its group id, which lies in the range for such groups (RFC 3307).
+ */
+const DEFAULT_GROUPS: Readonly<Record<Family, string>> = { 4: '239.195.74.1', 6: 'ff12::efc3:4a01' };
 
 /** Checked options of a peer; the meaning of each field is the tunable's of the same name. */
 export interface PeerOptions {
@@ -105,24 +112,43 @@ async function readSecret<T>(
   return file === undefined ? undefined : gather(faults, () => read(file));
 }
 
+/** Whether peers may use the group: it leaves the machine, and is nobody else's by a standard. */
+function isUsableGroup(group: string): boolean {
+  if (familyOf(group) === 4) {
+    const [first = 0, second, third] = group.split('.').map(Number);
+    return first >= 224 && first <= 239 && !(first === 224 && second === 0 && third === 0); // never forwarded, and used by routers
+  }
+  // ff, then flags, then the scope: 1 stays within the machine, 0 and f are reserved; of ff02::/16 every group is assigned to some protocol.
+  const [, scope] = /^ff[0-9a-f]([0-9a-f]):[^%]*$/.exec(group) ?? [];
+  return scope !== undefined && !'01f'.includes(scope) && !group.startsWith('ff02:');
+}
+
 function checkMulticast(
   settings: Settings,
   own: ServerLine | undefined,
   faults: FaultReport,
 ): PeerOptions['multicast'] {
-  const group = settings.multicastGroup ?? TUNABLES.multicastGroup.default;
-  const [first, second, third] = group.split('.').map(Number);
-  const isControlBlock = first === 224 && second === 0 && third === 0; // never forwarded, and used by routers
-  if (!isIpv4(group) || first === undefined || first < 224 || first > 239 || isControlBlock) {
-    faults.push(`${faults.called('multicastGroup')} is '${group}'; use an IPv4 group, best of 239.0.0.0/8`);
-  }
-  const chosen = settings.multicastInterface ?? own?.address;
-  if (chosen !== undefined && !isIpv4(chosen)) {
+  const ownFamily = familyOf(own?.address ?? '');
+  const given = settings.multicastGroup;
+  const group = given === undefined ? DEFAULT_GROUPS[ownFamily ?? 4] : (canonicalIpv6(given) ?? given);
+  const family = familyOf(group);
+  if (family === undefined || !isUsableGroup(group)) {
     faults.push(
-      `the multicast interface is '${chosen}'; give an IPv4 address of this machine with --multicast-interface`,
+      `${faults.called('multicastGroup')} is '${group}'; use an IPv4 group, best of 239.0.0.0/8, or an IPv6 group, best of ff12::/16`,
+    );
+  } else if (ownFamily !== undefined && family !== ownFamily) {
+    faults.push(
+      `${faults.called('multicastGroup')} is ${group}, and the peers have IPv${ownFamily} addresses; use an IPv${ownFamily} group, or leave it out`,
     );
   }
-  return { group, port: numberOf('multicastPort', settings) ?? 0, interface: chosen ?? '' };
+  const chosen = settings.multicastInterface ?? own?.address;
+  const address = chosen === undefined ? '' : (canonicalHost(chosen) ?? chosen);
+  if (chosen !== undefined && familyOf(address) !== (ownFamily ?? familyOf(address) ?? 4)) {
+    faults.push(
+      `the multicast interface is '${chosen}'; give an IPv${ownFamily ?? 4} address of this machine with --multicast-interface`,
+    );
+  }
+  return { group, port: numberOf('multicastPort', settings) ?? 0, interface: address };
 }
 
 /** Relations between tunables that are each within range. */
@@ -210,7 +236,7 @@ async function resolvePeer(
   if (servers) checkServers(servers, multicast.port, hasKey, faults);
   if (
     !hasKey &&
-    isIpv4(multicast.interface) &&
+    familyOf(multicast.interface) !== undefined &&
     !isLoopback(multicast.interface) &&
     own?.address !== multicast.interface
   ) {

@@ -6,6 +6,7 @@
  */
 import { ToposphereError } from '../core/errors.ts';
 import type { PeerId } from '../core/types.ts';
+import { familyOf } from '../network/family.ts';
 import type { ClusterKey, Envelope } from '../wire/envelope.ts';
 import { applyServers } from './addressBook.ts';
 import type { AddressBook } from './addressBook.ts';
@@ -45,7 +46,8 @@ export interface Reloading {
 
 /** Resolves to what changed, in a sentence a file. Rejects with BAD_CONFIGURATION, and nothing changed then. */
 export async function reload({ addresses, runtime, keys, log }: Reloading): Promise<string> {
-  const servers = await resolveHosts(await readServersFile(addresses.path));
+  const family = familyOf(addresses.hostOf(addresses.id) ?? '');
+  const servers = await resolveHosts(await readServersFile(addresses.path), family);
   const read = await keys?.read();
   const members = applyServers(addresses, runtime, servers);
   log('serversReread', members, { path: addresses.path });

@@ -4,13 +4,15 @@
  * Owns the file's grammar (`id host port` a line, `#` comments) and its meaning as canonical text, the
  * same for two files that say the same thing. Reading its settings beyond that is configuration.ts's,
  * and hashing the canonical text is the peer's. Invariant: a ServersFile that exists is whole and
- * without contradictions (no id and no host:port twice, every derived port valid); every fault of a
+ * without contradictions (no id and no host:port twice, every derived port valid, all addresses of one family); every fault of a
  * text is reported together, each with its line.
  */
 import { lookup } from 'node:dns/promises';
 import { readFile } from 'node:fs/promises';
 import { ToposphereError } from '../core/errors.ts';
 import type { PeerId } from '../core/types.ts';
+import { familyOf } from '../network/family.ts';
+import type { Family } from '../network/family.ts';
 import { errorCode, formatAddress } from '../network/tcp.ts';
 
 /** Redis clients are served at the peer's port less this, the status page at the port plus this (ports). */
@@ -23,6 +25,7 @@ export const PORT_MAXIMUM = 65_535 - DERIVED_PORT_DISTANCE;
 const HOST_NAME_MAXIMUM = 253;
 
 const COLUMNS = 3;
+const ONE_FAMILY = 'give all peers IPv4 addresses, or all IPv6 ones: one multicast group reaches one kind';
 const PEER_ID = /^[A-Za-z0-9_.-]{1,32}$/;
 const OCTET = '(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])';
 const IPV4 = new RegExp(`^${OCTET}(?:\\.${OCTET}){3}$`);
@@ -64,7 +67,7 @@ export function clientPortOf(server: ServerLine): number {
 }
 
 /** IPv6 literal in its one canonical spelling, undefined when it is none (a zone such as %eth0 is refused: it means nothing elsewhere). */
-function canonicalIpv6(text: string): string | undefined {
+export function canonicalIpv6(text: string): string | undefined {
   try {
     return new URL(`http://[${text}]/`).hostname.slice(1, -1);
   } catch {
@@ -72,18 +75,40 @@ function canonicalIpv6(text: string): string | undefined {
   }
 }
 
+/** The IPv4 address that ::ffff:a00:1 is another spelling of. */
+function unmapIpv4(address: string): string | undefined {
+  const [, high, low] = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(address) ?? [];
+  if (high === undefined || low === undefined) return undefined;
+  const [first, second] = [Number.parseInt(high, 16), Number.parseInt(low, 16)];
+  return [first >> 8, first & 255, second >> 8, second & 255].join('.');
+}
+
+/** fe80::/10: reached only with a zone, which means something on one machine alone. */
+function isLinkLocal(address: string): boolean {
+  return /^fe[89ab][0-9a-f]:/.test(address);
+}
+
 /** The canonical host, or undefined when no other peer could reach a host written like that. */
 export function canonicalHost(text: string): string | undefined {
   const host = text.toLowerCase().replace(/^\[(.*)\]$/, '$1');
   if (host.includes(':')) {
     const address = canonicalIpv6(host);
-    return address === '::' ? undefined : address;
+    if (address === undefined || address === '::' || address.startsWith('ff') || isLinkLocal(address))
+      return undefined;
+    const unmapped = unmapIpv4(address);
+    return unmapped === undefined ? address : canonicalHost(unmapped);
   }
   // Digits and dots only is meant as an address: it must not pass as a name.
   if (/^[0-9.]+$/.test(host)) {
     return isIpv4(host) && Number(host.split('.')[0]) < 224 && host !== '0.0.0.0' ? host : undefined;
   }
   return host.length <= HOST_NAME_MAXIMUM && HOST_NAME.test(host) ? host : undefined;
+}
+
+function adviseHost(text: string): string {
+  return isLinkLocal(text.toLowerCase().replace(/^\[/, ''))
+    ? 'a link-local address means nothing on another machine; use a global or unique local one (fd00::/8), or a name'
+    : 'use an address other peers can reach, or a name';
 }
 
 /** What was fit of one line's columns. */
@@ -104,8 +129,7 @@ function parseColumns(columns: readonly string[], faults: string[]): ParsedColum
   const port = /^[0-9]{1,5}$/.test(portText) ? Number(portText) : NaN;
   const isPortFit = port >= PORT_MINIMUM && port <= PORT_MAXIMUM;
   if (!isPeerId(id)) faults.push(`bad id '${id}'; use 1 to 32 characters of A-Z a-z 0-9 _ . -`);
-  if (host === undefined)
-    faults.push(`bad host '${hostText}'; use an address other peers can reach, or a name`);
+  if (host === undefined) faults.push(`bad host '${hostText}'; ${adviseHost(hostText)}`);
   if (!isPortFit) {
     faults.push(
       `bad port '${portText}'; use ${PORT_MINIMUM} to ${PORT_MAXIMUM}, so that the client port (less ` +
@@ -131,6 +155,7 @@ export function parseServersFile(text: string, name: string): ServersFile {
   const servers: ServerLine[] = [];
   const lineOfId = new Map<string, number>();
   const lineOfAddress = new Map<string, number>();
+  let firstAddress: Pick<ServerLine, 'host' | 'line'> | undefined;
   let linesWithContent = 0;
   for (const [index, raw] of text
     .replace(/^\uFEFF/, '')
@@ -156,6 +181,14 @@ export function parseServersFile(text: string, name: string): ServersFile {
       }
       if (id !== undefined) servers.push({ id, host, address: host, port, line });
     }
+    if (host !== undefined && familyOf(host) !== undefined) {
+      firstAddress ??= { host, line };
+      if (familyOf(host) !== familyOf(firstAddress.host)) {
+        lineFaults.push(
+          `${host} and ${firstAddress.host} on line ${firstAddress.line} are not of one kind; ${ONE_FAMILY}`,
+        );
+      }
+    }
     faults.push(...lineFaults.map((fault) => `${name}:${line}: ${fault}`));
   }
   if (linesWithContent === 0) faults.push(`${name}: lists no peer; write one line a peer: id host port`);
@@ -180,22 +213,70 @@ export async function readServersFile(path: string): Promise<ServersFile> {
 
 /** Whether `address` is one: a name that could not be resolved stands for itself. */
 export function isResolved({ address }: Pick<ServerLine, 'address'>): boolean {
-  return isIpv4(address) || address.includes(':');
+  return familyOf(address) !== undefined;
 }
 
-/** Fills in `address` of every line whose host is a name; a name nobody knows stays as it is. */
-export async function resolveHosts(servers: ServersFile): Promise<ServersFile> {
-  const resolved = servers.servers.map(async (server): Promise<ServerLine> => {
-    if (isIpv4(server.host) || server.host.includes(':')) return server;
-    try {
-      // IPv4 first: the multicast group is an IPv4 group.
-      const [found] = await lookup(server.host, { all: true, order: 'ipv4first' });
-      return { ...server, address: found?.address ?? server.host };
-    } catch {
-      return server; // A name unknown now may be known later; it must not keep the other peers from starting.
-    }
-  });
-  return { ...servers, servers: await Promise.all(resolved) };
+/**
+ * Fills in `address` of every line whose host is a name; a name nobody knows stays as it is. All addresses are of one family: of `wanted`, else of
+ * the addresses that the file has, else IPv4 if every known name has one. Throws BAD_CONFIGURATION where there is none for all.
+ */
+export async function resolveHosts(
+  servers: ServersFile,
+  wanted?: Family,
+  lookUp: (name: string) => Promise<readonly string[]> = lookUpName,
+): Promise<ServersFile> {
+  const hosts = servers.servers.map(async ({ host }) =>
+    sortByFamily(familyOf(host) === undefined ? await lookUp(host) : [host]),
+  );
+  const found = await Promise.all(hosts);
+  const known = found.filter((addresses) => addresses.size > 0);
+  const choices = wanted === undefined ? ([4, 6] as const) : ([wanted] as const);
+  const family = choices.find((choice) => known.every((addresses) => addresses.has(choice)));
+  if (family === undefined)
+    throw new ToposphereError('BAD_CONFIGURATION', describeMixture(servers, found, wanted));
+  return {
+    ...servers,
+    servers: servers.servers.map((server, index) => ({
+      ...server,
+      address: found[index]?.get(family) ?? server.host,
+    })),
+  };
+}
+
+/** All addresses of a name, by the system; none when nobody knows it. */
+async function lookUpName(name: string): Promise<readonly string[]> {
+  try {
+    return (await lookup(name, { all: true })).map(({ address }) => address);
+  } catch {
+    return []; // A name unknown now may be known later; it must not keep the other peers from starting.
+  }
+}
+
+/** The first address of each family. */
+function sortByFamily(addresses: readonly string[]): ReadonlyMap<Family, string> {
+  const first = new Map<Family, string>();
+  for (const address of addresses) {
+    const family = familyOf(address);
+    if (family !== undefined && !first.has(family)) first.set(family, address);
+  }
+  return first;
+}
+
+function describeMixture(
+  { name, servers }: ServersFile,
+  found: readonly ReadonlyMap<Family, string>[],
+  wanted: Family | undefined,
+): string {
+  const only = (family: Family): string =>
+    servers
+      .filter((_, index) => found[index]?.size === 1 && found[index].has(family))
+      .map(({ id, host }) => `${id} ${host}`)
+      .join(', ');
+  if (wanted !== undefined) {
+    const other = wanted === 4 ? 6 : 4;
+    return `${name}: the peers of this cluster have IPv${wanted} addresses, and these IPv${other} ones only (${only(other)}); correct the lines, or change all and start all peers again`;
+  }
+  return `${name}: some peers have IPv4 addresses only (${only(4)}), others IPv6 ones only (${only(6)}); ${ONE_FAMILY}`;
 }
 
 /**

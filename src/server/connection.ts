@@ -8,6 +8,7 @@
  * held for a client that does not read stays below PAUSE_OUTPUT_BYTES plus one reply: it is not read from meanwhile.
  */
 import { ToposphereError } from '../core/errors.ts';
+import { formatAddress } from '../network/tcp.ts';
 import type { AcknowledgementRound, WaitingLevel } from './acknowledgements.ts';
 import { isOpen } from './authentication.ts';
 import type { ClientState, CommandContext, LateReply } from './command.ts';
@@ -53,8 +54,8 @@ export class Connection {
     const nowMs = Date.now();
     this.client = {
       id,
-      address: `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`,
-      localAddress: `${socket.localAddress ?? '?'}:${socket.localPort ?? 0}`,
+      address: formatAddress(socket.remoteAddress ?? '?', socket.remotePort ?? 0),
+      localAddress: formatAddress(socket.localAddress ?? '?', socket.localPort ?? 0),
       connectedAtMs: nowMs,
       lastCommandAtMs: nowMs,
       name: '',

@@ -411,7 +411,7 @@ describe('the command line', function () {
     it('up: nobody lives here', async () => {
       await assertRefused(
         ['up', '--servers', await file('servers.txt', 'a 192.0.2.1 7401\n')],
-        /has no line on 127\.0\.0\.1; start this machine's peer with: toposphere serve$/,
+        /has no line on 127\.0\.0\.1 or ::1; start this machine's peer with: toposphere serve$/,
       );
     });
   });

@@ -1,7 +1,7 @@
 /**
  * What real-socket tests share: waiting for an event with a deadline, networks that get closed.
  *
- * All sockets are on 127.0.0.1. Nothing here sleeps: `until` looks again whenever something happened.
+ * All sockets are on 127.0.0.1 unless a test names another host. Nothing here sleeps: `until` looks again whenever something happened.
  */
 import { EventEmitter, once } from 'node:events';
 import type { PeerId } from '../../src/core/types.ts';
@@ -73,6 +73,7 @@ export async function openTestNetwork(
 /** A map of peers on this machine, by name and port. */
 export function peersOn(
   ports: Readonly<Record<string, number>>,
+  host = HOST,
 ): Map<PeerId, { host: string; port: number }> {
-  return new Map(Object.entries(ports).map(([id, port]) => [id as PeerId, { host: HOST, port }]));
+  return new Map(Object.entries(ports).map(([id, port]) => [id as PeerId, { host, port }]));
 }

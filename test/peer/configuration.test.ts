@@ -157,14 +157,27 @@ describe('configuration', () => {
     assert.equal((await peerOf({ clockOffsetMs: 400, allowFaults: true })).clockOffsetMs, 400);
   });
 
-  it('refuses groups that are no IPv4 multicast, and the control block', async () => {
-    for (const multicastGroup of ['10.0.0.1', '240.0.0.1', '224.0.0.1', 'ff02::1', 'group', '239.1.1']) {
+  it('refuses groups that are none, stay on the machine, or are assigned to some protocol', async () => {
+    const groups = [
+      '10.0.0.1',
+      '240.0.0.1',
+      '224.0.0.1',
+      'group',
+      '239.1.1',
+      'fd00::1',
+      'ff01::7',
+      'ff11::7',
+    ];
+    for (const multicastGroup of [...groups, 'ff02::1', 'ff02::fb', 'ff12::7%eth0', 'ff00::7', 'ff0f::7']) {
       assert.match(
         (await faultsOf({ multicastGroup })).join('|'),
-        /^--multicast-group is '[^|]*'; use an IPv4 group/,
+        /^--multicast-group is '[^|]*'; use an IPv4 group, best of 239\.0\.0\.0\/8, or an IPv6 group, best of ff12::\/16$/,
       );
     }
     assert.equal((await peerOf({ multicastGroup: '224.0.1.1' })).multicast.group, '224.0.1.1');
+    const servers = await file('six.txt', 'alpha ::1 7401\n');
+    for (const multicastGroup of ['ff12::7', 'ff15::7', 'ff05::7', 'ff18::7'])
+      assert.equal((await peerOf({ servers, multicastGroup })).multicast.group, multicastGroup);
   });
 
   it('refuses a multicast port that is some peer’s own', async () => {
@@ -174,12 +187,42 @@ describe('configuration', () => {
     );
   });
 
-  it('asks for a multicast interface when the own address is IPv6', async () => {
+  it('takes a group and an interface of the family of the peers', async () => {
     const servers = await file('six.txt', 'alpha ::1 7401\n');
-    assert.match((await faultsOf({ servers })).join(), /multicast interface is '::1'; give an IPv4 address/);
-    assert.equal(
-      (await peerOf({ servers, multicastInterface: '127.0.0.1' })).multicast.interface,
-      '127.0.0.1',
+    assert.deepEqual((await peerOf({ servers })).multicast, {
+      group: 'ff12::efc3:4a01',
+      port: 7400,
+      interface: '::1',
+    });
+    const chosen = { servers, multicastGroup: 'FF15:0::7', multicastInterface: 'FD00:0::7' };
+    assert.deepEqual((await peerOf(chosen)).multicast, {
+      group: 'ff15::7',
+      port: 7400,
+      interface: 'fd00::7',
+    });
+    assert.deepEqual(
+      await faultsOf({ servers, multicastGroup: '239.1.1.1', multicastInterface: '127.0.0.1' }),
+      [
+        '--multicast-group is 239.1.1.1, and the peers have IPv6 addresses; use an IPv6 group, or leave it out',
+        "the multicast interface is '127.0.0.1'; give an IPv6 address of this machine with --multicast-interface",
+      ],
+    );
+    assert.deepEqual(await faultsOf({ multicastGroup: 'ff12::7', multicastInterface: 'fd00::7' }), [
+      '--multicast-group is ff12::7, and the peers have IPv4 addresses; use an IPv4 group, or leave it out',
+      "the multicast interface is 'fd00::7'; give an IPv4 address of this machine with --multicast-interface",
+    ]);
+  });
+
+  it('counts ::1 as loopback, and a unique local address as beyond', async () => {
+    const loopback = await file('six.txt', 'alpha ::1 7401\nbeta ::1 7402\n');
+    const { peer, clients } = await resolveServeOptions({ ...(await base()), servers: loopback }, logger);
+    assert.equal(peer.clusterKeys, undefined);
+    assert.equal(clients.host, '::1');
+    const servers = await file('lan.txt', 'alpha ::1 7401\nbeta fd00::2 7401\n');
+    assert.match((await faultsOf({ servers })).join('|'), /^[^|]*beyond loopback \(beta fd00::2\)/);
+    assert.match(
+      (await faultsOf({ servers: loopback, clientHost: 'fd00::1' })).join(),
+      /Redis clients at fd00::1 would need no password/,
     );
   });
 

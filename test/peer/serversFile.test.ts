@@ -43,8 +43,17 @@ describe('servers.txt', () => {
   });
 
   it('takes IPv4, IPv6 and host names, and spells each in one way', () => {
-    const text = 'a 10.0.0.7 7401\nb [FD00:0:0::0007] 7401\nc ::1 7401\nd Shop-1.Local 7401\n';
-    assert.deepEqual(parse(text), ['a 10.0.0.7 7401', 'b fd00::7 7401', 'c ::1 7401', 'd shop-1.local 7401']);
+    assert.deepEqual(parse('a 10.0.0.7 7401\nb ::FFFF:10.0.0.8 7401\nc Shop-1.Local 7401\n'), [
+      'a 10.0.0.7 7401',
+      'b 10.0.0.8 7401',
+      'c shop-1.local 7401',
+    ]);
+    assert.deepEqual(parse('a [FD00:0:0::0007] 7401\nb ::1 7401\nc 2001:DB8::10 7401\nd shop 7401\n'), [
+      'a fd00::7 7401',
+      'b ::1 7401',
+      'c 2001:db8::10 7401',
+      'd shop 7401',
+    ]);
   });
 
   it('remembers the line, and derives the port of Redis clients', () => {
@@ -86,7 +95,9 @@ describe('servers.txt', () => {
     '0.0.0.0',
     '239.1.1.1',
     '::',
-    'fe80::1%eth0',
+    'ff02::7',
+    '::ffff:239.1.1.1',
+    '::ffff:0.0.0.0',
     '-a',
     'a_b',
     'a..b',
@@ -100,6 +111,22 @@ describe('servers.txt', () => {
       );
     });
   }
+
+  for (const host of ['fe80::1%eth0', '[FE80::1%2]', 'fe80::1', 'febf::1']) {
+    it(`refuses the link-local ${host}, and says what to use`, () => {
+      assert.equal(
+        faultsIn(`a ${host} 7401`).join('|'),
+        `servers.txt:1: bad host '${host}'; a link-local address means nothing on another machine; use a global or unique local one (fd00::/8), or a name`,
+      );
+    });
+  }
+
+  it('refuses a mixture of IPv4 and IPv6 addresses, with the lines', () => {
+    assert.deepEqual(faultsIn('a shop 7401\nb 10.0.0.1 7401\nc fd00::2 7401\nd 10.0.0.3 7401\ne ::1 7401'), [
+      'servers.txt:3: fd00::2 and 10.0.0.1 on line 2 are not of one kind; give all peers IPv4 addresses, or all IPv6 ones: one multicast group reaches one kind',
+      'servers.txt:5: ::1 and 10.0.0.1 on line 2 are not of one kind; give all peers IPv4 addresses, or all IPv6 ones: one multicast group reaches one kind',
+    ]);
+  });
 
   it('refuses a missing and a superfluous column', () => {
     assert.match(faultsIn('a 127.0.0.1').join(), /:1: has 2 columns; write: id host port$/);
@@ -117,7 +144,7 @@ describe('servers.txt', () => {
   });
 
   it('refuses an id and an address that are there twice, naming both lines, however they are spelt', () => {
-    assert.deepEqual(faultsIn('a 127.0.0.1 7401\na 127.0.0.1 7402\nc ::1 7401\nd [0:0::1] 7401'), [
+    assert.deepEqual(faultsIn('a ::1 7402\na ::2 7402\nc ::1 7401\nd [0:0::1] 7401'), [
       "servers.txt:2: duplicate id 'a', already on line 1; give each peer an id of its own",
       'servers.txt:4: duplicate address [::1]:7401, already on line 3; choose another port',
     ]);
@@ -172,6 +199,56 @@ describe('servers.txt', () => {
         ['localhost', '127.0.0.1'],
         ['10.0.0.7', '10.0.0.7'],
       ],
+    );
+  });
+});
+
+describe('names in servers.txt', () => {
+  const NAMES: Readonly<Record<string, readonly string[]>> = {
+    both: ['fd00::1', 'fd00::9', '10.0.0.1'],
+    four: ['10.0.0.2', '10.0.0.9'],
+    six: ['fd00::3'],
+  };
+  const lookUp = async (host: string): Promise<readonly string[]> => Promise.resolve(NAMES[host] ?? []);
+  const addresses = async (text: string, family?: 4 | 6): Promise<readonly string[]> =>
+    (await resolveHosts(parseServersFile(text, 'x'), family, lookUp)).servers.map(({ address }) => address);
+  const refusal = async (text: string, family?: 4 | 6): Promise<string> =>
+    addresses(text, family).then(
+      (found) => assert.fail(`not refused: ${found.join()}`),
+      (error: unknown) => (error instanceof ToposphereError ? error.message : assert.fail(String(error))),
+    );
+
+  it('stand for IPv4 addresses where all have one', async () => {
+    assert.deepEqual(await addresses('a both 7401\nb four 7401\nc nobody 7401'), [
+      '10.0.0.1',
+      '10.0.0.2',
+      'nobody',
+    ]);
+    assert.deepEqual(await addresses('a both 7401\nb 10.0.0.7 7401'), ['10.0.0.1', '10.0.0.7']);
+  });
+
+  it('stand for IPv6 addresses where one has no other, or a line has one', async () => {
+    assert.deepEqual(await addresses('a both 7401\nb six 7401'), ['fd00::1', 'fd00::3']);
+    assert.deepEqual(await addresses('a fd00::7 7401\nb both 7401'), ['fd00::7', 'fd00::1']);
+  });
+
+  it('are refused where they have no family in common', async () => {
+    const all = 'give all peers IPv4 addresses, or all IPv6 ones: one multicast group reaches one kind';
+    assert.equal(
+      await refusal('a four 7401\nb six 7401\nc both 7401'),
+      `x: some peers have IPv4 addresses only (a four), others IPv6 ones only (b six); ${all}`,
+    );
+    assert.equal(
+      await refusal('a 10.0.0.1 7401\nb six 7401'),
+      `x: some peers have IPv4 addresses only (a 10.0.0.1), others IPv6 ones only (b six); ${all}`,
+    );
+  });
+
+  it('keep to the family of a cluster that runs', async () => {
+    assert.deepEqual(await addresses('a both 7401\nb nobody 7401', 6), ['fd00::1', 'nobody']);
+    assert.equal(
+      await refusal('a both 7401\nb four 7401', 6),
+      'x: the peers of this cluster have IPv6 addresses, and these IPv4 ones only (b four); correct the lines, or change all and start all peers again',
     );
   });
 });

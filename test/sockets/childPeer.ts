@@ -42,13 +42,15 @@ export class ChildPeer {
   readonly port: number;
   readonly clientPort: number;
   readonly settings: Settings;
+  readonly #host: string | undefined;
   readonly #program: readonly string[] | undefined;
   readonly #pastLines: string[] = [];
   #command: Command | undefined;
   #client: RespClient | undefined;
 
-  /** `program`: what node runs in place of the built command line; it gets the same words. */
-  constructor(id: string, port: number, settings: Settings, program?: readonly string[]) {
+  /** `program`: what node runs in place of the built command line; it gets the same words. `host`: where it serves clients, 127.0.0.1 when left out. */
+  constructor(id: string, port: number, settings: Settings, program?: readonly string[], host?: string) {
+    this.#host = host;
     this.id = id;
     this.#program = program;
     this.port = port;
@@ -113,7 +115,7 @@ export class ChildPeer {
 
   /** A connection of its own; the caller closes it. */
   connect(): Promise<RespClient> {
-    return RespClient.connect(this.clientPort);
+    return RespClient.connect(this.clientPort, this.#host);
   }
 
   /** One request over the peer's common connection. Rejects with the error reply. */

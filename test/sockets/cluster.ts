@@ -3,7 +3,7 @@
  *
  * Owns ports, multicast group, temporary folder, servers.txt, and taking all of it down after the test,
  * also after a failure, when the peers' logs are shown. What a test does to peers is the test's.
- * Invariant: nothing started here outlives its test; every socket is on 127.0.0.1.
+ * Invariant: nothing started here outlives its test; every socket is on 127.0.0.1, or on the host that was asked for.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,7 +12,7 @@ import { Peer } from '../../src/peer/peer.ts';
 import type { Settings } from '../../src/peer/tunables.ts';
 import { ChildPeer } from './childPeer.ts';
 import { ensureBuilt } from './command.ts';
-import { findGroup, findPeerPorts } from '../ports.ts';
+import { findGroup, findPeerPorts, LOOPBACK } from '../ports.ts';
 import type { GroupAddress } from '../ports.ts';
 import { waitUntil } from './waiting.ts';
 
@@ -24,6 +24,8 @@ const LINES_SHOWN = 25;
 export interface ClusterOptions {
   /** alpha to delta when left out. */
   readonly ids?: readonly string[];
+  /** Where all peers are; 127.0.0.1 when left out. */
+  readonly host?: string;
   /** For every peer. */
   readonly settings?: Settings;
   /** For one peer, over the others' settings. */
@@ -94,11 +96,12 @@ export function useClusters(): Clusters {
     const ids = options.ids ?? FOUR_IDS;
     const folder = await mkdtemp(join(tmpdir(), 'toposphere-'));
     folders.push(folder);
-    const numbers = await findPeerPorts(ids.length);
+    const host = options.host ?? LOOPBACK;
+    const numbers = await findPeerPorts(ids.length, host);
     const ports = new Map(ids.map((id, index) => [id, numbers[index] ?? 0]));
     const serversPath = join(folder, 'servers.txt');
-    await writeFile(serversPath, Array.from(ports, ([id, port]) => `${id} 127.0.0.1 ${port}\n`).join(''));
-    const group = await findGroup();
+    await writeFile(serversPath, Array.from(ports, ([id, port]) => `${id} ${host} ${port}\n`).join(''));
+    const group = await findGroup(host);
     const settings: Settings = {
       servers: serversPath,
       dataDirectory: join(folder, 'data'),
@@ -117,7 +120,7 @@ export function useClusters(): Clusters {
       .map(([id, port], index) => {
         const begins = isWhole || index > 0 ? {} : { bootstrap: true };
         const settings = { ...site.settings, ...begins, ...options.settingsOf?.[id] };
-        return new ChildPeer(id, port, settings, options.programOf?.[id]);
+        return new ChildPeer(id, port, settings, options.programOf?.[id], options.host);
       });
     children.push(...peers);
     await Promise.all(peers.map((peer) => peer.start()));

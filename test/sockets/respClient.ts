@@ -48,9 +48,8 @@ export class RespClient {
     });
   }
 
-  /** Connects to 127.0.0.1:`port`. */
-  static async connect(port: number): Promise<RespClient> {
-    const socket = connect({ host: '127.0.0.1', port, noDelay: true });
+  static async connect(port: number, host = '127.0.0.1'): Promise<RespClient> {
+    const socket = connect({ host, port, noDelay: true });
     const connected = new Promise<RespClient>((resolve, reject) => {
       socket.once('error', reject);
       socket.once('connect', () => {
