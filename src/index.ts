@@ -2,8 +2,8 @@
  * What `import … from 'toposphere'` gives: the embedded peer, its types and its error.
  */
 export { Peer } from './peer/peer.ts';
-export type { Change, RangeEntry, SetOptions, WriteOptions } from './peer/peer.ts';
-export type { RangeOptions } from './peer/keyRange.ts';
+export type { Change, SetOptions, WriteOptions } from './peer/peer.ts';
+export type { RangeEntry, RangeOptions } from './peer/keyRange.ts';
 export type { AcknowledgementLevel } from './peer/backend.ts';
 export type { PeerOptions } from './peer/configuration.ts';
 export { EVENTS, type EventDescription, type EventLevel, type EventName } from './peer/events.ts';

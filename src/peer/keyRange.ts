@@ -1,6 +1,18 @@
-/** Which keys an application asks for: a prefix, bounds, or both. */
+/**
+ * Which keys an application asks for (a prefix, bounds, or both), and reading them a page at a time.
+ */
 import type { KeyRange } from '../core/store.ts';
-import { parsePrefix, prefixEnd, type KeyInput } from './keys.ts';
+import type { Entry, Key } from '../core/types.ts';
+import { keyBytes, parsePrefix, prefixEnd, type KeyInput } from './keys.ts';
+
+/** Entries read at a time: between two pages other work may come in. */
+const PAGE_ENTRIES = 256;
+
+export interface RangeEntry {
+  /** The key's bytes. */
+  readonly key: Buffer;
+  readonly value: Buffer;
+}
 
 export interface RangeOptions {
   /** Only keys that start with this. */
@@ -28,4 +40,27 @@ export function keyRangeOf(options: RangeOptions): KeyRange {
     ...(highest === undefined ? {} : { before: highest }),
     ...(options.reverse === undefined ? {} : { reverse: options.reverse }),
   };
+}
+
+/** The visible ones of `entriesOf` a range, which is asked anew for each page. */
+export function* readRange(
+  options: RangeOptions,
+  entriesOf: (bounds: KeyRange) => Iterable<readonly [Key, Entry]>,
+  isVisible: (entry: Entry) => boolean,
+): Generator<RangeEntry, void, undefined> {
+  let bounds = keyRangeOf(options);
+  let left = options.limit ?? Infinity;
+  while (left > 0) {
+    const page: [Key, Uint8Array][] = [];
+    const size = Math.min(left, PAGE_ENTRIES);
+    for (const [key, entry] of entriesOf(bounds)) {
+      if (isVisible(entry)) page.push([key, entry.value]);
+      if (page.length >= size) break;
+    }
+    for (const [key, value] of page) yield { key: keyBytes(key), value: Buffer.from(value) };
+    const last = page[page.length - 1];
+    if (last === undefined || page.length < size) return;
+    left -= page.length;
+    bounds = options.reverse === true ? { ...bounds, before: last[0] } : { ...bounds, after: last[0] };
+  }
 }

@@ -7,7 +7,6 @@
  */
 import { ToposphereError } from '../core/errors.ts';
 import type { CoreSettings } from '../core/settings.ts';
-import type { Key } from '../core/types.ts';
 import { openNetwork, type Network } from '../network/network.ts';
 import type { LmdbStore } from '../storage/lmdbStore.ts';
 import { createEnvelope } from '../wire/envelope.ts';
@@ -24,7 +23,7 @@ import { DiskSpace } from './diskSpace.ts';
 import { createExaminer } from './examination.ts';
 import { Faults } from './faults.ts';
 import { keyBytes, parseKey, parsePrefix, parseValue, type KeyInput, type ValueInput } from './keys.ts';
-import { keyRangeOf, type RangeOptions } from './keyRange.ts';
+import { readRange, type RangeEntry, type RangeOptions } from './keyRange.ts';
 import { createNoticeLog } from './noticeLog.ts';
 import { PeerBackend } from './peerBackend.ts';
 import { AddressBook } from './addressBook.ts';
@@ -33,9 +32,6 @@ import { openStore } from './openStore.ts';
 import { ClusterKeyRing, describeClusterKeys, reload } from './reloading.ts';
 import { Runtime } from './runtime.ts';
 import type { PeerStatus } from './status.ts';
-
-/** Entries read at a time by `range`: between two pages other work may come in. */
-const RANGE_PAGE_ENTRIES = 256;
 
 /** Milliseconds between two looks while `caughtUp` waits. */
 const CAUGHT_UP_POLL_MS = 50;
@@ -48,12 +44,6 @@ export interface WriteOptions {
 export interface SetOptions extends WriteOptions {
   /** The key is gone after so many milliseconds (1 or more), everywhere, cut off or not. */
   readonly expiresInMs?: number;
-}
-
-export interface RangeEntry {
-  /** The key's bytes. */
-  readonly key: Buffer;
-  readonly value: Buffer;
 }
 
 export interface Change {
@@ -263,23 +253,16 @@ export class Peer {
   }
 
   /** The visible entries of a range in byte order of keys. May be left off, and awaited between entries, at any time. */
-  *range(options: RangeOptions = {}): Generator<RangeEntry, void, undefined> {
-    let bounds = keyRangeOf(options);
-    let left = options.limit ?? Infinity;
-    while (left > 0) {
-      this.#assertOpen();
-      const page: [Key, Uint8Array][] = [];
-      const size = Math.min(left, RANGE_PAGE_ENTRIES);
-      for (const [key, entry] of this.#parts.store.entries(bounds)) {
-        if (this.backend.isVisible(entry)) page.push([key, entry.value]);
-        if (page.length >= size) break;
-      }
-      for (const [key, value] of page) yield { key: keyBytes(key), value: Buffer.from(value) };
-      const last = page[page.length - 1];
-      if (last === undefined || page.length < size) return;
-      left -= page.length;
-      bounds = options.reverse === true ? { ...bounds, before: last[0] } : { ...bounds, after: last[0] };
-    }
+  range(options: RangeOptions = {}): Generator<RangeEntry, void, undefined> {
+    const { store } = this.#parts;
+    return readRange(
+      options,
+      (bounds) => {
+        this.#assertOpen();
+        return store.entries(bounds);
+      },
+      (entry) => this.backend.isVisible(entry),
+    );
   }
 
   /** Tells of every change of a visible key with the prefix, wherever it was written. Returns the function that ends it. */
