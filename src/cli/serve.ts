@@ -23,7 +23,7 @@ import { listenForStop } from './stopSignal.ts';
 import type { Stop } from './stopSignal.ts';
 
 /** Milliseconds that closing may take: what is on disk is consistent at any moment, so waiting longer gains nothing. */
-const CLOSE_TIMEOUT_MS = 10_000;
+export const CLOSE_TIMEOUT_MS = 10_000;
 
 /** Fails when the port is taken, before a store is created. The server binds it for good later. */
 export async function refuseTakenPort(address: {
