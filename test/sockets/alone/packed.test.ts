@@ -1,8 +1,8 @@
 /**
  * The package as a user gets it: packed, installed into an empty folder from the registry, imported, and taken along the README's path.
  *
- * Three peers are started, converge, a fourth is added, one is forgotten: on one machine with a port each, and where root allows on hosts of
- * their own, network namespaces on a bridge. The lines that make the key and start a peer are the README's own.
+ * Three peers are started, converge, a fourth is added, one moves, one is forgotten: on one machine with a port each, and where root allows on hosts of
+ * their own, network namespaces on a bridge, each behind a firewall. The lines that make the key, start a peer and open the firewall are the README's own.
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -46,6 +46,17 @@ async function readmeLines(heading: string): Promise<readonly string[]> {
 const NAMESPACES = 'tl-ipv6-';
 const SWITCH = `${NAMESPACES}switch`;
 
+/** Where gamma moves to; its host has both. */
+const LATER_ADDRESS = 'fd00:7078::33';
+/** What the README takes for granted: a table that lets in only answers, the machine itself and the neighbours' ICMP. */
+const FIREWALL = [
+  'nft add table inet filter',
+  "nft add chain inet filter input '{ type filter hook input priority 0; policy drop; }'",
+  'nft add rule inet filter input ct state established,related accept',
+  'nft add rule inet filter input iif lo accept',
+  'nft add rule inet filter input meta l4proto ipv6-icmp accept',
+];
+
 function addressOf(index: number): string {
   return `fd00:7078::${index + 1}`;
 }
@@ -64,6 +75,7 @@ async function wireUp(count: number): Promise<void> {
     await ip(`-n ${SWITCH} link set port${index} master lan up`);
     for (const card of ['lo', 'eth0']) await ip(`-n ${host} link set ${card} up`);
     await ip(`-n ${host} addr add ${addressOf(index)}/64 dev eth0 nodad`);
+    if (index === 2) await ip(`-n ${host} addr add ${LATER_ADDRESS}/64 dev eth0 nodad`);
   }
 }
 
@@ -120,7 +132,11 @@ describe('the packed package', () => {
     });
     const config = (await listFiles('config')).map((name) => `config/${name}`);
     assert.ok(config.includes('config/toposphere.service'));
-    assert.deepEqual(await listFiles(installed), [...BESIDE, ...config, ...built].sort());
+    assert.deepEqual(
+      await listFiles(installed),
+      [...BESIDE, ...config, ...built].sort(),
+      'what an older build left? remove dist',
+    );
     const main = join(installed, 'dist/cli/main.js');
     assert.match(await readFile(main, 'utf8'), /^#!\/usr\/bin\/env node\n/);
     await access(main, constants.X_OK);
@@ -153,8 +169,8 @@ describe('the packed package', () => {
     assert.equal(stdout.trim(), 'BAD_CONFIGURATION object function');
   }).timeout(60_000);
 
-  /** The README's path. `lines` are those of servers.txt, `more` what each start needs beside the README's line. */
-  async function walk(lines: readonly string[], more: (index: number) => string): Promise<void> {
+  /** The README's path. `lines` are those of servers.txt, `moved` gamma's later one, `more` what each start needs beside the README's line. */
+  async function walk(lines: string[], moved: string, more: (index: number) => string): Promise<void> {
     const typed = await readmeLines('On several machines');
     const serve = typed.find((line) => line.startsWith('toposphere serve ')) ?? '';
     const [first, second, third, fourth] = hosts;
@@ -185,6 +201,19 @@ describe('the packed package', () => {
     await tell(fourth, 'wait-ready');
     assert.equal(await tell(fourth, 'get greeting'), 'hello');
 
+    await third.stop();
+    lines[2] = moved;
+    for (const host of hosts) await write(host, 4);
+    for (const host of [first, second, fourth])
+      assert.match(await tell(host, 'reload'), /gamma is now at|nothing new/);
+    await third.start(`${serve} ${more(2)}`);
+    await tell(third, 'wait-ready');
+    await tell(third, 'set moved there');
+    await waitUntil(
+      'news of gamma at delta',
+      async () => (await tell(fourth, 'get moved').catch(() => '')) === 'there',
+    );
+
     await second.stop();
     assert.match(await tell(first, 'forget beta --yes').catch(String), /beta/);
     for (const host of [first, third, fourth]) {
@@ -209,12 +238,13 @@ describe('the packed package', () => {
   }
 
   it('goes the README’s path on one machine', async () => {
-    const ports = await findPeerPorts(IDS.length);
+    const ports = await findPeerPorts(IDS.length + 1);
     const group = await findGroup();
     while (hosts.length < IDS.length) await addHost();
     const began = performance.now();
     await walk(
       IDS.map((id, index) => `${id} 127.0.0.1 ${ports[index] ?? 0}`),
+      `gamma 127.0.0.1 ${ports[IDS.length] ?? 0}`,
       (index) => `--id ${IDS[index] ?? ''} --multicast-group ${group.group} --multicast-port ${group.port}`,
     );
     report(`the README's path on one machine took ${Math.round(performance.now() - began)} ms`);
@@ -230,9 +260,15 @@ describe('the packed package', () => {
       console.log(`      skipped: ${refused}`);
       this.skip();
     }
-    for (const index of IDS.keys()) await addHost(['ip', 'netns', 'exec', `${NAMESPACES}${index}`]);
+    const opening = (await readmeLines('On several machines')).filter((line) => line.startsWith('nft '));
+    assert.equal(opening.length, 2);
+    for (const index of IDS.keys()) {
+      await addHost(['ip', 'netns', 'exec', `${NAMESPACES}${index}`]);
+      for (const line of [...FIREWALL, ...opening]) await hosts[index]?.type(line);
+    }
     await walk(
       IDS.map((id, index) => `${id} ${addressOf(index)} 7401`),
+      `gamma ${LATER_ADDRESS} 7401`,
       () => '',
     );
     const status = (): Promise<string> =>
