@@ -11,6 +11,7 @@ import { listLacking, uniteVectors } from '../../tools/lan/equality.ts';
 import { Ledger } from '../../tools/lan/ledger.ts';
 import { drawPage } from '../../tools/lan/plot.ts';
 import { readScript } from '../../tools/lan/script.ts';
+import { isConfigured } from '../../tools/lan/wirePart.ts';
 
 const SCENARIOS = fileURLToPath(new URL('../../tools/lan/scenarios/', import.meta.url));
 
@@ -167,4 +168,34 @@ describe('the plot of healings', () => {
     assert.match(page, /a &lt;title>|a &lt;title&gt;/);
     assert.doesNotMatch(page, /NaN/);
   });
+});
+
+describe('frames in a capture', () => {
+  const addresses = ['10.77.0.1', '10.77.0.2'];
+
+  for (const frame of [
+    '0x0800|17|10.77.0.1|10.77.0.2|7401|7401||',
+    '0x0800|17|10.77.0.1|239.195.74.1|7401|7400||',
+    '0x0800|6|10.77.0.1|10.77.0.2|||40000|7401',
+    '0x0800|6|10.77.0.2|10.77.0.1|||7401|40000',
+    '0x0800|2|10.77.0.1|224.0.0.22||||',
+    '0x0806|||||||',
+  ])
+    it(`are of those in servers.txt: ${frame}`, () => {
+      assert.ok(isConfigured(frame, addresses));
+    });
+
+  for (const frame of [
+    '0x0800|17|10.77.0.3|10.77.0.2|7401|7401||',
+    '0x0800|17|10.77.0.1|10.77.0.3|7401|7401||',
+    '0x0800|17|10.77.0.1|239.195.74.1|7401|5353||',
+    '0x0800|17|10.77.0.1|224.0.0.251|5353|5353||',
+    '0x0800|17|10.77.0.1|10.77.0.2|40000|7401||',
+    '0x0800|6|10.77.0.1|10.77.0.9|||40000|7401',
+    '0x0800|6|10.77.0.1|10.77.0.2|||40000|6401',
+    '0x86dd|||||||',
+  ])
+    it(`are of nobody that is configured: ${frame}`, () => {
+      assert.ok(!isConfigured(frame, addresses));
+    });
 });

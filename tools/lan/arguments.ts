@@ -5,7 +5,7 @@
  */
 import { parseArgs } from 'node:util';
 
-export const PARTS = ['first', 'chaos', 'unicast'] as const;
+export const PARTS = ['first', 'chaos', 'unicast', 'stranger', 'wire'] as const;
 export type PartName = (typeof PARTS)[number];
 
 export interface Arguments {

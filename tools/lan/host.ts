@@ -16,7 +16,7 @@ import { DERIVED_PORT_DISTANCE } from '../../src/peer/serversFile.ts';
 import { PEER_PORT, runCommand, type Card } from './namespaces.ts';
 import { Program } from './program.ts';
 
-const COMMAND = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+export const COMMAND = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const MEBIBYTE = 2 ** 20;
 const START_TIMEOUT_MS = 60_000;
 const ASK_TIMEOUT_MS = 5_000;

@@ -7,6 +7,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { peerNames } from '../../src/simulator/generate.ts';
+import { watchOthers } from '../bench/processorTime.ts';
 import { judgeGate, print, printPart, type Gate, type PartResult } from '../bench/report.ts';
 import { runTool } from '../runTool.ts';
 import { readArguments, type Arguments, type PartName } from './arguments.ts';
@@ -17,6 +18,8 @@ import { prepareMachine } from './namespaces.ts';
 import { perform } from './perform.ts';
 import { drawPage, type PlotSeries } from './plot.ts';
 import { readScript } from './script.ts';
+import { runStrangerPart } from './strangerPart.ts';
+import { runWirePart } from './wirePart.ts';
 
 const FIRST = new URL('scenarios/three-hosts.txt', import.meta.url);
 /** Of the minutes of a run, the share without multicast. */
@@ -66,6 +69,10 @@ function runPart(part: PartName, given: Arguments, directory: string): Promise<P
       return runChaosPart({ ...chaos, durationMs: runMs, withoutMulticast: false });
     case 'unicast':
       return runChaosPart({ ...chaos, durationMs: runMs * UNICAST_SHARE, withoutMulticast: true });
+    case 'wire':
+      return runWirePart({ directory, ids, seed, note: createNote() });
+    case 'stranger':
+      return runStrangerPart({ directory, seed, isShort: given.isShort, note: createNote() });
   }
 }
 
@@ -80,6 +87,7 @@ async function main(): Promise<void> {
     await runScript(given.scenario, directory, given.writesPerSecond);
     return;
   }
+  const othersShare = await watchOthers();
   const gates: Gate[] = [];
   const series: PlotSeries[] = [];
   for (const part of given.parts) {
@@ -89,8 +97,11 @@ async function main(): Promise<void> {
     gates.push(...result.gates);
     if ('healings' in result) series.push(result);
   }
+  // Six hosts that compete with others for two cores are slow for reasons that are not theirs.
+  const load = `other processes used ${Math.round((await othersShare()) * 100)}% of the machine`;
+  print(`\n${load}`);
   if (given.plot !== undefined) {
-    await writeFile(given.plot, drawPage(series, gates, [words.join(' ')]));
+    await writeFile(given.plot, drawPage(series, gates, [words.join(' '), load]));
     print(`plot: ${given.plot}`);
   }
   if (gates.some((gate) => judgeGate(gate) === 'missed')) process.exitCode = 1;

@@ -1,0 +1,233 @@
+/**
+ * What a capture of every cable shows (issue 6): one datagram a batch however many hosts there are, nothing readable, nothing to or from anybody else.
+ *
+ * Owns the captures, by dumpcap and tshark, and what is looked for in them. Invariant: a search that finds nothing is believed only where the same search
+ * finds what it must: the batches among the datagrams, the planted text on the card that clients come in by, which is not sealed.
+ */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openConnection } from '../../src/cli/connection.ts';
+import type { Gate, PartResult, Section } from '../bench/report.ts';
+import { waitUntil } from '../bench/peers.ts';
+import { formatCount } from '../bench/statistics.ts';
+import { awaitEqualDigests } from './equality.ts';
+import { Laboratory } from './laboratory.ts';
+import { GROUP, PEER_PORT, portName, runCommand, SWITCH_NAMESPACE } from './namespaces.ts';
+import { Program } from './program.ts';
+
+const BATCHES = 100;
+const KEYS_IN_BATCH = 8;
+/** Stands in every key and value that is written. */
+const PLAIN = 'readable-by-anybody';
+/** A batch's datagram is longer than this, and nothing else that is sent at rest is, bytes. */
+const BATCH_BYTES = 700;
+/** A value that goes over TCP. */
+const LONG_VALUE = PLAIN.repeat(5_000);
+/** A batch may have to be repaired where a busy system drops a datagram. */
+const DATAGRAMS_BOUND = 1.05;
+const CAPTURE_TIMEOUT_MS = 15_000;
+const REST_LIMIT_MS = 30_000;
+const IGMP = '2';
+const TCP = '6';
+const UDP = '17';
+const ARP = '0x0806';
+
+export interface WireOptions {
+  readonly directory: string;
+  readonly ids: readonly string[];
+  readonly seed: number;
+  readonly note: (text: string) => void;
+}
+
+/** What the capture of one laboratory came to. */
+interface Captured {
+  readonly hosts: number;
+  readonly frames: number;
+  readonly groupDatagrams: number;
+  /** As long as a batch, to one host alone. */
+  readonly unicastDatagrams: number;
+  readonly readable: { readonly lan: number; readonly clients: number };
+  /** Frames of others than the configured, in words. */
+  readonly outside: readonly string[];
+}
+
+export async function runWirePart({ directory, ids, seed, note }: WireOptions): Promise<PartResult> {
+  const programs = await runCommand('sh', ['-c', 'command -v dumpcap; command -v tshark; true']);
+  if (programs.trim().split('\n').length < 2)
+    return {
+      sections: [],
+      gates: [
+        {
+          name: 'wire',
+          value: NaN,
+          bound: { kind: 'atMost', value: 0 },
+          sides: '',
+          why: 'tshark is missing',
+        },
+      ],
+    };
+  const found: Captured[] = [];
+  for (const hosts of [ids.slice(0, 3), ids]) {
+    note(`captures of ${hosts.length} hosts`);
+    found.push(await captureBatches(join(directory, `wire${hosts.length}`), hosts, seed));
+  }
+  return { sections: [buildTable(found)], gates: found.flatMap(judge) };
+}
+
+async function captureBatches(directory: string, ids: readonly string[], seed: number): Promise<Captured> {
+  const laboratory = await Laboratory.open({ directory, ids, seed });
+  const [first] = laboratory.hosts;
+  if (first === undefined) throw new Error('no host');
+  try {
+    const [lan, clients] = [join(directory, 'lan.pcapng'), join(directory, 'clients.pcapng')];
+    const captures = await Promise.all([
+      startCapture(
+        SWITCH_NAMESPACE,
+        ids.map((_, index) => portName(index)),
+        lan,
+      ),
+      startCapture(first.id, ['mgmt'], clients),
+    ]);
+    await writeBatches(first.clients);
+    await awaitEqualDigests(laboratory.hosts, REST_LIMIT_MS);
+    await Promise.all(captures.map((capture) => capture.stop('SIGINT')));
+    const long = `ip.src==${first.card.address} && udp.length>${BATCH_BYTES} && frame.interface_name=="${portName(0)}"`;
+    const addresses = laboratory.hosts.map(({ card }) => card.address);
+    const frames = await listFrames(lan);
+    return {
+      hosts: ids.length,
+      frames: frames.length,
+      groupDatagrams: await countFrames(lan, `${long} && udp.dstport==${GROUP.port}`),
+      unicastDatagrams: await countFrames(lan, `${long} && udp.dstport==${PEER_PORT}`),
+      readable: { lan: await countText(lan), clients: await countText(clients) },
+      outside: frames.filter((frame) => !isConfigured(frame, addresses)),
+    };
+  } finally {
+    await laboratory.close();
+  }
+}
+
+async function startCapture(namespace: string, cards: readonly string[], path: string): Promise<Program> {
+  const words = cards.flatMap((card) => ['-i', card]);
+  const capture = new Program('dumpcap', namespace, ['dumpcap', '-q', ...words, '-w', path]);
+  const isRunning = (): Promise<boolean> =>
+    Promise.resolve(capture.errorLines.some((line) => line.startsWith('File: ')));
+  if (!(await waitUntil(isRunning, CAPTURE_TIMEOUT_MS))) throw capture.failure();
+  return capture;
+}
+
+/** Each batch is one MSET: one turn of the peer. */
+async function writeBatches(clients: { readonly host: string; readonly port: number }): Promise<void> {
+  const connection = await openConnection(clients);
+  try {
+    for (let batch = 0; batch < BATCHES; batch += 1) {
+      const pairs = Array.from({ length: KEYS_IN_BATCH }, (_, at) => [
+        `${PLAIN}:${at}`,
+        `${PLAIN} ${batch} ${'.'.repeat(60)}`,
+      ]);
+      await connection.request(['MSET', ...pairs.flat()]);
+    }
+    await connection.request(['SET', 'long', LONG_VALUE]);
+  } finally {
+    connection.close();
+  }
+}
+
+async function countFrames(path: string, filter: string): Promise<number> {
+  const text = await runCommand('tshark', ['-r', path, '-Y', filter, '-T', 'fields', '-e', 'frame.number']);
+  return text.split('\n').filter((line) => line !== '').length;
+}
+
+const FIELDS = [
+  'eth.type',
+  'ip.proto',
+  'ip.src',
+  'ip.dst',
+  'udp.srcport',
+  'udp.dstport',
+  'tcp.srcport',
+  'tcp.dstport',
+];
+
+/** Every frame as one line: the fields above, with a bar between. */
+async function listFrames(path: string): Promise<readonly string[]> {
+  const fields = FIELDS.flatMap((field) => ['-e', field]);
+  const text = await runCommand('tshark', [
+    '-r',
+    path,
+    '-T',
+    'fields',
+    '-E',
+    'separator=|',
+    '-E',
+    'occurrence=f',
+    ...fields,
+  ]);
+  return text.split('\n').filter((line) => line !== '');
+}
+
+/** Between two of servers.txt, or from one of them to the group; ARP and IGMP are the system's own. */
+export function isConfigured(frame: string, addresses: readonly string[]): boolean {
+  const [type, protocol, from = '', to = '', udpFrom, udpTo, tcpFrom, tcpTo] = frame.split('|');
+  if (type === ARP) return true;
+  if (!addresses.includes(from)) return false;
+  if (protocol === IGMP) return true;
+  const port = String(PEER_PORT);
+  if (protocol === TCP) return addresses.includes(to) && (tcpFrom === port || tcpTo === port);
+  if (protocol !== UDP || udpFrom !== port) return false;
+  return addresses.includes(to) ? udpTo === port : to === GROUP.address && udpTo === String(GROUP.port);
+}
+
+/** How often the planted text stands in a capture. */
+async function countText(path: string): Promise<number> {
+  const bytes = await readFile(path);
+  let count = 0;
+  for (let at = bytes.indexOf(PLAIN); at >= 0; at = bytes.indexOf(PLAIN, at + 1)) count += 1;
+  return count;
+}
+
+function judge({
+  hosts,
+  frames,
+  groupDatagrams,
+  unicastDatagrams,
+  readable,
+  outside,
+}: Captured): readonly Gate[] {
+  const isSeen = groupDatagrams >= BATCHES;
+  const isSearchable = readable.clients >= BATCHES;
+  return [
+    {
+      name: `wire, ${hosts} hosts: datagrams a batch`,
+      value: isSeen ? (groupDatagrams + unicastDatagrams) / BATCHES : Number.MAX_VALUE,
+      bound: { kind: 'atMost', value: DATAGRAMS_BOUND },
+      sides: `${groupDatagrams} to the group and ${unicastDatagrams} to single hosts, of ${BATCHES} batches of ${KEYS_IN_BATCH} keys`,
+    },
+    {
+      name: `wire, ${hosts} hosts: readable keys or values`,
+      value: isSearchable ? readable.lan : Number.MAX_VALUE,
+      bound: { kind: 'atMost', value: 0 },
+      sides: `in ${formatCount(frames)} frames on the LAN; ${formatCount(readable.clients)} where clients of alpha come in`,
+    },
+    {
+      name: `wire, ${hosts} hosts: frames of others than servers.txt has`,
+      value: outside.length,
+      bound: { kind: 'atMost', value: 0 },
+      sides: outside.length === 0 ? `of ${formatCount(frames)}` : outside.slice(0, 5).join('; '),
+    },
+  ];
+}
+
+function buildTable(found: readonly Captured[]): Section {
+  return {
+    title: `A capture of every cable while one host takes ${BATCHES} batches and a long value`,
+    columns: ['hosts', 'frames, each at both its ends', 'batch-long to the group', 'to single hosts'],
+    rows: found.map(({ hosts, frames, groupDatagrams, unicastDatagrams }) => [
+      String(hosts),
+      formatCount(frames),
+      formatCount(groupDatagrams),
+      formatCount(unicastDatagrams),
+    ]),
+    notes: [],
+  };
+}
