@@ -11,6 +11,7 @@ import { openNetwork, type Network } from '../network/network.ts';
 import type { LmdbStore } from '../storage/lmdbStore.ts';
 import { createEnvelope } from '../wire/envelope.ts';
 import { loadHashing } from '../wire/hash.ts';
+import { acknowledged } from './acknowledged.ts';
 import type { AcknowledgementLevel } from './backend.ts';
 import { resolvePeerOptions, type PeerOptions } from './configuration.ts';
 import { createLog, silentLogger, type Logger } from './logger.ts';
@@ -370,16 +371,6 @@ export class Peer {
     if (this.#closing !== undefined)
       throw new ToposphereError('CLOSED', 'this peer is closed: open it again');
   }
-}
-
-function acknowledged(runtime: Runtime, level: AcknowledgementLevel): Promise<void> {
-  return new Promise((resolve, reject) => {
-    runtime.acknowledge(level, (failure) => {
-      if (failure === undefined) resolve();
-      else reject(failure);
-    });
-    runtime.endTurnSoon();
-  });
 }
 
 function copyOf(value: Uint8Array | undefined): Buffer | undefined {
