@@ -16,11 +16,18 @@ import type { Flags } from '../peer/settingSources.ts';
 /** Milliseconds a child has to stop by itself before it is killed; longer than `serve` takes at most. */
 const STOP_TIMEOUT_MS = 25_000;
 
+/** Where a peer is reached: by Redis clients, and by HTTP if it is served. */
+export interface ServedAddress extends Address {
+  readonly http: Address | undefined;
+}
+
 /** What `serve` sends over the channel to its parent once clients are served. */
 export interface ReadyNotice {
   readonly kind: 'ready';
   readonly clientHost: string;
   readonly clientPort: number;
+  /** Where HTTP is served, if it is. */
+  readonly http?: Address | undefined;
 }
 
 function isReadyNotice(message: unknown): message is ReadyNotice {
@@ -29,8 +36,8 @@ function isReadyNotice(message: unknown): message is ReadyNotice {
 
 export class ChildPeer {
   readonly id: string;
-  /** Resolves with where Redis clients are served; never, when the child ends before. */
-  readonly ready: Promise<Address>;
+  /** Resolves with where clients are served; never, when the child ends before. */
+  readonly ready: Promise<ServedAddress>;
   /** Resolves with how the child ended, as words: `exit code 1`, `SIGKILL`. */
   readonly ended: Promise<string>;
   readonly #process: ChildProcess;
@@ -50,7 +57,8 @@ export class ChildPeer {
     this.#prefix(this.#process.stderr, process.stderr);
     this.ready = new Promise((resolve) => {
       this.#process.on('message', (message) => {
-        if (isReadyNotice(message)) resolve({ host: message.clientHost, port: message.clientPort });
+        if (isReadyNotice(message))
+          resolve({ host: message.clientHost, port: message.clientPort, http: message.http });
       });
     });
     this.ended = new Promise((resolve) => {

@@ -28,13 +28,15 @@ function isValue(value: unknown): value is GivenValue {
 }
 
 /** What was found in place of a setting without a default of its own: most options bear the setting's name. */
-function listDerived({ peer, clients }: ServeOptions): ReadonlyMap<string, unknown> {
+function listDerived({ peer, clients, http }: ServeOptions): ReadonlyMap<string, unknown> {
   return new Map<string, unknown>([
     ...Object.entries(peer),
     ['multicastGroup', peer.multicast.group],
     ['multicastInterface', peer.multicast.interface],
     ['clientHost', clients.host],
     ['clientPort', clients.port],
+    ['httpHost', http?.host],
+    ['httpPort', http?.port],
   ]);
 }
 

@@ -1,5 +1,5 @@
 /**
- * `toposphere serve`: one peer and the Redis server in front of it, until a signal stops them.
+ * `toposphere serve`: one peer with a Redis server and an HTTP port in front of it, until a signal stops them.
  *
  * Owns the order of things: settings are checked, then ports, then the store is opened; clients go
  * first when stopping. The peer itself is src/peer's, the server src/server's. Invariant: a start that
@@ -9,11 +9,12 @@ import type { Argv } from 'yargs';
 import { ToposphereError } from '../core/errors.ts';
 import { formatAddress, listenTcp } from '../network/tcp.ts';
 import { resolveServeOptions } from '../peer/configuration.ts';
-import type { ClientOptions, PeerOptions, ServeOptions } from '../peer/configuration.ts';
+import type { HttpOptions, ServeOptions } from '../peer/configuration.ts';
 import { createLog } from '../peer/logger.ts';
 import type { Log } from '../peer/logger.ts';
 import type { GivenSettings } from '../peer/settingSources.ts';
-import type { Backend } from '../peer/backend.ts';
+import type { PeerBackend } from '../peer/peerBackend.ts';
+import type { RedisServer } from '../server/server.ts';
 import type { ReadyNotice } from './childPeer.ts';
 import { goOnWhenUnread } from './brokenOutput.ts';
 import { failureLines } from './failure.ts';
@@ -67,31 +68,53 @@ function followParent(): Promise<void> {
   });
 }
 
-function announce(log: Log, options: PeerOptions, clients: ClientOptions, clientPort: number): void {
-  const own = options.servers.servers.find(({ id }) => id === options.id);
+function announce(log: Log, { peer, clients, http }: ServeOptions): void {
+  const own = peer.servers.servers.find(({ id }) => id === peer.id);
   const peerAddress = own === undefined ? '' : ` ${formatAddress(own.host, own.port)}`;
-  const clientAddress = formatAddress(clients.host, clientPort);
-  log('ready', `ready ${options.id}${peerAddress}, Redis clients ${clientAddress}`, {
+  const clientAddress = formatAddress(clients.host, clients.port);
+  const httpAddress = http && formatAddress(http.host, http.port);
+  const also = httpAddress === undefined ? '' : `, HTTP ${httpAddress}`;
+  log('ready', `ready ${peer.id}${peerAddress}, Redis clients ${clientAddress}${also}`, {
     clients: clientAddress,
+    ...(httpAddress === undefined ? {} : { http: httpAddress }),
   });
-  const notice: ReadyNotice = { kind: 'ready', clientHost: clients.host, clientPort };
+  const notice: ReadyNotice = { kind: 'ready', clientHost: clients.host, clientPort: clients.port, http };
   process.send?.(notice);
 }
 
 async function serveClients(
   log: Log,
-  backend: Backend,
-  options: PeerOptions,
-  clients: ClientOptions,
+  backend: PeerBackend,
+  options: ServeOptions,
   end: Promise<void>,
 ): Promise<void> {
   const { startRedisServer } = await import('../server/server.ts');
-  const server = await startRedisServer({ backend, ...clients });
+  const server = await startRedisServer({ backend, ...options.clients });
   try {
-    announce(log, options, clients, server.port);
-    await end;
+    await serveHttp(log, backend, options.http, server, async () => {
+      announce(log, options);
+      await end;
+    });
   } finally {
     await endInTime(log, 'closing the Redis server', server.close());
+  }
+}
+
+/** Serves HTTP, if it is to be served, while `run` does. */
+async function serveHttp(
+  log: Log,
+  peer: PeerBackend,
+  http: HttpOptions | undefined,
+  clients: RedisServer,
+  run: () => Promise<void>,
+): Promise<void> {
+  if (http === undefined) return run();
+  const { startHttpServer } = await import('../server/httpServer.ts');
+  const server = await startHttpServer({ ...http, peer, clients });
+  try {
+    await run();
+  } finally {
+    await endInTime(log, 'closing the HTTP server', server.close());
   }
 }
 
@@ -120,8 +143,10 @@ async function serve({ settings, origins }: GivenSettings, stop: Stop): Promise<
   }
 }
 
-async function serveOnce({ peer: options, clients }: ServeOptions, stopped: Promise<void>): Promise<void> {
+async function serveOnce(all: ServeOptions, stopped: Promise<void>): Promise<void> {
+  const { peer: options, clients, http } = all;
   await refuseTakenPort(clients);
+  if (http !== undefined) await refuseTakenPort(http);
   // Loaded only here: the client commands need neither LMDB nor the protocol.
   const { Peer } = await import('../peer/peer.ts');
   const peer = await Promise.race([Peer.openWith(options), stopped]);
@@ -139,7 +164,7 @@ async function serveOnce({ peer: options, clients }: ServeOptions, stopped: Prom
   };
   process.on('SIGHUP', reload);
   try {
-    await serveClients(log, peer.backend, options, clients, Promise.race([stopped, failed]));
+    await serveClients(log, peer.backend, all, Promise.race([stopped, failed]));
     await endInTime(log, 'writing the checkpoint file', peer.saveUnasked());
   } finally {
     process.off('SIGHUP', reload);

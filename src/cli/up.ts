@@ -18,6 +18,7 @@ import { isLoopback, readServersFile } from '../peer/serversFile.ts';
 import { gatherSettings, nameInSource } from '../peer/settingSources.ts';
 import type { Flags, GivenSettings } from '../peer/settingSources.ts';
 import { ChildPeer } from './childPeer.ts';
+import type { ServedAddress } from './childPeer.ts';
 import type { Address } from './connection.ts';
 import { CommandFailure } from './failure.ts';
 import { goOnWhenUnread } from './brokenOutput.ts';
@@ -33,7 +34,14 @@ const HEAR_TIMEOUT_MS = 15_000;
 /** Milliseconds between two looks at whether they do. */
 const HEAR_POLL_MS = 100;
 /** Settings that belong to one peer, not to all of them. */
-const OF_ONE_PEER: readonly TunableName[] = ['id', 'clientHost', 'clientPort', 'multicastInterface'];
+const OF_ONE_PEER: readonly TunableName[] = [
+  'id',
+  'clientHost',
+  'clientPort',
+  'httpHost',
+  'httpPort',
+  'multicastInterface',
+];
 
 /** Runs every check, then throws what they refused as one BAD_CONFIGURATION, each line once. */
 async function gatherFaults(checks: readonly Promise<unknown>[]): Promise<void> {
@@ -73,13 +81,14 @@ async function checkAll(
   }
   const resolving = local.map(({ id }) => resolveServeOptions({ ...settings, id }, silentLogger, origins));
   await gatherFaults(resolving);
-  const clients = (await Promise.all(resolving)).map((options) => options.clients);
-  await gatherFaults([...local, ...clients].map(refuseTakenPort));
-  return { ids: local.map(({ id }) => id), password: clients[0]?.password };
+  const resolved = await Promise.all(resolving);
+  const servers = resolved.flatMap(({ clients, http }) => (http === undefined ? [clients] : [clients, http]));
+  await gatherFaults([...local, ...servers].map(refuseTakenPort));
+  return { ids: local.map(({ id }) => id), password: resolved[0]?.clients.password };
 }
 
 /** Resolves once all are ready; rejects when one ends before. */
-async function waitUntilReady(children: readonly ChildPeer[]): Promise<readonly Address[]> {
+async function waitUntilReady(children: readonly ChildPeer[]): Promise<readonly ServedAddress[]> {
   const endings = children.map(async (child): Promise<never> => {
     const how = await child.ended;
     throw new CommandFailure(`${child.id} ended before it was ready (${how}); stopped all others`);
@@ -105,12 +114,16 @@ async function waitUntilHeard(ids: readonly string[], addresses: readonly Addres
 
 function printWelcome(
   ids: readonly string[],
-  addresses: readonly Address[],
+  addresses: readonly ServedAddress[],
   passwordFile: string | undefined,
 ): void {
-  const rows = addresses.map(({ host, port }, index) => [ids[index] ?? '', formatAddress(host, port)]);
+  const rows = addresses.map(({ host, port, http }, index) => [
+    ids[index] ?? '',
+    formatAddress(host, port),
+    http === undefined ? '-' : `http://${formatAddress(http.host, http.port)}/`,
+  ]);
   printLine('');
-  for (const line of renderTable(['peer', 'Redis clients'], rows)) printLine(line);
+  for (const line of renderTable(['peer', 'Redis clients', 'probes and metrics'], rows)) printLine(line);
   const first = addresses[0]?.port ?? 0;
   const last = addresses.at(-1)?.port ?? 0;
   printLine('');

@@ -9,6 +9,7 @@ import type { DigestRange, EntryMark, PartDigest } from './rangeDigests.ts';
 
 export type { DigestRange, EntryMark, PartDigest } from './rangeDigests.ts';
 export { LATEST_EXPIRY_MS } from '../core/expiry.ts';
+export type { PeerDescription } from './peerDescription.ts';
 
 /** `fast`: nothing is waited for. `committed`: survives this process's death. `durable`: survives a power cut here. */
 export type AcknowledgementLevel = 'fast' | 'committed' | 'durable';

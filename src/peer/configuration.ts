@@ -23,6 +23,7 @@ import {
   canonicalIpv6,
   clientPortOf,
   findOwnLine,
+  httpPortOf,
   isLoopback,
   isPeerId,
   readServersFile,
@@ -83,10 +84,18 @@ export interface ClientOptions {
   readonly password?: string;
 }
 
-/** Both together, as `serve` needs them. */
+/** Where /healthz, /ready and /metrics are served. */
+export interface HttpOptions {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** All together, as `serve` needs them. */
 export interface ServeOptions {
   readonly peer: PeerOptions;
   readonly clients: ClientOptions;
+  /** Undefined: no HTTP is served. */
+  readonly http: HttpOptions | undefined;
 }
 
 /** Addresses of this machine's interfaces, loopback included. */
@@ -285,6 +294,32 @@ function checkClientAccess(settings: Settings, host: string, faults: FaultReport
   }
 }
 
+/** Asks for no password, ever: what it shows is for whoever may reach Redis clients' port. */
+function checkHttp(
+  settings: Settings,
+  own: ServerLine | undefined,
+  clients: ClientOptions,
+  faults: FaultReport,
+): HttpOptions | undefined {
+  const given = settings.httpHost ?? clients.host;
+  const host = canonicalHost(given);
+  const port = numberOf('httpPort', settings) ?? (own ? httpPortOf(own) : 0);
+  if (port === 0) return undefined;
+  const isOpened = settings.openClients === true || settings.clientPasswordFile !== undefined;
+  if (settings.httpHost !== undefined && host === undefined) {
+    faults.push(`${faults.called('httpHost')} is '${given}'; give an address of this machine`);
+  } else if (settings.httpHost !== undefined && !isLoopback(given) && !isOpened) {
+    faults.push(
+      `HTTP at ${given} would be open to whoever reaches it; add --open-clients to allow that, give Redis clients a password, or use --http-host 127.0.0.1`,
+    );
+  }
+  if (port === own?.port || port === clients.port)
+    faults.push(
+      `${faults.called('httpPort')} is ${port}, which the peer or its Redis clients use; choose another, or 0 for none`,
+    );
+  return { host: host ?? given, port };
+}
+
 /**
  * Options for an embedded peer. Throws BAD_CONFIGURATION with one line a fault, each naming the source of the setting
  * as `origins` have it; reads files, writes nothing.
@@ -300,7 +335,7 @@ export async function resolvePeerOptions(
   return peer;
 }
 
-/** Options for a peer and the Redis server in front of it, checked as one. Throws like resolvePeerOptions. */
+/** Options for a peer and the servers in front of it, checked as one. Throws like resolvePeerOptions. */
 export async function resolveServeOptions(
   settings: Settings,
   logger: Logger,
@@ -309,6 +344,7 @@ export async function resolveServeOptions(
   const faults = createFaultReport(origins);
   const [peer, own] = await resolvePeer(settings, logger, faults);
   const clients = await checkClients(settings, own, faults);
+  const http = checkHttp(settings, own, clients, faults);
   faults.refuse();
-  return { peer, clients };
+  return { peer, clients, http };
 }

@@ -176,7 +176,7 @@ export class Peer {
         examine: createExaminer({ options, addresses, state: runtime.state, network, space, now: ports.now }),
         reload: () => reload({ addresses, runtime: opened, keys: keyRing, log }),
         describeKeys: () => describeClusterKeys(envelope, opened.state.peers.keys()),
-        describeNetwork: () => ({ ...network.report() }),
+        describeNetwork: () => network.report(),
       });
       return new Peer({ options, runtime, store, space, network, backend, checkpoints, failureListeners });
     } catch (error) {

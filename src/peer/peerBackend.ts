@@ -7,9 +7,10 @@ import { ToposphereError } from '../core/errors.ts';
 import type { StoreSnapshot } from '../core/store.ts';
 import type { Entry, Key, PeerId } from '../core/types.ts';
 import { findLoading } from '../core/write.ts';
+import type { NetworkReport } from '../network/network.ts';
 import type { LmdbStore } from '../storage/lmdbStore.ts';
 import type { AcknowledgementLevel, Backend, KeyChange } from './backend.ts';
-import { isCaughtUp } from './caughtUp.ts';
+import { findBehind } from './caughtUp.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import { assertMayBootstrap, describeBootstrap } from './bootstrapping.ts';
 import { digestEntries, type Digest, type StreamingHash } from './digest.ts';
@@ -27,7 +28,8 @@ import {
 } from './rangeDigests.ts';
 import type { ClusterKeysReport } from './reloading.ts';
 import type { Runtime } from './runtime.ts';
-import { buildStatus, type PeerStatus } from './status.ts';
+import type { PeerDescription } from './peerDescription.ts';
+import { buildStatus } from './status.ts';
 
 export interface PeerBackendParts {
   readonly runtime: Runtime;
@@ -44,7 +46,7 @@ export interface PeerBackendParts {
   /** Undefined without a cluster key. */
   readonly describeKeys: () => ClusterKeysReport | undefined;
   /** What the network layer reports: buffers granted, frames dropped. */
-  readonly describeNetwork: () => Record<string, unknown>;
+  readonly describeNetwork: () => NetworkReport;
 }
 
 export class PeerBackend implements Backend {
@@ -142,7 +144,7 @@ export class PeerBackend implements Backend {
     return this.#parts.runtime.watchers.add(prefix, listener);
   }
 
-  describe(): PeerStatus & Record<string, unknown> {
+  describe(): PeerDescription & Record<string, unknown> {
     const { runtime, store, now, checkpoints, space, describeKeys, describeNetwork } = this.#parts;
     return {
       ...buildStatus(runtime.state, now(), runtime.drops, runtime.dropSources, runtime.faults.report()),
@@ -157,8 +159,13 @@ export class PeerBackend implements Backend {
   }
 
   isCaughtUp(): boolean {
+    return this.findBehind() === undefined;
+  }
+
+  /** Why this peer takes no part or has not caught up, in one line; undefined when it has. */
+  findBehind(): string | undefined {
     const { runtime, now, startedMs } = this.#parts;
-    return isCaughtUp(runtime.state, now(), startedMs);
+    return findBehind(runtime.state, now(), startedMs);
   }
 
   async digest(): Promise<Digest> {

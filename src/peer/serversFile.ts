@@ -66,6 +66,10 @@ export function clientPortOf(server: ServerLine): number {
   return server.port - DERIVED_PORT_DISTANCE;
 }
 
+export function httpPortOf(server: ServerLine): number {
+  return server.port + DERIVED_PORT_DISTANCE;
+}
+
 /** IPv6 literal in its one canonical spelling, undefined when it is none (a zone such as %eth0 is refused: it means nothing elsewhere). */
 export function canonicalIpv6(text: string): string | undefined {
   try {

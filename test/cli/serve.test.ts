@@ -79,12 +79,51 @@ describe('the command line with real peers', function () {
     const own = ports[0] ?? 0;
     assert.match(
       output.toString(),
-      new RegExp(`^ready p0 127\\.0\\.0\\.1:${own}, Redis clients 127\\.0\\.0\\.1:${own - 1000}$`, 'm'),
+      new RegExp(
+        `^ready p0 127\\.0\\.0\\.1:${own}, Redis clients 127\\.0\\.0\\.1:${own - 1000}, HTTP 127\\.0\\.0\\.1:${own + 1000}$`,
+        'm',
+      ),
     );
     assert.match(
       (await readdir(join(folder, 'checkpoints'))).sort().join(' '),
       /^p0 p0-\d{8}T\d{9}Z\.checkpoint$/,
     );
+  });
+
+  it('serve answers probes and Prometheus over HTTP, and frees the port when it stops', async () => {
+    const page = (path: string): Promise<Response> =>
+      fetch(`http://127.0.0.1:${(ports[0] ?? 0) + 1000}${path}`);
+    const { child, outcome } = await startUntil(['serve', '--id', 'p0'], /^ready /m);
+    assert.equal((await page('/healthz')).status, 200);
+    const waiting = await page('/ready');
+    assert.equal(waiting.status, 503);
+    assert.match(await waiting.text(), /^p0 has no data yet; .*\n$/);
+    await startUntil(['serve', '--id', 'p1'], /^ready /m);
+    for (let status = 503; status !== 200;) ({ status } = await page('/ready'));
+    await runCommand(['set', 'a', '1', ...servers], folder);
+    const metrics = await (await page('/metrics')).text();
+    assert.match(metrics, /^toposphere_member_alive\{member="p1"\} 1$/m);
+    assert.match(metrics, /^toposphere_client_commands_processed_total [1-9]/m);
+    assert.match(metrics, /^toposphere_datagrams_received_total\{channel="unicast"\} [1-9]/m);
+    child.kill('SIGTERM');
+    assert.equal((await outcome).code, 0);
+    await assert.rejects(page('/healthz'));
+  });
+
+  it('serve --http-port 0 serves no HTTP, and one on a taken port is refused with nothing written', async () => {
+    const httpPort = String((ports[0] ?? 0) + 1000);
+    const off = await startUntil(['serve', '--id', 'p0', '--http-port', '0'], /^ready .*$/m);
+    await assert.rejects(fetch(`http://127.0.0.1:${httpPort}/`));
+    const other = ['serve', '--id', 'p1', '--data-directory', join(folder, 'other')];
+    const { code, errors } = await runCommand([...other, '--http-port', String(ports[0]), ...shared], folder);
+    assert.equal(code, 1);
+    assert.match(
+      errors,
+      /^toposphere: cannot listen on TCP 127\.0\.0\.1:\d+: another process uses this port;/,
+    );
+    assert.ok(!(await readdir(folder)).includes('other'));
+    off.child.kill('SIGTERM');
+    assert.doesNotMatch((await off.outcome).output.toString(), /HTTP/);
   });
 
   it('serve --log-format json says each event in one object a line, and no secret in any', async () => {
@@ -184,6 +223,7 @@ describe('the command line with real peers', function () {
     const { child, outcome } = await startUntil(['up'], /Stop with Ctrl-C/);
     await runCommand(['set', 'a', '1', '--id', 'p0', ...servers], folder);
     const status = (await runCommand(['status', ...servers], folder)).output.toString();
+    const pages = /^p1 +127\.0\.0\.1:\d+ +http:\/\/127\.0\.0\.1:\d+\/$/m;
     assert.match(status, /^p0 +alive .* p1 .*$/m);
     assert.match(status, /^p1 +alive .* p0 .*$/m);
     assert.equal((await runCommand(['get', 'a', '--id', 'p1', ...servers], folder)).output.toString(), '1\n');
@@ -191,6 +231,7 @@ describe('the command line with real peers', function () {
     child.kill('SIGINT');
     const { code, output } = await outcome;
     assert.equal(code, 0);
+    assert.match(output.toString(), pages);
     assert.match(output.toString(), /all peers stopped\n$/);
     const again = await runCommand(['status', ...servers], folder);
     assert.equal(again.code, 1, 'a peer outlived up');

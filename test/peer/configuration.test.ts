@@ -296,6 +296,36 @@ describe('configuration', () => {
     assert.ok(!faults.join().includes('two-of'));
   });
 
+  it('serves HTTP where Redis clients are served, 1000 above the own port, or nowhere', async () => {
+    const httpOf = async (settings: Settings): Promise<unknown> =>
+      (await resolveServeOptions({ ...(await base()), ...settings }, logger)).http;
+    assert.deepEqual(await httpOf({}), { host: '127.0.0.1', port: 8401 });
+    assert.deepEqual(await httpOf({ clientHost: '127.0.0.2' }), { host: '127.0.0.2', port: 8401 });
+    assert.deepEqual(await httpOf({ httpHost: '127.0.0.3', httpPort: 9000 }), {
+      host: '127.0.0.3',
+      port: 9000,
+    });
+    assert.equal(await httpOf({ httpPort: 0 }), undefined);
+  });
+
+  it('refuses HTTP beyond loopback unless clients may be anybody, and on a port in use', async () => {
+    assert.match(
+      (await faultsOf({ httpHost: '10.0.0.1' })).join(),
+      /^HTTP at 10\.0\.0\.1 would be open .*--open-clients/,
+    );
+    assert.deepEqual(
+      (await resolveServeOptions({ ...(await base()), httpHost: '10.0.0.1', openClients: true }, logger))
+        .http,
+      { host: '10.0.0.1', port: 8401 },
+    );
+    assert.match((await faultsOf({ httpHost: '0.0.0.0' })).join(), /^--http-host is '0\.0\.0\.0'/);
+    for (const httpPort of [7401, 6401])
+      assert.match(
+        (await faultsOf({ httpPort })).join(),
+        /^--http-port is \d+, which the peer or its Redis clients use/,
+      );
+  });
+
   it('refuses a client port that is the peer’s own', async () => {
     assert.match(
       (await faultsOf({ clientPort: 7401 })).join(),
