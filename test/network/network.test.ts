@@ -43,7 +43,7 @@ const places: Place[] = [
   },
 ];
 // Set by test/sockets/ipv6.test.ts, which runs this file where an interface takes IPv6 multicast.
-const namespaceHost = process.env['TOPOSPHERE_TEST_HOST'];
+const namespaceHost = process.env['TEST_HOST_IPV6'];
 if (namespaceHost !== undefined) places.splice(0, places.length, { host: namespaceHost, ...IPV6 });
 
 function texts(network: TestNetwork, channel: 'multicast' | 'unicast'): string[] {

@@ -134,7 +134,7 @@ describe('the sources of settings', () => {
         "toposphere.json: acknowledge is 'maybe'; use fast, committed, durable",
         "TOPOSPHERE_HEARTBEAT_MS is 'abc', not a whole number; use 10 to 60000 (ms)",
         "--max-drift-ms is '1.5', not a whole number; use 10 to 3600000 (ms)",
-        "TOPOSPHERE_MULTICAST_GROUP is '1'; use an IPv4 group, best of 239.0.0.0/8",
+        "TOPOSPHERE_MULTICAST_GROUP is '1'; use an IPv4 group, best of 239.0.0.0/8, or an IPv6 group, best of ff12::/16",
         "toposphere.json: clusterId is 'a b'; use 1 to 32 characters of A-Z a-z 0-9 _ . -",
         "--client-port is 7401, the port of 'alpha' itself; choose another",
       ],

@@ -19,7 +19,7 @@ import { waitUntil } from './waiting.ts';
 
 const NAMESPACE_HOST = 'fd00:7090::1';
 /** Only in the namespace: the address there. */
-const host = process.env['TOPOSPHERE_TEST_HOST'];
+const host = process.env['TEST_HOST_IPV6'];
 const NAMESPACE_TIMEOUT_MS = 100_000;
 const KEYS = 50;
 
@@ -38,7 +38,7 @@ function runInNamespace(words: readonly string[]): SpawnSyncReturns<string> {
   return spawnSync('unshare', all, {
     encoding: 'utf8',
     timeout: NAMESPACE_TIMEOUT_MS,
-    env: { ...process.env, TOPOSPHERE_TEST_HOST: NAMESPACE_HOST },
+    env: { ...process.env, TEST_HOST_IPV6: NAMESPACE_HOST },
   });
 }
 

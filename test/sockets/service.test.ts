@@ -68,15 +68,13 @@ describe('the systemd unit', () => {
   it('starts a command that takes these settings', async () => {
     const [, line = ''] = /^ExecStart=toposphere (.*)$/m.exec(await readFile(UNIT, 'utf8')) ?? [];
     // The settings are looked at in full before servers.txt is found to be missing.
-    const words = line
-      .replaceAll('%d', folder)
-      .replaceAll('%S', folder)
-      .replaceAll('/etc/toposphere', folder);
+    const words = line.replaceAll('%S', folder).replaceAll('/etc/toposphere', folder);
     const command = new Command(words.split(' '));
     assert.deepEqual(await command.awaitEnd(), { code: 1, signal: null });
     assert.deepEqual(command.errorLines.map((said) => said.replace(/: .*?: /, ': ')).sort(), [
       'toposphere: cannot be read (ENOENT); give the path of servers.txt with --servers',
-      'toposphere: cluster key cannot be read (ENOENT); correct --cluster-key-file',
+      'toposphere: client password cannot be read (ENOENT); correct the path',
+      'toposphere: cluster key cannot be read (ENOENT); correct the path',
     ]);
   });
 });

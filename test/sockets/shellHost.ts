@@ -28,7 +28,7 @@ export class ShellHost {
     this.folder = folder;
     this.#prefix = prefix;
     const path = [commands, dirname(process.execPath), process.env['PATH']].join(delimiter);
-    this.#environment = { ...process.env, PATH: path };
+    this.#environment = { ...process.env, PATH: path, TOPOSPHERE_CLIENT_PASSWORD_FILE: 'client.password' };
   }
 
   /** What the line prints. Rejects, with all it said, when it does not end with 0. */

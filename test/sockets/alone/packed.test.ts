@@ -181,10 +181,13 @@ describe('the packed package', () => {
       const id = IDS[hosts.indexOf(host)] ?? '';
       return host.type(`toposphere ${words} --servers servers.txt --id ${id}`);
     };
-    // One key, copied to each.
-    await first.type(typed.find((line) => line.endsWith('> cluster.key')) ?? '');
-    for (const host of [second, third, fourth])
-      await cp(join(first.folder, 'cluster.key'), join(host.folder, 'cluster.key'));
+    // One key and one password, copied to each.
+    for (const secret of ['cluster.key', 'client.password']) {
+      const making = typed.find((line) => new RegExp(`[ >]${secret}\\)?$`).test(line) && line !== serve);
+      await first.type(making ?? assert.fail(`the README makes no ${secret}`));
+      for (const host of [second, third, fourth])
+        await cp(join(first.folder, secret), join(host.folder, secret));
+    }
     const members = [first, second, third];
     for (const host of members) await write(host, 3);
     await Promise.all(members.map((host, index) => host.start(`${serve} ${more(index)}`)));
