@@ -2,7 +2,7 @@
  * `config`, and what the file and the environment do to every command, as users meet it.
  */
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { TUNABLE_NAMES, TUNABLES } from '../../src/peer/tunables.ts';
@@ -166,6 +166,7 @@ describe('configuration on the command line', function () {
   it('never prints what the file of a secret holds', async () => {
     const secret = 'ab'.repeat(32);
     await write('config/key', secret);
+    await chmod(join(folder, 'config/key'), 0o600);
     await configure({ clusterKeyFile: 'key' });
     const shown = await run(['config']);
     assert.match(shown.output.toString(), /^clusterKeyFile +config\/key +- +file$/m);

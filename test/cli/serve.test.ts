@@ -128,7 +128,7 @@ describe('the command line with real peers', function () {
 
   it('serve --log-format json says each event in one object a line, and no secret in any', async () => {
     const key = 'c0ffee'.repeat(11).slice(0, 64);
-    await writeFile(join(folder, 'cluster.key'), key);
+    await writeFile(join(folder, 'cluster.key'), key, { mode: 0o600 });
     const words = ['--log-format', 'json', '--cluster-key-file', 'cluster.key'];
     const both = ['p0', 'p1'].map((id) => startUntil(['serve', '--id', id, ...words], /"event":"peerAlive"/));
     const [first, second] = await Promise.all(both);

@@ -194,7 +194,8 @@ describe('configuration', () => {
       port: 7400,
       interface: '::1',
     });
-    const chosen = { servers, multicastGroup: 'FF15:0::7', multicastInterface: 'FD00:0::7' };
+    const clusterKeyFile = await file('key', KEY);
+    const chosen = { servers, clusterKeyFile, multicastGroup: 'FF15:0::7', multicastInterface: 'FD00:0::7' };
     assert.deepEqual((await peerOf(chosen)).multicast, {
       group: 'ff15::7',
       port: 7400,
