@@ -208,10 +208,13 @@ describe('configuration', () => {
         "the multicast interface is '127.0.0.1'; give an IPv6 address of this machine with --multicast-interface",
       ],
     );
-    assert.deepEqual(await faultsOf({ multicastGroup: 'ff12::7', multicastInterface: 'fd00::7' }), [
-      '--multicast-group is ff12::7, and the peers have IPv4 addresses; use an IPv4 group, or leave it out',
-      "the multicast interface is 'fd00::7'; give an IPv4 address of this machine with --multicast-interface",
-    ]);
+    assert.deepEqual(
+      await faultsOf({ clusterKeyFile, multicastGroup: 'ff12::7', multicastInterface: 'fd00::7' }),
+      [
+        '--multicast-group is ff12::7, and the peers have IPv4 addresses; use an IPv4 group, or leave it out',
+        "the multicast interface is 'fd00::7'; give an IPv4 address of this machine with --multicast-interface",
+      ],
+    );
   });
 
   it('counts ::1 as loopback, and a unique local address as beyond', async () => {

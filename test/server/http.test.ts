@@ -207,9 +207,13 @@ describe('the HTTP port', function () {
     const settled = described;
     await new Promise((resolve) => setTimeout(resolve, 2 * COLLECT_EVERY_MS));
     assert.equal(described, settled);
+    const startedMs = performance.now();
     const answers = await Promise.all(Array.from({ length: 20 }, () => ask('/metrics')));
-    assert.equal(described, settled + 1);
-    assert.ok(answers.every(({ body }) => body === answers[0]?.body));
+    const most = 1 + Math.floor((performance.now() - startedMs) / COLLECT_EVERY_MS);
+    assert.ok(most < answers.length, 'too slow a machine to tell');
+    const gathered = described - settled;
+    assert.ok(gathered >= 1 && gathered <= most, `${gathered} times, ${most} at most`);
+    assert.ok(new Set(answers.map(({ body }) => body)).size <= most);
   });
 
   it('leaves out what is not known, and takes it up when it is', async () => {
