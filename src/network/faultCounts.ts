@@ -11,7 +11,7 @@
  * multicastUnavailable: the group could not be joined, or there is no way to it. smallReceiveBuffer: less was granted than asked.
  * streamQueueFull, streamBackOff, streamRefused, streamBroken, streamStalled: frames for a peer were dropped because too many wait, it
  * refused a moment ago, it cannot be reached, it closed the connection, or it stopped reading. tooManyConnections,
- * frameTooLong, emptyFrame, frameMemoryFull, idleConnection: an incoming connection was closed.
+ * frameTooLong, emptyFrame, frameMemoryFull, idleConnection, unprovenConnection (it said nothing genuine): an incoming connection was closed.
  * frameTooLongToSend: our own frame is beyond what receivers take. handlerFailed: a callback threw.
  */
 export type NetworkFault =
@@ -33,6 +33,7 @@ export type NetworkFault =
   | 'emptyFrame'
   | 'frameMemoryFull'
   | 'idleConnection'
+  | 'unprovenConnection'
   | 'handlerFailed';
 
 export interface FaultCounts {

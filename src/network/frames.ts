@@ -25,6 +25,8 @@ export type FrameFault = 'frameTooLong' | 'emptyFrame' | 'frameMemoryFull';
 /** What unfinished frames take, over all connections. */
 export interface FrameMemory {
   usedBytes: number;
+  /** What they may take; MAX_UNFINISHED_BYTES if left out. */
+  readonly limitBytes?: number;
   /** Of a frame that was delivered, for the next one of any connection; not counted while nobody has it. */
   spare?: Buffer | undefined;
 }
@@ -32,11 +34,14 @@ export interface FrameMemory {
 export interface FrameAssembler {
   /** Delivers every frame that `piece` completes; its bytes are written over after `onFrame`. On a fault the connection is of no use any more. */
   push(piece: Buffer, onFrame: (frame: Buffer) => void): FrameFault | undefined;
+  /** Later frames take their memory from there. Only while there is no unfinished frame, as in `onFrame`. */
+  takeFrom(memory: FrameMemory): void;
   /** Gives the memory back; the assembler must not be used after. */
   release(): void;
 }
 
-export function createFrameAssembler(maxFrameBytes: number, memory: FrameMemory): FrameAssembler {
+export function createFrameAssembler(maxFrameBytes: number, firstMemory: FrameMemory): FrameAssembler {
+  let memory = firstMemory;
   const header = Buffer.alloc(FRAME_HEADER_BYTES);
   let headerBytes = 0;
   let frame: Buffer | undefined;
@@ -77,6 +82,9 @@ export function createFrameAssembler(maxFrameBytes: number, memory: FrameMemory)
       }
       return undefined;
     },
+    takeFrom(later) {
+      memory = later;
+    },
     release: reset,
   };
 
@@ -86,7 +94,7 @@ export function createFrameAssembler(maxFrameBytes: number, memory: FrameMemory)
     if (frame !== undefined && frame.length >= neededBytes) return frame;
     const sizeBytes = Math.min(frameBytes, Math.max(FIRST_CHUNK_BYTES, 2 * filledBytes, neededBytes));
     const growthBytes = sizeBytes - (frame?.length ?? 0);
-    if (memory.usedBytes + growthBytes > MAX_UNFINISHED_BYTES) return undefined;
+    if (memory.usedBytes + growthBytes > limitOf(memory)) return undefined;
     memory.usedBytes += growthBytes;
     const larger = Buffer.allocUnsafeSlow(sizeBytes);
     frame?.copy(larger, 0, 0, filledBytes);
@@ -96,7 +104,7 @@ export function createFrameAssembler(maxFrameBytes: number, memory: FrameMemory)
 
   function takeSpare(): void {
     const { spare } = memory;
-    if (spare === undefined || memory.usedBytes + spare.length > MAX_UNFINISHED_BYTES) return;
+    if (spare === undefined || memory.usedBytes + spare.length > limitOf(memory)) return;
     memory.spare = undefined;
     memory.usedBytes += spare.length;
     frame = spare;
@@ -113,4 +121,8 @@ export function createFrameAssembler(maxFrameBytes: number, memory: FrameMemory)
     filledBytes = 0;
     frameBytes = 0;
   }
+}
+
+function limitOf({ limitBytes }: FrameMemory): number {
+  return limitBytes ?? MAX_UNFINISHED_BYTES;
 }

@@ -29,8 +29,8 @@ export interface NetworkOptions {
   readonly receiveBufferBytes?: number;
   /** `bytes` belongs to the callee. */
   readonly onDatagram: (bytes: Buffer, channel: 'multicast' | 'unicast', source: DatagramSource) => void;
-  /** One whole frame of some peer's stream; `bytes` are written over after it. */
-  readonly onFrame: (bytes: Buffer, source: DatagramSource) => void;
+  /** One whole frame of some peer's stream; answers whether it was genuine. `bytes` are written over after it. */
+  readonly onFrame: (bytes: Buffer, source: DatagramSource) => boolean;
   /** One line for the log; at the 1st, 10th, 100th… time of each fault. */
   readonly onFault: FaultListener;
 }

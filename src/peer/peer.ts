@@ -108,7 +108,7 @@ export class Peer {
       multicast: options.multicast,
       receiveBufferBytes: options.receiveBufferBytes,
       onDatagram: (bytes, channel, source) => runtime?.receive(bytes, channel, source),
-      onFrame: (bytes, source) => runtime?.receive(bytes, 'stream', source),
+      onFrame: (bytes, source) => runtime?.receive(bytes, 'stream', source) ?? false,
       onFault: (description, fault, count) => {
         log('networkFault', description, { fault, count });
       },

@@ -174,24 +174,25 @@ export class Runtime {
     this.#openTurn();
   }
 
-  /** Bytes from the network. Never throws on what they say. `source` is for the operator alone: answers go to configured addresses. */
-  receive(bytes: Uint8Array, channel: Channel, source: PacketSource): void {
-    if (this.#envelope === undefined || this.#isClosed || this.#failure !== undefined) return;
+  /** Bytes from the network; answers whether they are genuine. Never throws on what they say. `source` is for the operator alone: answers go to configured addresses. */
+  receive(bytes: Uint8Array, channel: Channel, source: PacketSource): boolean {
+    if (this.#envelope === undefined || this.#isClosed || this.#failure !== undefined) return false;
     const opened = this.#envelope.open(bytes, channel === 'stream' ? 'stream' : 'datagram');
     if (!opened.ok) {
       const isOwnMulticast = opened.reason === 'ownEcho' && channel === 'multicast'; // a group's members hear themselves
       if (!isOwnMulticast) this.#drop(opened.reason, source);
-      if (opened.reason !== 'oldIncarnation') return;
+      if (opened.reason !== 'oldIncarnation') return false;
       onOldIncarnation(this.state, this.#ports.now(), opened.sender, opened.incarnation);
       this.#openTurn();
-      return;
+      return false;
     }
     const decoded = decodeMessage(opened.payload);
     if (!decoded.ok) {
       this.#drop(decoded.reason, source);
-      return;
+      return true;
     }
     this.#onAuthentic(opened.sender, opened.incarnation, channel, decoded.message, source);
+    return true;
   }
 
   #onAuthentic(

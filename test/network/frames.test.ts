@@ -2,12 +2,14 @@
  * Putting frames together from any pieces, within bounded memory; and bounds on incoming connections.
  */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import fc from 'fast-check';
 import { createFaultCounts } from '../../src/network/faultCounts.ts';
+import type { NetworkFault } from '../../src/network/faultCounts.ts';
 import { createFrameAssembler, MAX_FRAME_BYTES, MAX_UNFINISHED_BYTES } from '../../src/network/frames.ts';
 import type { FrameMemory } from '../../src/network/frames.ts';
 import { openIncomingStreams } from '../../src/network/incomingStreams.ts';
+import type { IncomingOptions, IncomingStreams } from '../../src/network/incomingStreams.ts';
 import { dialTcp } from '../../src/network/tcp.ts';
 import { findPeerPorts } from '../ports.ts';
 import { HOST } from './support.ts';
@@ -134,40 +136,115 @@ describe('frame assembler', () => {
 });
 
 describe('incoming streams', () => {
+  const faults = createFaultCounts(() => undefined);
+  const frames: string[] = [];
+  const sockets: ReturnType<typeof dialTcp>[] = [];
+  const arrivals = new EventEmitter();
+  let port = 0;
+  let streams: IncomingStreams | undefined;
+  let before: ReturnType<typeof faults.snapshot>;
+
+  /** What says 'junk' is not genuine. */
+  async function listen(options: Partial<IncomingOptions> = {}): Promise<IncomingStreams> {
+    [port = 0] = await findPeerPorts(1);
+    before = faults.snapshot();
+    const onFrame = (bytes: Buffer): boolean => {
+      frames.push(bytes.length < 100 ? bytes.toString() : `${bytes.length} bytes`);
+      arrivals.emit('arrival');
+      return !bytes.toString('utf8', 0, 4).startsWith('junk');
+    };
+    streams = await openIncomingStreams({ host: HOST, port, onFrame, faults, ...options });
+    return streams;
+  }
+  function dial(): ReturnType<typeof dialTcp> {
+    const socket = dialTcp({ host: HOST, port });
+    sockets.push(socket);
+    socket.resume();
+    return socket;
+  }
+  async function send(socket: ReturnType<typeof dialTcp>, bytes: Buffer | string): Promise<void> {
+    const arrived = once(arrivals, 'arrival');
+    socket.write(frame(Buffer.from(bytes)));
+    await arrived;
+  }
+  const closed = (socket: ReturnType<typeof dialTcp>): Promise<void> =>
+    new Promise((resolve) => {
+      if (socket.closed) resolve();
+      else
+        socket.once('close', () => {
+          resolve();
+        }); // a reset is an end too
+    });
+  const counted = (fault: NetworkFault): number => (faults.snapshot()[fault] ?? 0) - (before[fault] ?? 0);
+
+  afterEach(async () => {
+    for (const socket of sockets.splice(0)) socket.destroy();
+    frames.length = 0;
+    await streams?.close();
+  });
+
   it('make room for a new connection by closing the one that delivered nothing for longest', async () => {
-    const [port = 0] = await findPeerPorts(1);
-    const faults = createFaultCounts(() => undefined);
-    let onArrival = (): void => undefined;
-    const frames: string[] = [];
-    const onFrame = (bytes: Buffer): void => {
-      frames.push(bytes.toString());
-      onArrival();
-    };
-    const streams = await openIncomingStreams({ host: HOST, port, onFrame, faults, maxConnections: 2 });
-    const send = async (socket: ReturnType<typeof dialTcp>, text: string): Promise<void> => {
-      const arrived = new Promise<void>((resolve) => (onArrival = resolve));
-      socket.write(frame(Buffer.from(text)));
-      await arrived;
-    };
-    try {
-      const talking = dialTcp({ host: HOST, port });
-      await send(talking, 'one');
-      const silent = dialTcp({ host: HOST, port });
-      silent.resume();
-      await once(silent, 'connect');
-      await send(talking, 'two');
-      const third = dialTcp({ host: HOST, port });
-      await send(third, 'three');
-      if (!silent.closed) await once(silent, 'close');
-      await send(talking, 'four');
-      assert.deepEqual(frames, ['one', 'two', 'three', 'four']);
-      assert.equal(faults.snapshot().tooManyConnections, 1);
-      assert.equal(streams.report().connections, 2);
-      talking.destroy();
-      third.destroy();
-    } finally {
-      await streams.close();
-    }
+    const incoming = await listen({ maxConnections: 2 });
+    const talking = dial();
+    await send(talking, 'one');
+    const silent = dial();
+    await once(silent, 'connect');
+    await send(talking, 'two');
+    const third = dial();
+    await send(third, 'three');
+    await closed(silent);
+    await send(talking, 'four');
+    assert.deepEqual(frames, ['one', 'two', 'three', 'four']);
+    assert.equal(counted('tooManyConnections'), 1);
+    assert.equal(incoming.report().connections, 2);
+  });
+
+  it('close a stranger before one that has proved itself, however long that one has been quiet', async () => {
+    await listen({ maxConnections: 2 });
+    const member = dial();
+    await send(member, 'one');
+    const strangers = Array.from({ length: 5 }, dial);
+    await Promise.all(strangers.slice(0, -1).map(closed));
+    assert.equal(counted('tooManyConnections'), 4);
+    await send(member, 'two');
+    assert.deepEqual(frames, ['one', 'two']);
+  });
+
+  it('close a connection that begins with what is not genuine, and hear no more of it', async () => {
+    await listen();
+    const stranger = dial();
+    stranger.write(Buffer.concat(['junk', 'more', 'more'].map((text) => frame(Buffer.from(text)))));
+    await closed(stranger);
+    assert.deepEqual(frames, ['junk']);
+    assert.equal(counted('unprovenConnection'), 1);
+    const member = dial();
+    for (const text of ['one', 'junk', 'two']) await send(member, text);
+    assert.equal(counted('unprovenConnection'), 1, 'who has proved itself may be overtaken');
+  });
+
+  it('close a connection that proves nothing in time, also while it trickles', async () => {
+    await listen({ proofMs: 60 });
+    const member = dial();
+    await send(member, 'one');
+    const stranger = dial();
+    stranger.write(frame(Buffer.alloc(1000)).subarray(0, 500));
+    await closed(stranger);
+    assert.equal(counted('unprovenConnection'), 1);
+    await send(member, 'two');
+  });
+
+  it('leave memory to those who have proved themselves, whatever strangers claim and send', async () => {
+    const incoming = await listen();
+    const member = dial();
+    await send(member, 'one');
+    // As many long frames as unproven connections may have under way, none of them whole, and one more.
+    const strangers = Array.from({ length: 3 }, dial);
+    for (const stranger of strangers) stranger.write(frame(Buffer.alloc(MAX_FRAME_BYTES)).subarray(0, -1));
+    await Promise.race(strangers.map(closed));
+    assert.equal(counted('frameMemoryFull'), 1);
+    assert.ok(incoming.report().unfinishedBytes <= 2 * MAX_FRAME_BYTES);
+    await send(member, Buffer.alloc(MAX_FRAME_BYTES, 1));
+    assert.deepEqual(frames, ['one', `${MAX_FRAME_BYTES} bytes`]);
   });
 });
 

@@ -51,6 +51,7 @@ export async function openTestNetwork(
     onFrame(bytes) {
       inbox.frames.push(Buffer.from(bytes));
       arrivals.emit('arrival');
+      return true;
     },
     onFault(description) {
       inbox.faults.push(description);

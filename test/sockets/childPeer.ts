@@ -26,7 +26,10 @@ export interface FullStatus extends PeerStatus {
   readonly clients: Readonly<Record<string, number>>;
   readonly clusterKeys: ClusterKeysReport | null;
   readonly network: {
-    readonly datagrams: { readonly received: { readonly multicast: number; readonly unicast: number } };
+    readonly datagrams: {
+      readonly received: { readonly multicast: number; readonly unicast: number };
+      readonly sent: { readonly multicast: number; readonly unicast: number };
+    };
     readonly faults: Readonly<Record<string, number>>;
   };
 }
