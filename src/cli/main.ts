@@ -9,11 +9,13 @@
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { endWhenUnread } from './brokenOutput.ts';
+import { addAdmit } from './admit.ts';
 import { addCheckpoint } from './checkpoint.ts';
 import { addConfig } from './config.ts';
 import { addDel } from './del.ts';
 import { addDigest } from './digest.ts';
 import { addDoctor } from './doctor.ts';
+import { addDiscover } from './discover.ts';
 import { CommandFailure, describeFailure } from './failure.ts';
 import { addFaults } from './faults.ts';
 import { addBootstrap } from './bootstrap.ts';
@@ -46,6 +48,8 @@ const COMMANDS = [
   addDigest,
   addDoctor,
   addBootstrap,
+  addDiscover,
+  addAdmit,
   addForget,
   addReload,
   addCheckpoint,

@@ -5,6 +5,8 @@
  * missing or of another type shows as `-`, never as an error. Invariant: a cell says only what the peer
  * said.
  */
+import { asDiscovery, describeDiscovery, describeUnlistedStart } from './discoveryReport.ts';
+import type { DiscoveryReport } from './discoveryReport.ts';
 import { CommandFailure } from './failure.ts';
 import { asKeysReport } from './keysReport.ts';
 import type { KeysReport } from './keysReport.ts';
@@ -75,6 +77,7 @@ export interface StatusReport {
   readonly collection: CollectionReport;
   /** Undefined without a cluster key. */
   readonly clusterKeys: KeysReport | undefined;
+  readonly discovery: DiscoveryReport | undefined;
 }
 
 export function asFields(value: unknown): Fields {
@@ -171,6 +174,7 @@ export function parseStatus(json: string): StatusReport {
     horizonMs: asNumber(asFields(fields['collection'])['horizonMs']),
     collection: asCollection(fields),
     clusterKeys: asKeysReport(fields['clusterKeys']),
+    discovery: asDiscovery(fields['discovery']),
   };
 }
 
@@ -230,11 +234,13 @@ export function statusRow(name: string, report: StatusReport): readonly string[]
 /** What an operator should act on, one sentence each. `called` is how the peer was asked for. */
 export function listRemarks(called: string, report: StatusReport): readonly string[] {
   const name = report.id ?? called; // what they advise to type needs the id
+  const option = called === name ? `--id ${name}` : `--peer ${called}`;
   const differing = report.members
     .filter(({ alive, sameServers }) => alive && !sameServers)
     .map(({ id }) => id);
   return [
-    ...describePhase(name, report),
+    ...describePhase(name, option, report),
+    ...describeDiscovery(name, option, report.phase === 'fresh', report.discovery),
     ...describeCollection(name, report.collection),
     ...(report.isDiskLow
       ? [`${name} refuses writes: its disk is nearly full; free some space, and it goes on by itself`]
@@ -252,9 +258,10 @@ export function listRemarks(called: string, report: StatusReport): readonly stri
   ];
 }
 
-export function describePhase(name: string, report: StatusReport): readonly string[] {
+export function describePhase(name: string, option: string, report: StatusReport): readonly string[] {
   switch (report.phase) {
     case 'fresh':
+      if (report.discovery?.isUnlisted === true) return [describeUnlistedStart(name, option)];
       return [
         `${name} has no data and takes no writes yet: it joins from a peer that takes part, or begins when all members are up${describeSilent(report)}${describeArrived(report)}${describeVain(report)}`,
       ];

@@ -41,6 +41,7 @@ const OF_ONE_PEER: readonly TunableName[] = [
   'httpHost',
   'httpPort',
   'multicastInterface',
+  ...(['discover', 'admitDiscovered', 'host', 'port', 'discoveryPort'] as const),
 ];
 
 /** Runs every check, then throws what they refused as one BAD_CONFIGURATION, each line once. */

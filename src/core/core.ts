@@ -15,7 +15,7 @@ import { onCheckpoint, onJoinTimer } from './join.ts';
 import { onCatchUpTimer, onPull } from './giveCatchUp.ts';
 import { onGiveTimer, onJoin } from './giveCheckpoint.ts';
 import { isIdleQuestion, onLeaving } from './leaving.ts';
-import { learnMembers } from './members.ts';
+import { acceptInvitation, learnMembers } from './members.ts';
 import { noteHeard, noteInput, onLivenessTimer } from './liveness.ts';
 import type { Channel, Message } from './messages.ts';
 import { onCommit, onPrepare, onPrepared, onRefuse, onRoundTimer, takeAnswer } from './onCheckpointRound.ts';
@@ -60,7 +60,7 @@ export function onMessage(
     return;
   }
   if (isFenced(state, now, from, incarnation)) return; // R7: on every message
-  const view = state.peers.get(from);
+  const view = state.peers.get(from) ?? acceptInvitation(state, from, message);
   if (view === undefined) {
     state.counters.droppedNotMember += 1;
     return;

@@ -134,7 +134,7 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
 
 function loadPhase(options: CoreOptions, isAlone: boolean, forgotten: ReadonlySet<PeerId>): Phase {
   if (forgotten.has(options.id)) return 'forgotten';
-  if (isAlone) return 'member';
+  if (isAlone && !options.settings.isUnlisted) return 'member';
   const kept = options.store.readState('phase') as Phase | undefined;
   return kept ?? (options.isBootstrap === true ? 'member' : 'fresh');
 }

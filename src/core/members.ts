@@ -6,8 +6,8 @@
  */
 import { raiseFence } from './facts.ts';
 import { notice } from './liveness.ts';
-import type { MembersReport } from './messages.ts';
-import { createPeerView } from './peerView.ts';
+import type { MembersReport, Message } from './messages.ts';
+import { createPeerView, type PeerView } from './peerView.ts';
 import type { PeerState } from './state.ts';
 import { hashMembers } from './vectorHash.ts';
 import type { Incarnation, PeerId } from './types.ts';
@@ -40,6 +40,20 @@ export function learnMembers(state: PeerState, { admitted, forgotten }: MembersR
   state.membershipHash = hashMembers(state.admitted, state.forgotten);
   state.store.writeState('members', [[...state.admitted].sort(), [...state.forgotten].sort()]);
   return true;
+}
+
+/**
+ * Somebody of this cluster counts this peer, which no servers.txt tells of members, among them: it believes that while it has nothing that could be
+ * another's (R10). Answers the sender's view, now that there is one.
+ */
+export function acceptInvitation(state: PeerState, from: PeerId, message: Message): PeerView | undefined {
+  if (!state.settings.isUnlisted || state.phase !== 'fresh' || message.kind !== 'heartbeat') return undefined;
+  const { members } = message;
+  const isMember = (id: PeerId): boolean =>
+    members?.admitted.includes(id) === true && !members.forgotten.includes(id);
+  if (members === undefined || !isMember(state.self.id) || !isMember(from)) return undefined;
+  learnMembers(state, members);
+  return state.peers.get(from);
 }
 
 /** In order of id, as the ring goes. */

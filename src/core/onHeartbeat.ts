@@ -57,8 +57,8 @@ export function sendHeartbeat(state: PeerState, to: PeerId): void {
   } else sendWholeHeartbeat(state, to);
 }
 
-/** Members spread among peers that are still to join as well: a first start needs one list among all. */
-function sendMembers(state: PeerState, to: PeerId): void {
+/** Members spread among peers that are still to join as well: a first start needs one list among all, and who has none is told who they are. */
+export function sendMembers(state: PeerState, to: PeerId): void {
   const members = buildMembers(state);
   sendUnicast(state, to, { kind: 'heartbeat', vectorHash: hashVector(state), members });
 }

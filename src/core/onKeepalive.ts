@@ -143,10 +143,15 @@ export function onKeepalive(state: PeerState, now: Now, view: PeerView, message:
     noteAnnounced(state, now, originOf(state, view.id, view.incarnation), message.lastSequence);
   beginIfNobodyHasAnything(state, now);
   if (judgePeer(state, now, view)) onAlive(state, now, view);
-  if (message.serversHash !== state.serversHash) {
+  if (!isSameServers(message.serversHash, state.serversHash)) {
     if (!view.isDifferenceTold) notice(state, 'serversDiffer', { peer: view.id });
     view.isDifferenceTold = true;
   } else view.isDifferenceTold = false;
+}
+
+/** By hash: who has no servers.txt differs from nobody. */
+export function isSameServers(one: number, other: number): boolean {
+  return one === other || one === 0 || other === 0;
 }
 
 /** Section 5: a HEARTBEAT at once on hearing a peer again. R10: who must join, for it cannot begin by itself any more, asks the first that can give. */
@@ -162,7 +167,8 @@ function onAlive(state: PeerState, now: Now, view: PeerView): void {
  * have by now comes by itself.
  */
 export function beginIfNobodyHasAnything(state: PeerState, now: Now): void {
-  if (state.phase !== 'fresh') return;
+  // Where no file lists them two that have found each other are perhaps not all: others would begin likewise, apart from these.
+  if (state.phase !== 'fresh' || state.settings.isUnlisted) return;
   for (const view of state.peers.values()) {
     const hasAnswered =
       view.hearsUs && isHeard(state, view, now) && view.membershipHash === state.membershipHash;

@@ -18,8 +18,13 @@ export interface CoreSettings {
   readonly gcUpdateCount: number;
   /** Milliseconds after which one begins when there is anything to collect. Raising it keeps tombstones longer. */
   readonly gcIntervalMs: number;
-  /** Hash of what servers.txt says, unsigned 32 bits; told to the others so that a difference shows. */
+  /** Hash of what servers.txt says, unsigned 32 bits, 0 without one; told to the others so that a difference shows. */
   readonly serversHash: number;
+  /**
+   * Members are found by discovery, and no servers.txt lists them: whom this peer knows need not be all. So without state it never begins by itself
+   * (R10), also when it knows nobody else, and believes a member of its cluster that counts it among the members.
+   */
+  readonly isUnlisted: boolean;
   readonly limits: CoreLimits;
 }
 
@@ -143,5 +148,6 @@ export const defaultSettings: CoreSettings = Object.freeze({
   gcUpdateCount: 20_000,
   gcIntervalMs: 30_000,
   serversHash: 0,
+  isUnlisted: false,
   limits: defaultLimits,
 });

@@ -89,23 +89,27 @@ function findKeyRefusal(state: PeerState, now: Now, key: Key): WriteRefusal | un
   };
 }
 
-function describePhase({ self: { id }, phase }: PeerState): WriteRefusal {
+function describePhase({ self: { id }, phase, settings }: PeerState): WriteRefusal {
   if (phase === 'forgotten')
     return {
       code: 'FORGOTTEN',
       message: `write refused: ${id} was forgotten by the other peers for good; give this peer a new id in servers.txt and start it with an empty data directory`,
     };
-  return { code: 'LOADING', message: `write refused: ${describeLoading(id, phase)}` };
+  return { code: 'LOADING', message: `write refused: ${describeLoading(id, phase, settings.isUnlisted)}` };
 }
 
 /** Why this peer serves nobody yet: it has no data, or not all that there is; undefined when it does. */
-export function findLoading({ self, phase }: PeerState): string | undefined {
-  return phase === 'fresh' || phase === 'joining' ? describeLoading(self.id, phase) : undefined;
+export function findLoading({ self, phase, settings }: PeerState): string | undefined {
+  return phase === 'fresh' || phase === 'joining'
+    ? describeLoading(self.id, phase, settings.isUnlisted)
+    : undefined;
 }
 
-function describeLoading(id: PeerId, phase: Phase): string {
+function describeLoading(id: PeerId, phase: Phase, isUnlisted: boolean): string {
   const until = 'it serves clients once it has joined from another peer';
   if (phase !== 'fresh') return `${id} has to catch up first; ${until}`;
+  if (isUnlisted)
+    return `${id} has no data yet; it serves clients once a member has admitted it (toposphere admit ${id}) and it has joined, or, if it is the first of a new cluster, after toposphere bootstrap --yes`;
   return `${id} has no data yet; ${until} or, on the very first start of a cluster, when every peer of servers.txt is up (--bootstrap starts without them)`;
 }
 

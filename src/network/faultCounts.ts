@@ -12,7 +12,8 @@
  * streamQueueFull, streamBackOff, streamRefused, streamBroken, streamStalled: frames for a peer were dropped because too many wait, it
  * refused a moment ago, it cannot be reached, it closed the connection, or it stopped reading. tooManyConnections,
  * frameTooLong, emptyFrame, frameMemoryFull, idleConnection, unprovenConnection (it said nothing genuine): an incoming connection was closed.
- * frameTooLongToSend: our own frame is beyond what receivers take. handlerFailed: a callback threw.
+ * frameTooLongToSend: our own frame is beyond what receivers take. handlerFailed: a callback threw. discoveryUnavailable: multicast DNS
+ * cannot be spoken or heard.
  */
 export type NetworkFault =
   | 'unknownPeer'
@@ -34,7 +35,8 @@ export type NetworkFault =
   | 'frameMemoryFull'
   | 'idleConnection'
   | 'unprovenConnection'
-  | 'handlerFailed';
+  | 'handlerFailed'
+  | 'discoveryUnavailable';
 
 export interface FaultCounts {
   /** `detail` is only asked for when the fault is described. */

@@ -28,6 +28,8 @@ interface Replaced {
 }
 
 export class AddressBook {
+  /** Whom servers.txt lists: where they are is its to say. */
+  readonly #listed = new Set<PeerId>();
   readonly id: PeerId;
   /** Path of servers.txt. */
   readonly path: string;
@@ -37,11 +39,25 @@ export class AddressBook {
   readonly #lines = new Map<PeerId, ServerLine>();
   #text: string;
 
-  constructor(id: PeerId, servers: ServersFile) {
+  /** `found`: where members were when discovery last saw them. */
+  constructor(id: PeerId, servers: ServersFile, found: readonly ServerLine[] = []) {
     this.id = id;
     this.path = servers.name;
     this.#text = canonicalServersText(servers);
-    for (const line of servers.servers) this.#take(line);
+    for (const line of servers.servers) this.#takeListed(line);
+    for (const line of found) if (!this.#listed.has(line.id)) this.#take(line);
+  }
+
+  /** All whose address is known, this peer included. */
+  lines(): readonly ServerLine[] {
+    return [...this.#lines.values()];
+  }
+
+  /** Where discovery found a peer; false, and nothing changed, for whom servers.txt lists. */
+  place(id: PeerId, { host, port }: Address): boolean {
+    if (this.#listed.has(id)) return false;
+    this.#take({ id, host, address: host, port, line: 0 });
+    return true;
   }
 
   /** Takes over what the file says now. Throws BAD_CONFIGURATION, with nothing changed, when the own line is not as it was. */
@@ -57,7 +73,7 @@ export class AddressBook {
       const known = this.#lines.get(line.id);
       if (known?.address !== line.address || known.port !== line.port)
         moved.set(line.id, { host: line.address, port: line.port });
-      this.#take(line);
+      this.#takeListed(line);
     }
     return { moved, unresolved: servers.servers.filter((line) => !isResolved(line)) };
   }
@@ -70,6 +86,11 @@ export class AddressBook {
   /** Where a peer is, this one included: a name while it has never resolved; undefined for who was never listed. */
   hostOf(id: PeerId): string | undefined {
     return this.#lines.get(id)?.address;
+  }
+
+  #takeListed(line: ServerLine): void {
+    this.#listed.add(line.id);
+    this.#take(line);
   }
 
   #take(line: ServerLine): void {

@@ -67,6 +67,8 @@ export interface Backend {
   describeForgetting(id: string): string;
   /** Forgets a member for good; resolves when that is durable here. Throws like `describeForgetting`. */
   forget(id: string): Promise<void>;
+  /** Admits a peer that discovery found, as a member; resolves, when that is durable here, to what it does next. Rejects with BAD_ARGUMENT for who may not be. */
+  admit(id: string): Promise<string>;
   /** What is known of the others and what it would mean if this peer took part with what its disk holds, in lines; throws like `bootstrap`. */
   describeBootstrap(): string;
   /** Takes part with what this disk holds, when nobody is left to join from; resolves when that is durable. Throws BAD_ARGUMENT for a peer that need not, or may not. */

@@ -17,6 +17,10 @@ import type { ClusterKeys } from './clusterKeyFile.ts';
 import { readClientPassword } from './clientPassword.ts';
 import { createFaultReport, gather, reportValues } from './faultReport.ts';
 import type { FaultReport } from './faultReport.ts';
+import { buildOwnServers, checkDiscovery, isWithoutServers } from './discoverySettings.ts';
+import type { DiscoverySettings } from './discoverySettings.ts';
+import { readKnownPeers } from './knownPeers.ts';
+import { createLog } from './logger.ts';
 import type { Logger } from './logger.ts';
 import {
   canonicalHost,
@@ -47,7 +51,12 @@ const DEFAULT_GROUPS: Readonly<Record<Family, string>> = { 4: '239.195.74.1', 6:
 /** Checked options of a peer; the meaning of each field is the tunable's of the same name. */
 export interface PeerOptions {
   readonly id: PeerId;
+  /** Without a servers.txt: the own line alone. */
   readonly servers: ServersFile;
+  /** Members that `servers` does not list, where discovery last found them. */
+  readonly known: readonly ServerLine[];
+  /** Undefined: neither announced nor looked for. */
+  readonly discovery: DiscoverySettings | undefined;
   /** The peer's own folder, its id included. */
   readonly dataDirectory: string;
   readonly clusterId: string;
@@ -161,7 +170,10 @@ function checkMulticast(
 }
 
 /** Relations between tunables that are each within range. */
-function checkRelations(options: Omit<PeerOptions, 'id' | 'servers' | 'logger'>, faults: FaultReport): void {
+function checkRelations(
+  options: Pick<PeerOptions, 'deadAfterMs' | 'keepaliveMs' | 'clockOffsetMs' | 'allowFaults'>,
+  faults: FaultReport,
+): void {
   const deadMinimumMs = KEEPALIVES_BEFORE_DEAD * options.keepaliveMs;
   if (options.deadAfterMs < deadMinimumMs) {
     faults.push(
@@ -202,8 +214,11 @@ async function resolvePeer(
   faults: FaultReport,
 ): Promise<readonly [PeerOptions, ServerLine | undefined]> {
   reportValues(settings, faults);
+  const isUnlisted = isWithoutServers(settings);
   const path = settings.servers ?? TUNABLES.servers.default;
-  const servers = await gather(faults, async () => resolveHosts(await readServersFile(path)));
+  const servers = isUnlisted
+    ? buildOwnServers(settings, numberOf('port', settings), listOwnAddresses(), faults)
+    : await gather(faults, async () => resolveHosts(await readServersFile(path)));
   const own = servers && (await gather(faults, () => findOwnLine(servers, listOwnAddresses(), settings.id)));
   const clusterKeys = await readSecret(settings.clusterKeyFile, faults, readClusterKeys);
   const multicast = checkMulticast(settings, own, faults);
@@ -216,7 +231,20 @@ async function resolvePeer(
   const number = (name: NameOfKind<'number'>): number => numberOf(name, settings) ?? 0;
   const id = own?.id ?? ('' as PeerId);
   const dataDirectory = settings.dataDirectory ?? TUNABLES.dataDirectory.default;
+  const discoveryPort = numberOf('discoveryPort', settings) ?? 0;
+  const discovery = checkDiscovery(settings, join(dataDirectory, id), discoveryPort, own, faults);
+  const found =
+    discovery === undefined
+      ? []
+      : await readKnownPeers(
+          discovery.knownPeersPath,
+          id,
+          createLog(logger, () => ({ peer: id })),
+        );
+  const known = found.filter((line) => servers?.servers.some((listed) => listed.id === line.id) !== true);
   const options = {
+    known,
+    discovery,
     dataDirectory: join(dataDirectory, id),
     clusterId,
     ...(clusterKeys === undefined ? {} : { clusterKeys }),
@@ -242,7 +270,8 @@ async function resolvePeer(
   };
   checkRelations(options, faults);
   const hasKey = settings.clusterKeyFile !== undefined;
-  if (servers) checkServers(servers, multicast.port, hasKey, faults);
+  if (servers)
+    checkServers({ ...servers, servers: [...servers.servers, ...known] }, multicast.port, hasKey, faults);
   if (
     !hasKey &&
     familyOf(multicast.interface) !== undefined &&

@@ -5,6 +5,7 @@ import type { PeerOptions } from './configuration.ts';
 import { canonicalServersText } from './serversFile.ts';
 
 export function coreSettings(options: PeerOptions): CoreSettings {
+  const isUnlisted = options.discovery?.isUnlisted === true;
   return {
     keepaliveMs: options.keepaliveMs,
     heartbeatMs: options.heartbeatMs,
@@ -12,7 +13,8 @@ export function coreSettings(options: PeerOptions): CoreSettings {
     maxDriftMs: options.maxDriftMs,
     gcUpdateCount: options.gcUpdateCount,
     gcIntervalMs: options.gcIntervalMs,
-    serversHash: fnv1a(canonicalServersText(options.servers)),
+    serversHash: isUnlisted ? 0 : fnv1a(canonicalServersText(options.servers)),
+    isUnlisted,
     limits: {
       ...defaultLimits,
       maxValueBytes: options.maxValueBytes,

@@ -6,8 +6,12 @@
  */
 import { statfs } from 'node:fs/promises';
 import { createDiskTrend } from './diskTrend.ts';
+import type { Message } from '../core/messages.ts';
 import type { Log } from './logger.ts';
 import type { Refusal } from './runtimeErrors.ts';
+
+/** Messages that bring data: a full disk has no room for them. */
+export const FILLING: ReadonlySet<Message['kind']> = new Set(['update', 'sync', 'checkpoint']);
 
 /** Milliseconds between two looks: a disk of 200 MB/s fills by as much meanwhile as the default watermark leaves. */
 const LOOK_EVERY_MS = 1000;

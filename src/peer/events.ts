@@ -32,6 +32,13 @@ export const EVENTS = {
   serversReread: { level: 'info', meaning: 'servers.txt was read again' },
   keysReread: { level: 'info', meaning: 'the cluster key file was read again' },
 
+  waitsToBegin: { level: 'info', meaning: 'a peer without data and without a servers.txt waits to be admitted, or to be told to begin' },
+  discovered: { level: 'info', meaning: 'a peer of this cluster was discovered that is no member: it is proposed' },
+  discoveredAdmitted: { level: 'info', meaning: 'a peer that was discovered is admitted, for it proved the cluster key' },
+  unprovedDiscovered: { level: 'warn', meaning: 'somebody says that it is of this cluster, and does not prove the cluster key' },
+  memberFound: { level: 'info', meaning: 'where a member is was not known, or has changed: discovery found it' },
+  knownServersUnusable: { level: 'warn', meaning: 'the file of discovered addresses cannot be read, or written' },
+
   clockAhead: { level: 'warn', meaning: "this clock is ahead of the others': writes are refused" },
   clockBehind: { level: 'warn', meaning: "this clock is behind the others': writes are stamped by theirs" },
   clockRight: { level: 'info', meaning: 'this clock agrees with the others again' },

@@ -14,10 +14,11 @@ import type { Log } from './logger.ts';
 
 /** Throws STORE_LOCKED, STORE_DAMAGED, STORAGE_FAILED. */
 export async function openStore(
-  { dataDirectory, servers, bootstrap }: PeerOptions,
+  { dataDirectory, servers, known, bootstrap }: PeerOptions,
   log: Log,
 ): Promise<LmdbStore> {
-  if (bootstrap || servers.servers.length === 1) return openLmdbStore({ directory: dataDirectory });
+  if (bootstrap || servers.servers.length + known.length === 1)
+    return openLmdbStore({ directory: dataDirectory });
   const store = await openLmdbStore({
     directory: dataDirectory,
     onDamage: (description) => {

@@ -20,6 +20,7 @@ import type { Digest } from './digest.ts';
 import { LATEST_EXPIRY_MS } from '../core/expiry.ts';
 import { coreSettings } from './coreSettings.ts';
 import { Checkpoints } from './checkpoints.ts';
+import { Discovering } from './discovering.ts';
 import { DiskSpace } from './diskSpace.ts';
 import { createExaminer } from './examination.ts';
 import { Faults } from './faults.ts';
@@ -63,6 +64,7 @@ interface Parts {
   readonly network: Network;
   readonly backend: PeerBackend;
   readonly checkpoints: Checkpoints;
+  readonly discovering: Discovering | undefined;
   readonly failureListeners: Set<(failure: ToposphereError) => void>;
 }
 
@@ -96,7 +98,7 @@ export class Peer {
         `${options.id} is not in ${options.servers.name}: add its line, or correct --id`,
       );
     }
-    const addresses = new AddressBook(options.id, options.servers);
+    const addresses = new AddressBook(options.id, options.servers, options.known);
     let runtime: Runtime | undefined;
     const log = createLog(options.logger, () => ({
       peer: options.id,
@@ -113,6 +115,7 @@ export class Peer {
         log('networkFault', description, { fault, count });
       },
     });
+    let discovering: Discovering | undefined;
     let store: LmdbStore | undefined;
     let space: DiskSpace | undefined;
     try {
@@ -120,12 +123,13 @@ export class Peer {
       space = await DiskSpace.watch(options.dataDirectory, options.minFreeBytes, log);
       const failureListeners = new Set<(failure: ToposphereError) => void>();
       const ports = createMachinePorts(network, options.clockOffsetMs);
-      const members = options.servers.servers.map(({ id }) => id);
+      const members = [...options.servers.servers, ...options.known].map(({ id }) => id);
       const faults = new Faults(
         options.allowFaults,
         members.filter((id) => id !== options.id),
         ports.random,
       );
+      const logNotice = createNoticeLog(log, options.maxDriftMs, () => ports.now().monotonicMs);
       runtime = new Runtime(
         {
           id: options.id,
@@ -138,7 +142,10 @@ export class Peer {
         ports,
         faults,
         {
-          onNotice: createNoticeLog(log, options.maxDriftMs, () => ports.now().monotonicMs),
+          onNotice: (notice) => {
+            logNotice(notice);
+            if (notice.name === 'admitted') discovering?.adoptAddresses();
+          },
           onFailure: (failure) => {
             for (const listener of failureListeners) listener(failure);
           },
@@ -165,22 +172,26 @@ export class Peer {
         after: ports.after,
         whenCommitted: () => acknowledged(opened, 'committed'),
       });
+      discovering = Discovering.start({ options, log, runtime, addresses, now: ports.now });
       const backend = new PeerBackend({
         runtime,
         store,
         checkpoints,
         space,
+        discovering,
         now: ports.now,
         startedMs: ports.now().monotonicMs,
         createHash: () => hashing.createHash64(),
         examine: createExaminer({ options, addresses, state: runtime.state, network, space, now: ports.now }),
-        reload: () => reload({ addresses, runtime: opened, keys: keyRing, log }),
+        reload: () => reload({ addresses, runtime: opened, keys: keyRing, discovering, log }),
         describeKeys: () => describeClusterKeys(envelope, opened.state.peers.keys()),
         describeNetwork: () => network.report(),
       });
-      return new Peer({ options, runtime, store, space, network, backend, checkpoints, failureListeners });
+      const parts = { options, runtime, store, space, network, backend, checkpoints, discovering };
+      return new Peer({ ...parts, failureListeners });
     } catch (error) {
       space?.stop();
+      await discovering?.stop();
       await network.close();
       await store?.close();
       throw error;
@@ -309,6 +320,12 @@ export class Peer {
     await this.backend.bootstrap();
   }
 
+  /** Admits a peer that discovery found as a member; resolves to what it does next. Rejects with BAD_ARGUMENT for who may not be. */
+  async admit(id: string): Promise<string> {
+    this.#assertOpen();
+    return this.backend.admit(id);
+  }
+
   /** Reads servers.txt (new lines are admitted, missing ones are kept) and the cluster key file again. Resolves to what changed, in words. Rejects with BAD_CONFIGURATION, and nothing changed then. */
   async reload(): Promise<string> {
     this.#assertOpen();
@@ -350,6 +367,7 @@ export class Peer {
   }
 
   async #close(): Promise<void> {
+    await this.#parts.discovering?.stop();
     await new Promise<void>((resolve) => {
       this.#parts.runtime.leave(resolve);
     });

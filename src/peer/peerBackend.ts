@@ -14,6 +14,7 @@ import { findBehind } from './caughtUp.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import { assertMayBootstrap, describeBootstrap } from './bootstrapping.ts';
 import { digestEntries, type Digest, type StreamingHash } from './digest.ts';
+import type { Discovering } from './discovering.ts';
 import type { DiskSpace } from './diskSpace.ts';
 import type { Examination } from './examination.ts';
 import { describeForgetting } from './forgetting.ts';
@@ -40,6 +41,7 @@ export interface PeerBackendParts {
   readonly createHash: () => StreamingHash;
   readonly checkpoints: Checkpoints;
   readonly space: DiskSpace;
+  readonly discovering: Discovering | undefined;
   readonly examine: () => Promise<Examination>;
   /** Reads servers.txt and the cluster key file again. */
   readonly reload: () => Promise<string>;
@@ -145,7 +147,8 @@ export class PeerBackend implements Backend {
   }
 
   describe(): PeerDescription & Record<string, unknown> {
-    const { runtime, store, now, checkpoints, space, describeKeys, describeNetwork } = this.#parts;
+    const { runtime, store, now, checkpoints, space, discovering, describeKeys, describeNetwork } =
+      this.#parts;
     return {
       ...buildStatus(runtime.state, now(), runtime.drops, runtime.dropSources, runtime.faults.report()),
       wallMs: Math.round(now().wallMs),
@@ -155,6 +158,7 @@ export class PeerBackend implements Backend {
       storage: store.report(),
       checkpoints: checkpoints.report(),
       disk: space.report(),
+      discovery: discovering?.report() ?? null,
     };
   }
 
@@ -200,6 +204,18 @@ export class PeerBackend implements Backend {
     this.describeForgetting(id); // refuses who is no member
     runtime.forget(id as PeerId);
     await this.#whenDurable();
+  }
+
+  async admit(id: string): Promise<string> {
+    const { discovering } = this.#parts;
+    if (discovering === undefined)
+      throw new ToposphereError(
+        'BAD_ARGUMENT',
+        'this peer discovers nobody: start it with --discover, or add a line to servers.txt and say toposphere reload',
+      );
+    const said = discovering.admit(id);
+    await this.#whenDurable();
+    return said;
   }
 
   describeBootstrap(): string {

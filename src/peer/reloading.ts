@@ -12,6 +12,7 @@ import { applyServers } from './addressBook.ts';
 import type { AddressBook } from './addressBook.ts';
 import { readClusterKeys } from './clusterKeyFile.ts';
 import type { ClusterKeys } from './clusterKeyFile.ts';
+import type { Discovering } from './discovering.ts';
 import type { Log } from './logger.ts';
 import type { Runtime } from './runtime.ts';
 import { readServersFile, resolveHosts } from './serversFile.ts';
@@ -41,18 +42,24 @@ export interface Reloading {
   readonly addresses: AddressBook;
   readonly runtime: Runtime;
   readonly keys: ClusterKeyRing | undefined;
+  readonly discovering: Discovering | undefined;
   readonly log: Log;
 }
 
 /** Resolves to what changed, in a sentence a file. Rejects with BAD_CONFIGURATION, and nothing changed then. */
-export async function reload({ addresses, runtime, keys, log }: Reloading): Promise<string> {
+export async function reload({ addresses, runtime, keys, discovering, log }: Reloading): Promise<string> {
+  const { isUnlisted } = runtime.state.settings;
   const family = familyOf(addresses.hostOf(addresses.id) ?? '');
-  const servers = await resolveHosts(await readServersFile(addresses.path), family);
+  const servers = isUnlisted ? undefined : await resolveHosts(await readServersFile(addresses.path), family);
   const read = await keys?.read();
-  const members = applyServers(addresses, runtime, servers);
-  log('serversReread', members, { path: addresses.path });
+  const members =
+    servers === undefined
+      ? 'there is no servers.txt: toposphere admit <id> admits whom this peer discovered'
+      : applyServers(addresses, runtime, servers);
+  if (servers !== undefined) log('serversReread', members, { path: addresses.path });
   if (keys === undefined || read === undefined) return members;
   const changed = keys.take(read);
+  discovering?.proveBy(read);
   log('keysReread', changed, { path: keys.path });
   return `${members}; ${changed}`;
 }

@@ -117,7 +117,7 @@ async function makeOld({ options, isBeginning, nowMs }: RestoreRequest): Promise
 
 /** What `toposphere bootstrap` does to a peer that runs (R10). */
 function begin(store: LmdbStore, options: PeerOptions, nowMs: number): void {
-  const members = options.servers.servers.map(({ id }) => id);
+  const members = [...options.servers.servers, ...options.known].map(({ id }) => id);
   const state = createPeerState(
     { id: options.id, members, settings: coreSettings(options), store, random: Math.random },
     { monotonicMs: 0, wallMs: nowMs },

@@ -13,6 +13,7 @@ import { ToposphereError } from '../core/errors.ts';
 import { bootstrap } from '../core/join.ts';
 import { buildLeaving } from '../core/leaving.ts';
 import { learnMembers } from '../core/members.ts';
+import { sendMembers } from '../core/onHeartbeat.ts';
 import type { Channel, Message } from '../core/messages.ts';
 import { createPeerState, type CoreOptions } from '../core/loadState.ts';
 import type { PeerState } from '../core/state.ts';
@@ -28,6 +29,7 @@ import {
   throwRefusal,
 } from './runtimeErrors.ts';
 import type { Envelope } from '../wire/envelope.ts';
+import { FILLING } from './diskSpace.ts';
 import type { Faults } from './faults.ts';
 import type { PacketSource, RuntimeEvents, RuntimePorts } from './ports.ts';
 import { leave } from './leaving.ts';
@@ -35,9 +37,6 @@ import { Outbox, type MulticastEffect } from './outbox.ts';
 import { createTurn, isAwaited, LINGER_MS, STREAMING_TURN_MS, STREAMING_WRITES, type Turn } from './turn.ts';
 import type { Acknowledged } from './turn.ts';
 import { Watchers } from './watchers.ts';
-
-/** Messages that bring data. */
-const FILLING: ReadonlySet<Message['kind']> = new Set(['update', 'sync', 'checkpoint']);
 
 export class Runtime {
   readonly state: PeerState;
@@ -130,10 +129,11 @@ export class Runtime {
     throwRefusal(findWriteRefusal(this.state, this.#ports.now()));
   }
 
-  /** servers.txt was read again: whoever it lists is a member (section 8). Answers whether anybody is new. */
-  admit(ids: readonly PeerId[]): boolean {
+  /** Whoever servers.txt lists now, or an operator admits, is a member (section 8), and is told where `areInvited`. Answers whether anybody is new. */
+  admit(ids: readonly PeerId[], areInvited = false): boolean {
     this.#assertUsable();
     const isNews = learnMembers(this.state, { admitted: ids, forgotten: [] });
+    if (areInvited) for (const id of ids) sendMembers(this.state, id); // they may not know (`acceptInvitation`)
     this.#openTurn();
     return isNews;
   }

@@ -6,6 +6,7 @@
 import type { Now } from '../core/clock.ts';
 import { lastSequenceOf } from '../core/haveSet.ts';
 import { isHeard, multicastHeardSinceMs } from '../core/liveness.ts';
+import { isSameServers } from '../core/onKeepalive.ts';
 import type { PeerState } from '../core/state.ts';
 import { hashVector } from '../core/vectorHash.ts';
 import { findWriteRefusal, type WriteRefusal } from '../core/write.ts';
@@ -138,7 +139,7 @@ function buildMembers(state: PeerState, now: Now): MemberStatus[] {
     phase: Number.isFinite(view.lastHeardMs) ? view.phase : null,
     apart: view.isSeparate,
     converged: view.vectorHash === ownHash,
-    sameServers: view.serversHash === state.serversHash,
+    sameServers: isSameServers(view.serversHash, state.serversHash),
     clockOffsetMs: Math.round(view.wallOffsetMs),
     silentMs: Number.isFinite(view.lastHeardMs) ? Math.round(now.monotonicMs - view.lastHeardMs) : null,
   }));

@@ -5,6 +5,7 @@
  * other, is configuration.ts's to say. Invariant: whatever can be set is in this table, and nowhere else.
  */
 import type { AcknowledgementLevel } from './backend.ts';
+import { PORT_MAXIMUM, PORT_MINIMUM } from './serversFile.ts';
 
 interface Described {
   readonly meaning: string;
@@ -48,6 +49,11 @@ export const TUNABLES = {
   dataDirectory: { kind: 'text', isPath: true, default: 'checkpoints', meaning: 'folder that holds one folder a peer, named by its id' },
   clusterId: { kind: 'text', default: 'toposphere', meaning: 'clusters of different ids never merge; the same on every peer' },
   clusterKeyFile: { kind: 'text', isPath: true, default: undefined, meaning: 'path of the cluster key file (`toposphere key generate` makes one), readable by its owner alone; the same on every peer; needed beyond loopback' },
+  discover: { kind: 'flag', meaning: 'announce this peer by multicast DNS and find others of its cluster; without --servers it needs no servers.txt' },
+  admitDiscovered: { kind: 'flag', meaning: 'admit by itself whoever is found, proves the cluster key and has no data yet; without it `toposphere admit` does' },
+  host: { kind: 'text', default: undefined, meaning: 'with --discover and no --servers: IPv4 address of this peer; by default --multicast-interface, else the only one of this machine (127.0.0.1 without a cluster key)' },
+  port: { kind: 'number', unit: 'port', default: 7401, minimum: PORT_MINIMUM, maximum: PORT_MAXIMUM, meaning: "with --discover and no --servers: this peer's port", raising: 'must differ from the multicast port' },
+  discoveryPort: { kind: 'number', unit: 'port', default: 5353, minimum: 1024, maximum: 65_535, meaning: 'UDP port of multicast DNS', raising: 'another than 5353 is heard only by who has the same' },
   multicastGroup: { kind: 'text', default: undefined, meaning: "multicast group of the cluster, IPv4 or IPv6 as the peers' addresses are; the same on every peer; by default 239.195.74.1 or ff12::efc3:4a01" },
   multicastPort: { kind: 'number', unit: 'port', default: 7400, minimum: 1024, maximum: 65_535, meaning: 'UDP port of the group; the same on every peer', raising: "must differ from every peer's own port" },
   multicastInterface: { kind: 'text', default: undefined, meaning: "address of the interface that joins the group, IPv4 or IPv6 as the peers' addresses are; by default the peer's own address" },

@@ -113,6 +113,20 @@ export const toposphereCommand: Command = {
     },
     {
       ...ORDINARY,
+      name: 'toposphere|admit',
+      arity: 3,
+      flags: ['admin', 'noscript', 'loading', 'stale'],
+      summary: 'Admit a peer that was discovered as a member',
+      partition: 'Spreads like any update.',
+      run: async ({ backend }, request) => {
+        const said = await backend.admit(argumentUtf8(request, 2));
+        return (reply) => {
+          reply.bulkUtf8(said);
+        };
+      },
+    },
+    {
+      ...ORDINARY,
       name: 'toposphere|bootstrap',
       arity: -2,
       flags: ['admin', 'noscript', 'loading', 'stale'],

@@ -368,7 +368,7 @@ describe('the command line', function () {
           /--keepalive-ms is 'abc', not a whole number/,
           /rehearsed fault/,
         );
-        await assertRefused([command, '--servers', servers, '--port', '1'], /Unknown argument: port/);
+        await assertRefused([command, '--servers', servers, '--prot', '1'], /Unknown argument: prot/);
         assert.deepEqual(await readdir(folder), ['servers.txt']);
       });
 

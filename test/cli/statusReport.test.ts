@@ -185,6 +185,43 @@ describe('a status report', () => {
     assert.match(remarks[0] ?? '', /^alpha and beta were started apart.*empty data directory$/);
   });
 
+  describe('what was discovered', () => {
+    const found = (standing: string, state = 'fresh'): object => ({
+      id: 'beta',
+      host: '10.0.0.2',
+      port: 7401,
+      standing,
+      state,
+    });
+    const remarks = (phase: string, ...all: object[]): string =>
+      listRemarks(
+        '127.0.0.1:6401',
+        report({ phase, discovery: { isUnlisted: true, unavailable: null, found: all } }),
+      ).join('|');
+
+    it('is proposed with the command that admits it', () => {
+      assert.equal(
+        remarks('member', found('proposed')),
+        'alpha: beta at 10.0.0.2:7401 was discovered and is no member: `toposphere admit beta --peer 127.0.0.1:6401` admits it',
+      );
+    });
+
+    it('is warned of where it proves nothing or was forgotten; members and other clusters are no news', () => {
+      assert.match(remarks('member', found('unproved')), /does not prove the cluster key/);
+      assert.match(remarks('member', found('forgotten')), /was forgotten: give it a new id/);
+      assert.equal(remarks('member', found('member'), found('otherCluster'), {}), '');
+    });
+
+    it('tells a peer without data whom to ask to be admitted, or how to begin', () => {
+      const said = remarks('fresh', found('proposed', 'member')).split('|');
+      assert.match(
+        said[0] ?? '',
+        /toposphere admit alpha.*toposphere bootstrap --peer 127\.0\.0\.1:6401 --yes/,
+      );
+      assert.match(said[1] ?? '', /beta at 10\.0\.0\.2:7401 takes part: `toposphere admit alpha` there/);
+    });
+  });
+
   it('hears all only when every other is alive and heard both ways', () => {
     const ids = ['alpha', 'beta', 'gamma'];
     assert.equal(hearsAll(report({ members: [member('beta'), member('gamma')] }), ids), true);

@@ -2,7 +2,7 @@
  * Settings become options: defaults, ranges, relations, and all faults at once.
  */
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ToposphereError } from '../../src/core/errors.ts';
@@ -60,6 +60,8 @@ describe('configuration', () => {
     assert.deepEqual(options, {
       id: 'alpha',
       dataDirectory: join('checkpoints', 'alpha'),
+      known: [],
+      discovery: undefined,
       clusterId: 'toposphere',
       multicast: { group: '239.195.74.1', port: 7400, interface: '127.0.0.1' },
       keepaliveMs: 250,
@@ -97,6 +99,8 @@ describe('configuration', () => {
 
   for (const [name, tunable] of Object.entries(TUNABLES) as [TunableName, Tunable][]) {
     if (tunable.kind !== 'number') continue;
+    // The port of a peer that no servers.txt lists; with one, it has no place at all.
+    const around: Settings = name === 'port' ? { servers: undefined, discover: true } : {};
     it(`refuses --${optionName(name)} that is no whole number or out of its range, saying the range`, async () => {
       for (const value of [
         'abc',
@@ -109,7 +113,7 @@ describe('configuration', () => {
         tunable.minimum - 1,
         tunable.maximum + 1,
       ]) {
-        const faults = (await faultsOf({ [name]: value, allowFaults: true })).join('|');
+        const faults = (await faultsOf({ allowFaults: true, ...around, [name]: value })).join('|');
         assert.match(
           faults,
           new RegExp(
@@ -119,6 +123,61 @@ describe('configuration', () => {
       }
     });
   }
+
+  describe('discovery without a servers.txt', () => {
+    const unlisted = (settings: Settings): Promise<PeerOptions> =>
+      resolvePeerOptions({ id: 'alpha', discover: true, dataDirectory: folder, ...settings }, logger);
+
+    it('needs an id alone: loopback without a key, port 7401, nobody else known', async () => {
+      const { servers, known, discovery } = await unlisted({});
+      assert.deepEqual(
+        servers.servers.map(({ id, address, port }) => [id, address, port]),
+        [['alpha', '127.0.0.1', 7401]],
+      );
+      assert.deepEqual(known, []);
+      const knownPeersPath = join(folder, 'alpha', 'known-servers.txt');
+      assert.deepEqual(discovery, { port: 5353, admits: false, isUnlisted: true, knownPeersPath });
+    });
+
+    it('remembers where the others were, less those that a named servers.txt lists', async () => {
+      await mkdir(join(folder, 'alpha'));
+      await file(
+        join('alpha', 'known-servers.txt'),
+        'alpha 127.0.0.1 7499\nbeta 127.0.0.1 7402\ngamma 127.0.0.1 7403\n',
+      );
+      const idsOf = ({ known }: PeerOptions): string => known.map(({ id }) => id).join(' ');
+      assert.equal(idsOf(await unlisted({})), 'beta gamma');
+      const { servers } = await base();
+      const listed = await unlisted({ servers });
+      assert.equal(idsOf(listed), 'gamma');
+      assert.equal(listed.discovery?.isUnlisted, false);
+      assert.equal(idsOf(await unlisted({ servers, discover: undefined })), '');
+    });
+
+    it('refuses what does not fit together, each with what to do', async () => {
+      assert.match(
+        (await refusal(unlisted({ id: undefined }))).join(),
+        /^--id is missing; without a servers\.txt name/,
+      );
+      assert.match(
+        (await refusal(unlisted({ host: '::1' }))).join(),
+        /^--host is '::1'; give an IPv4 address/,
+      );
+      assert.match((await refusal(unlisted({ host: '203.0.113.9' }))).join(), /this machine has/);
+      assert.match(
+        (await refusal(unlisted({ admitDiscovered: true }))).join(),
+        /needs --discover, and --cluster-key-file/,
+      );
+      assert.match(
+        (await faultsOf({ port: 7405 })).join(),
+        /^--host and --port are for --discover without --servers/,
+      );
+      assert.match(
+        (await refusal(unlisted({ multicastPort: 7401 }))).join(),
+        /is the multicast port; change one/,
+      );
+    });
+  });
 
   it('reports all faults together, those of servers.txt among them', async () => {
     const servers = await file('bad.txt', 'alpha 127.0.0.1 1\nbeta nowhere_ 7402\n');

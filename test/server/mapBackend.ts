@@ -150,6 +150,7 @@ export function createMapBackend(): MapBackend {
     examine: () => Promise.resolve({ id: 'alpha' }),
     describeForgetting: (id) => `${id} was last heard 5 s ago`,
     forget: () => Promise.resolve(),
+    admit: (id) => Promise.resolve(`${id} is a member now`),
     describeBootstrap: () => 'beta was last heard 5 s ago',
     bootstrap: () => Promise.resolve(),
     reload: () => Promise.resolve('nothing new'),

@@ -20,7 +20,7 @@ export function findState(picture: Picture): readonly Finding[] {
 
 function findPhases(picture: Picture): readonly Finding[] {
   return answeredPeers(picture).flatMap(({ name, answer: { status } }) =>
-    describePhase(name, status).map((remark): Finding => {
+    describePhase(name, `--id ${name}`, status).map((remark): Finding => {
       // The first sentence part says what is; what to do follows it, or time does it.
       const fix =
         status.phase === 'forgotten'

@@ -1,0 +1,86 @@
+/**
+ * The peers that announced themselves lately, each by its cluster and id.
+ *
+ * Owns which of two announcements of one peer counts, how long it does and how many are kept. Invariant: nobody displaces what is proved better
+ * (who has no key cannot hide or move a member, nor crowd it out), and of one process the later word counts.
+ */
+import type { Announced } from './announcement.ts';
+import type { Proof } from './announcementProof.ts';
+
+export interface Found extends Announced {
+  readonly trust: Proof;
+  /** Monotonic time at which it is forgotten unless it is heard again, milliseconds. */
+  readonly expiresMs: number;
+}
+
+/** Peers remembered at once. */
+export const MAX_FOUND = 256;
+
+/** What became of an announcement: news, nothing new, a goodbye, or why it was refused. */
+export type Taken = 'new' | 'changed' | 'same' | 'gone' | 'older' | 'lessProved' | 'tooManyPeers';
+
+const RANKS: Readonly<Record<Proof, number>> = { right: 2, unchecked: 2, stale: 1, wrong: 0, missing: 0 };
+
+export class FoundPeers {
+  readonly #found = new Map<string, Found>();
+
+  take(announced: Announced, trust: Proof, nowMs: number): Taken {
+    const key = `${announced.clusterId}/${announced.id}`;
+    const known = this.#living(key, nowMs);
+    const refusal = known && refusalOf(known, announced, trust);
+    if (refusal !== undefined) return refusal;
+    if (announced.state === 'leaving' || announced.ttlSeconds === 0) {
+      this.#found.delete(key);
+      return known === undefined ? 'same' : 'gone';
+    }
+    if (known === undefined && !this.#makeRoom(trust, nowMs)) return 'tooManyPeers';
+    this.#found.set(key, { ...announced, trust, expiresMs: nowMs + 1000 * announced.ttlSeconds });
+    if (known === undefined) return 'new';
+    return isSame(known, announced, trust) ? 'same' : 'changed';
+  }
+
+  /** In order of cluster and id. */
+  list(nowMs: number): readonly Found[] {
+    const living = [...this.#found].filter(([, { expiresMs }]) => expiresMs > nowMs);
+    return living.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, found]) => found);
+  }
+
+  #living(key: string, nowMs: number): Found | undefined {
+    const known = this.#found.get(key);
+    return known !== undefined && known.expiresMs > nowMs ? known : undefined;
+  }
+
+  /** Somebody who is proved worse goes first. */
+  #makeRoom(trust: Proof, nowMs: number): boolean {
+    if (this.#found.size < MAX_FOUND) return true;
+    for (const [key, { expiresMs }] of this.#found) if (expiresMs <= nowMs) this.#found.delete(key);
+    if (this.#found.size < MAX_FOUND) return true;
+    for (const [key, found] of this.#found) {
+      if (RANKS[found.trust] >= RANKS[trust]) continue;
+      this.#found.delete(key);
+      return true;
+    }
+    return false;
+  }
+}
+
+function refusalOf(known: Found, announced: Announced, trust: Proof): 'lessProved' | 'older' | undefined {
+  if (RANKS[trust] !== RANKS[known.trust])
+    return RANKS[trust] < RANKS[known.trust] ? 'lessProved' : undefined;
+  if (announced.incarnation !== known.incarnation)
+    return announced.incarnation < known.incarnation ? 'older' : undefined;
+  return announced.writtenAtSeconds < known.writtenAtSeconds ? 'older' : undefined;
+}
+
+function isSame(known: Found, announced: Announced, trust: Proof): boolean {
+  return (
+    known.trust === trust &&
+    known.incarnation === announced.incarnation &&
+    known.host === announced.host &&
+    known.port === announced.port &&
+    known.state === announced.state &&
+    known.version === announced.version &&
+    known.membershipHash === announced.membershipHash &&
+    known.memberCount === announced.memberCount
+  );
+}

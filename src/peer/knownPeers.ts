@@ -1,0 +1,70 @@
+/**
+ * Where members are, as discovery found them, kept on disk: a restart needs no discovery.
+ *
+ * Owns the file beside the peer's store. It has the form of servers.txt, own line included, so that it can be copied and used as one. Invariant: it is
+ * whole at any moment, and one that cannot be read keeps nobody from starting: what it says is found again.
+ */
+import { open, readFile, rename } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { ToposphereError } from '../core/errors.ts';
+import { isCode } from '../storage/fileNames.ts';
+import type { Log } from './logger.ts';
+import { canonicalServersText, parseServersFile, resolveHosts } from './serversFile.ts';
+import type { ServerLine, ServersFile } from './serversFile.ts';
+
+const FILE = 'known-servers.txt';
+const HEADING =
+  '# Members and where they were found (multicast DNS). Written by the peer; a copy serves as servers.txt.\n';
+
+export function knownPeersPath(dataDirectory: string): string {
+  return join(dataDirectory, FILE);
+}
+
+/** Lines of the others; none when there is no file yet, or, with a word to the log, none that can be read. */
+export async function readKnownPeers(path: string, ownId: string, log: Log): Promise<readonly ServerLine[]> {
+  try {
+    const file = await resolveHosts(parseServersFile(await readFile(path, 'utf8'), path));
+    return file.servers.filter(({ id }) => id !== ownId);
+  } catch (error) {
+    if (isCode(error, 'ENOENT')) return [];
+    if (!(error instanceof Error)) throw error;
+    const reason = error.message.split('\n')[0] ?? '';
+    log(
+      'knownServersUnusable',
+      `${path} is not used, and is written anew when members are found: ${reason}`,
+      { path },
+    );
+    return [];
+  }
+}
+
+/** The whole text of such a file. */
+export function buildServersText(servers: ServersFile['servers'], heading = HEADING): string {
+  return heading + canonicalServersText({ name: FILE, servers });
+}
+
+/** Takes effect at once or not at all, also when the power goes. Rejects with STORAGE_FAILED. */
+export async function writeWhole(path: string, text: string): Promise<void> {
+  const draft = `${path}.${process.pid}.draft`;
+  try {
+    const file = await open(draft, 'w', 0o644);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(draft, path);
+    const folder = await open(dirname(path), 'r');
+    await folder.sync().finally(() => folder.close());
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new ToposphereError(
+      'STORAGE_FAILED',
+      `writing ${path} failed: ${reason}; nothing was changed there`,
+      {
+        cause,
+      },
+    );
+  }
+}
