@@ -30,7 +30,7 @@ async function tell(target: Target, words: readonly string[]): Promise<string | 
 export function addFaults(yargs: Argv): Argv {
   return yargs.command(
     'faults <action> [words..]',
-    'rehearse a partition: cut <ids..>, heal, drop <percent>, status',
+    'rehearse a partition: cut <ids..>, heal, drop <percent> [kind], status',
     (options) =>
       withTarget(options)
         .positional('action', { choices: ACTIONS, demandOption: true, describe: 'what to do' })
@@ -38,7 +38,8 @@ export function addFaults(yargs: Argv): Argv {
           type: 'string',
           array: true,
           default: [] as string[],
-          describe: 'for cut the ids to cut off from this peer, for drop the percentage of datagrams',
+          describe:
+            'for cut the ids to cut off from this peer, for drop the percentage of datagrams, or with a kind of message, of those',
         })
         .option('all', { type: 'boolean', describe: 'tell every peer of servers.txt' })
         .conflicts('all', ['peer', 'id'])

@@ -175,7 +175,7 @@ async function serveOnce(all: ServeOptions, stopped: Promise<void>): Promise<voi
 export function addServe(yargs: Argv): Argv {
   return yargs.command(
     'serve',
-    'run one peer of servers.txt, with a Redis server in front of it',
+    'run one peer (of servers.txt, or with --discover), with a Redis server and an HTTP port in front of it',
     (options) => withSettings(options),
     // SIGHUP: read servers.txt and the cluster key file again.
     async (argv) => {

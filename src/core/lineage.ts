@@ -31,7 +31,7 @@ export function beginLineage(state: PeerState, isSettled: boolean): void {
 }
 
 /**
- * A peer begins together with the others, of which none has anything: the number follows from who they are, so that all find the same one
+ * R10, first start: a peer begins together with the others, of which none has anything: the number follows from who they are, so that all find the same one
  * without a word more. Were it to be agreed upon, a power cut could take from one of them that it was (711004).
  */
 export function foundLineage(state: PeerState): void {

@@ -167,7 +167,7 @@ function onAlive(state: PeerState, now: Now, view: PeerView): void {
  * have by now comes by itself.
  */
 export function beginIfNobodyHasAnything(state: PeerState, now: Now): void {
-  // Where no file lists them two that have found each other are perhaps not all: others would begin likewise, apart from these.
+  // R10 asks for all that are listed: where no file lists them two that have found each other are perhaps not all: others would begin likewise, apart from these.
   if (state.phase !== 'fresh' || state.settings.isUnlisted) return;
   for (const view of state.peers.values()) {
     const hasAnswered =

@@ -109,7 +109,7 @@ function describeLoading(id: PeerId, phase: Phase, isUnlisted: boolean): string 
   const until = 'it serves clients once it has joined from another peer';
   if (phase !== 'fresh') return `${id} has to catch up first; ${until}`;
   if (isUnlisted)
-    return `${id} has no data yet; it serves clients once a member has admitted it (toposphere admit ${id}) and it has joined, or, if it is the first of a new cluster, after toposphere bootstrap --yes`;
+    return `${id} has no data yet; it serves clients once a member has admitted it (toposphere admit ${id}) and it has joined, or, if it is the first of a new cluster, after toposphere bootstrap --peer <host:port of its Redis clients> --yes`;
   return `${id} has no data yet; ${until} or, on the very first start of a cluster, when every peer of servers.txt is up (--bootstrap starts without them)`;
 }
 

@@ -16,8 +16,15 @@ export const ALL_SERVICES = '_services._dns-sd._udp.local';
 
 /** Version of the texts below (RFC 6763, section 6.7). */
 const TEXT_VERSION = '1';
+/**
+ * How long an announcement is remembered without being heard again, seconds: what RFC 6762 says of records with a host in them. What arrives lives as long, whatever
+ * its records say: no proof covers that, and with 0 anybody could send a member away.
+ */
+export const TTL_SECONDS = 120;
 /** Longest version of the software that is taken, characters. */
 const MAX_VERSION_LENGTH = 32;
+/** Base64 digits of an HMAC-SHA256. */
+const PROOF_DIGITS = 43;
 /** Announcements of one packet that are looked at: ours hold one. */
 const MAX_ANNOUNCEMENTS_PER_PACKET = 8;
 /** Digits of the hash that makes a name one process's own. */
@@ -50,7 +57,6 @@ export interface Announcement {
 export interface Announced extends Announcement {
   /** Empty: it has none. */
   readonly proof: string;
-  readonly ttlSeconds: number;
 }
 
 /** The part of a DNS record that matters here; `data` is checked where it is read. */
@@ -148,21 +154,17 @@ export interface Parsed {
 
 /** Whatever announcements the records of one response hold; of other services nothing is said. */
 export function parseRecords(records: readonly DnsRecord[]): Parsed {
-  const instances = new Map<string, DnsRecord>();
+  const instances = new Set<string>();
   for (const record of records) {
     if (record.type !== 'PTR' || !isName(record.name, SERVICE) || typeof record.data !== 'string') continue;
-    if (instances.size < MAX_ANNOUNCEMENTS_PER_PACKET) instances.set(record.data.toLowerCase(), record);
+    if (instances.size < MAX_ANNOUNCEMENTS_PER_PACKET) instances.add(record.data.toLowerCase());
   }
-  const announced = Array.from(instances, ([instance, pointer]) => parseInstance(instance, pointer, records));
+  const announced = Array.from(instances, (instance) => parseInstance(instance, records));
   const whole = announced.filter((one) => one !== undefined);
   return { announced: whole, malformed: announced.length - whole.length };
 }
 
-function parseInstance(
-  instance: string,
-  pointer: DnsRecord,
-  records: readonly DnsRecord[],
-): Announced | undefined {
+function parseInstance(instance: string, records: readonly DnsRecord[]): Announced | undefined {
   const service = parseService(find(records, 'SRV', instance)?.data);
   const texts = parseTexts(find(records, 'TXT', instance)?.data);
   const host = service && find(records, 'A', service.target)?.data;
@@ -192,7 +194,6 @@ function parseInstance(
     memberCount,
     writtenAtSeconds,
     proof,
-    ttlSeconds: parseTtl(pointer.ttl),
   };
 }
 
@@ -232,24 +233,19 @@ function parseInteger(text: string | undefined, maximum: number): number | undef
   return value <= maximum ? value : undefined;
 }
 
-/** A longer life than ours is not believed: who goes without a word would be listed for that long. */
-function parseTtl(ttl: number | undefined): number {
-  return Math.min(Math.max(ttl ?? 0, 0), TTL_SECONDS);
-}
-
-/** How long an announcement is remembered without being heard again, seconds: what RFC 6762 says of records with a host in them. */
-export const TTL_SECONDS = 120;
-
 function isVersion(text: string): boolean {
   return text.length <= MAX_VERSION_LENGTH && /^[A-Za-z0-9.+-]+$/.test(text);
 }
 
 function isProof(text: string): boolean {
-  return /^[A-Za-z0-9_-]{0,43}$/.test(text);
+  return text.length <= PROOF_DIGITS && /^[A-Za-z0-9_-]*$/.test(text);
 }
 
-/** An address that a peer can have: no group, nor this or any machine. */
+/** From here on an address is a group's, or reserved (RFC 5771). */
+const FIRST_GROUP_OCTET = 224;
+
+/** An address that a peer can have: neither a group nor 0.x, which names no machine. */
 function isHost(host: string): boolean {
   const first = Number(host.split('.')[0]);
-  return isIPv4(host) && first > 0 && first < 224;
+  return isIPv4(host) && first > 0 && first < FIRST_GROUP_OCTET;
 }

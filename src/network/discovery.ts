@@ -249,7 +249,7 @@ export function openDiscovery(options: DiscoveryOptions): Discovery {
     const taken = peers.take(one, trust, nowMs);
     if (taken === 'older' || taken === 'lessProved' || taken === 'tooManyPeers') count(taken);
     if (taken === 'new' || taken === 'changed')
-      options.onFound?.({ ...one, trust, expiresMs: nowMs + 1000 * one.ttlSeconds });
+      options.onFound?.({ ...one, trust, expiresMs: nowMs + 1000 * TTL_SECONDS });
   }
 
   /** One response for all that is due: whoever asked, and what is to be announced. */

@@ -4,7 +4,7 @@
  * Owns which of two announcements of one peer counts, how long it does and how many are kept. Invariant: nobody displaces what is proved better
  * (who has no key cannot hide or move a member, nor crowd it out), and of one process the later word counts.
  */
-import type { Announced } from './announcement.ts';
+import { TTL_SECONDS, type Announced } from './announcement.ts';
 import type { Proof } from './announcementProof.ts';
 
 export interface Found extends Announced {
@@ -29,12 +29,12 @@ export class FoundPeers {
     const known = this.#living(key, nowMs);
     const refusal = known && refusalOf(known, announced, trust);
     if (refusal !== undefined) return refusal;
-    if (announced.state === 'leaving' || announced.ttlSeconds === 0) {
+    if (announced.state === 'leaving') {
       this.#found.delete(key);
       return known === undefined ? 'same' : 'gone';
     }
     if (known === undefined && !this.#makeRoom(trust, nowMs)) return 'tooManyPeers';
-    this.#found.set(key, { ...announced, trust, expiresMs: nowMs + 1000 * announced.ttlSeconds });
+    this.#found.set(key, { ...announced, trust, expiresMs: nowMs + 1000 * TTL_SECONDS });
     if (known === undefined) return 'new';
     return isSame(known, announced, trust) ? 'same' : 'changed';
   }

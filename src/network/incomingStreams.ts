@@ -25,11 +25,11 @@ export interface IncomingOptions {
   readonly onFrame: (frame: Buffer, source: DatagramSource) => boolean;
   readonly faults: FaultCounts;
   readonly maxConnections?: number;
-  /** Milliseconds a connection is given to deliver its first frame. */
+  /** Milliseconds a connection is given to deliver its first genuine frame. */
   readonly proofMs?: number;
 }
 
-/** Connections held at once; one more closes the one that has gone longest without delivering a frame. */
+/** Connections held at once; one more closes the oldest that has not proved itself, or else the one that has gone longest without a genuine frame. */
 export const MAX_INCOMING_CONNECTIONS = 256;
 /** Silence after which a connection is closed, milliseconds: longer than the sender's own patience. */
 const SILENCE_MS = 120_000;

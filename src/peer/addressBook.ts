@@ -68,6 +68,7 @@ export class AddressBook {
       lines.find(({ id }) => id === this.id),
     );
     this.#text = canonicalServersText(servers);
+    this.#listed.clear();
     const moved = new Map<PeerId, Address>();
     for (const line of lines) {
       const known = this.#lines.get(line.id);
@@ -83,7 +84,7 @@ export class AddressBook {
     return this.#text;
   }
 
-  /** Where a peer is, this one included: a name while it has never resolved; undefined for who was never listed. */
+  /** Where a peer is, this one included: a name while it has never resolved; undefined where that is not known. */
   hostOf(id: PeerId): string | undefined {
     return this.#lines.get(id)?.address;
   }
@@ -161,7 +162,7 @@ function describeMissing(
     .map((id) =>
       addresses.hostOf(id) === undefined
         ? `${id} is a member and not listed, so that its address is not known here: add its line (or toposphere forget ${id}, if it will not return)`
-        : `${id} is no longer listed but stays a member (toposphere forget ${id}, if it will not return)`,
+        : `${id} is a member and not listed (toposphere forget ${id}, if it will not return)`,
     );
 }
 

@@ -163,7 +163,7 @@ function checkMulticast(
   const address = chosen === undefined ? '' : (canonicalHost(chosen) ?? chosen);
   if (chosen !== undefined && familyOf(address) !== (ownFamily ?? familyOf(address) ?? 4)) {
     faults.push(
-      `the multicast interface is '${chosen}'; give an IPv${ownFamily ?? 4} address of this machine with --multicast-interface`,
+      `${faults.called('multicastInterface')} is '${chosen}'; give an IPv${ownFamily ?? 4} address of this machine`,
     );
   }
   return { group, port: numberOf('multicastPort', settings) ?? 0, interface: address };
@@ -279,7 +279,7 @@ async function resolvePeer(
     own?.address !== multicast.interface
   ) {
     faults.push(
-      `the multicast interface is ${multicast.interface}: beyond loopback peers talk only with a cluster key; give one with --cluster-key-file`,
+      `${faults.called('multicastInterface')} is ${multicast.interface}: beyond loopback peers talk only with a cluster key; give one with --cluster-key-file`,
     );
   }
   return [{ id, servers: servers ?? { name: path, servers: [] }, ...options, logger }, own];
@@ -337,9 +337,9 @@ function checkHttp(
   const isOpened = settings.openClients === true || settings.clientPasswordFile !== undefined;
   if (settings.httpHost !== undefined && host === undefined) {
     faults.push(`${faults.called('httpHost')} is '${given}'; give an address of this machine`);
-  } else if (settings.httpHost !== undefined && !isLoopback(given) && !isOpened) {
+  } else if (settings.httpHost !== undefined && !isLoopback(host ?? given) && !isOpened) {
     faults.push(
-      `HTTP at ${given} would be open to whoever reaches it; add --open-clients to allow that, give Redis clients a password, or use --http-host 127.0.0.1`,
+      `HTTP at ${host ?? given} would be open to whoever reaches it; add --open-clients to allow that, give Redis clients a password, or use --http-host 127.0.0.1`,
     );
   }
   if (port === own?.port || port === clients.port)

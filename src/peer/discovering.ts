@@ -19,6 +19,7 @@ import type { PeerOptions } from './configuration.ts';
 import { buildServersText, writeWhole } from './knownPeers.ts';
 import type { Log } from './logger.ts';
 import type { Runtime } from './runtime.ts';
+import { PORT_MAXIMUM, PORT_MINIMUM } from './serversFile.ts';
 import { packageVersion } from './version.ts';
 
 /** What a found peer is to this one. */
@@ -186,8 +187,10 @@ export class Discovering {
   #propose(found: Found): void {
     const { options, log, runtime } = this.#parts;
     const { self, phase } = runtime.state;
-    if (options.discovery?.admits === true && found.trust === 'right' && found.state === 'fresh') {
+    const mayAdmit = options.discovery?.admits === true && phase !== 'forgotten';
+    if (mayAdmit && found.trust === 'right' && found.state === 'fresh') {
       this.#takeIn(found);
+      if (!runtime.state.admitted.has(found.id)) return; // this process is at its end
       log('discoveredAdmitted', `${nameOf(found)} was discovered, proved the cluster key, and is admitted`, {
         peer: found.id,
       });
@@ -213,11 +216,14 @@ export class Discovering {
   }
 
   #adoptAddress(found: Found): void {
-    const { runtime, addresses, log, now } = this.#parts;
+    const { runtime, addresses, options, log, now } = this.#parts;
     const { state } = runtime;
     const view = state.peers.get(found.id);
     const known = addresses.peers.get(found.id);
     if (view === undefined || (known?.host === found.host && known.port === found.port)) return;
+    // No servers.txt could say so, and what is remembered is one.
+    if (found.port < PORT_MINIMUM || found.port > PORT_MAXIMUM || found.port === options.multicast.port)
+      return;
     const isThatProcess = found.trust === 'right' && found.incarnation === view.incarnation;
     if (known !== undefined && isHeard(state, view, now()) && !isThatProcess) return;
     if (!addresses.place(found.id, { host: found.host, port: found.port })) return;
@@ -262,7 +268,7 @@ export class Discovering {
     if (options.discovery?.isUnlisted !== true || runtime.state.phase !== 'fresh') return;
     log(
       'waitsToBegin',
-      `${id} has no data, and waits: a member admits it (toposphere admit ${id}), or, if it is the first of a new cluster, it is told to begin (toposphere bootstrap --yes)`,
+      `${id} has no data, and waits: a member admits it (toposphere admit ${id} --peer <host:port of Redis clients there>), or, if it is the first of a new cluster, it is told to begin (toposphere bootstrap --peer <the same here> --yes)`,
     );
   }
 
@@ -298,7 +304,7 @@ function describeSelf({ options, runtime, addresses, now }: DiscoveringParts): A
 }
 
 /** A peer that is a member shows as one only where it proves to be it. */
-export function standingOf(found: Found, state: PeerState, clusterId: string): Standing {
+function standingOf(found: Found, state: PeerState, clusterId: string): Standing {
   if (found.clusterId !== clusterId) return 'otherCluster';
   if (found.trust !== 'right' && found.trust !== 'unchecked') return 'unproved';
   if (state.forgotten.has(found.id)) return 'forgotten';
@@ -306,7 +312,7 @@ export function standingOf(found: Found, state: PeerState, clusterId: string): S
 }
 
 /** Throws BAD_ARGUMENT when `id` is nobody who may be admitted here, with what to do. */
-export function findAdmissible(
+function findAdmissible(
   id: string,
   state: PeerState,
   clusterId: string,
@@ -354,7 +360,7 @@ function describeAdmitted(found: Found, { self, phase, peers, membershipHash }: 
   if (found.state === 'fresh')
     return hasBegun
       ? `${admitted}, and joins by itself`
-      : `${admitted}; no member has data yet: tell one to begin (toposphere bootstrap --yes), and the others join it`;
+      : `${admitted}; no member has data yet: tell one to begin (toposphere bootstrap --peer <host:port of its Redis clients> --yes), and the others join it`;
   if (found.membershipHash === membershipHash) return admitted;
   return `${admitted}; it takes part already, with other members: say toposphere admit ${self.id} there too, and note that where both hold data nothing passes between them`;
 }

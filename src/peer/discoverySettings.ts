@@ -86,10 +86,10 @@ export function checkDiscovery(
       `${faults.called('admitDiscovered')} needs --discover, and --cluster-key-file to know who may be admitted`,
     );
   }
-  const isPlaced = settings.host !== undefined || settings.port !== undefined;
-  if (!isUnlisted && isPlaced) {
+  for (const name of ['host', 'port'] as const) {
+    if (isUnlisted || settings[name] === undefined) continue;
     faults.push(
-      "--host and --port are for --discover without --servers; otherwise this peer's line of servers.txt says them",
+      `${faults.called(name)} is for --discover without --servers; otherwise this peer's line of servers.txt says it`,
     );
   }
   if (settings.discover !== true) return undefined;

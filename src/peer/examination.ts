@@ -38,13 +38,13 @@ export interface Examination {
   readonly version: string;
   readonly node: string;
   readonly system: string;
-  /** `text` as it was last read, `fileText` as the file says now; null, and why, when it cannot be read. */
+  /** Null: it has no servers.txt. `text` as it was last read, `fileText` as the file says now; null, and why, when it cannot be read. */
   readonly servers: {
     readonly path: string;
     readonly text: string;
     readonly fileText: string | null;
     readonly fault: string | null;
-  };
+  } | null;
   /** Settings that are the same on every peer. */
   readonly shared: Readonly<Record<string, string | number>>;
   readonly hasClusterKey: boolean;
@@ -113,7 +113,7 @@ async function examine(parts: ExaminedParts): Promise<Examination> {
     examineMembers(parts),
     examineLink(parts),
     examineDisk(parts),
-    examineServers(addresses),
+    state.settings.isUnlisted ? null : examineServers(addresses),
     readNumber('/proc/sys/net/core/rmem_max'),
   ]);
   const { datagrams } = network.report();

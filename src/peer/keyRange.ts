@@ -27,7 +27,7 @@ export interface RangeOptions {
 }
 
 /** The tighter of prefix and bounds. */
-export function keyRangeOf(options: RangeOptions): KeyRange {
+function keyRangeOf(options: RangeOptions): KeyRange {
   const [prefix, from, after, before] = [options.prefix, options.from, options.after, options.before].map(
     (bound) => (bound === undefined ? undefined : parsePrefix(bound)),
   );

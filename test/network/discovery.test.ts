@@ -44,7 +44,7 @@ const ALPHA: Announcement = {
 function announced(changes: Partial<Announced> = {}, secret: Uint8Array = KEY): Announced {
   const announcement = { ...ALPHA, ...changes };
   const proof = prove(deriveProofKeys([secret]), announcement);
-  return { ttlSeconds: TTL_SECONDS, ...announcement, proof: changes.proof ?? proof };
+  return { ...announcement, proof: changes.proof ?? proof };
 }
 
 describe('announcements', () => {
@@ -68,7 +68,7 @@ describe('announcements', () => {
       records().map((one) => ({ ...one, name: one.name.toUpperCase() })),
     ])
       assert.deepEqual(parseRecords(arrived), {
-        announced: [{ ...ALPHA, proof: 'a-proof', ttlSeconds: TTL_SECONDS }],
+        announced: [{ ...ALPHA, proof: 'a-proof' }],
         malformed: 0,
       });
   });
@@ -143,9 +143,17 @@ describe('announcements', () => {
     fc.assert(fc.property(fc.array(record), (arrived) => void parseRecords(arrived)));
   });
 
-  it('live no longer than ours', () => {
-    const [forever] = parseRecords(changed('PTR', { ttl: 0xffff_ffff })).announced;
-    assert.equal(forever?.ttlSeconds, TTL_SECONDS);
+  it('live as long as ours, whatever their records say: a recorded one with a shorter life sends nobody away', () => {
+    const proof = prove(deriveProofKeys([KEY]), ALPHA);
+    for (const ttlSeconds of [0, 1, 0xffff_ffff]) {
+      const peers = new FoundPeers();
+      peers.take(announced(), 'right', 0);
+      const [replayed] = parseRecords(buildRecords(ALPHA, proof, ttlSeconds)).announced;
+      assert.ok(replayed !== undefined);
+      assert.equal(peers.take(replayed, 'right', 10), 'same');
+      assert.equal(peers.list(10 + 1000 * TTL_SECONDS - 1).length, 1);
+      assert.equal(peers.list(10 + 1000 * TTL_SECONDS).length, 0);
+    }
   });
 });
 
@@ -198,7 +206,7 @@ describe('found peers', () => {
     assert.equal(peers.take(announced({ state: 'joining' }), 'right', 20), 'changed');
     assert.equal(peers.list(20 + 1000 * TTL_SECONDS - 1).length, 1);
     assert.equal(peers.list(20 + 1000 * TTL_SECONDS).length, 0);
-    assert.equal(peers.take(announced({ state: 'leaving', ttlSeconds: 0 }), 'right', 30), 'gone');
+    assert.equal(peers.take(announced({ state: 'leaving' }), 'right', 30), 'gone');
     assert.deepEqual(peers.list(30), []);
   });
 
@@ -208,7 +216,7 @@ describe('found peers', () => {
     const forged = announced({ host: '10.0.0.66', incarnation: (ALPHA.incarnation + 1) as Incarnation });
     for (const trust of ['wrong', 'missing', 'stale'] as const)
       assert.equal(peers.take(forged, trust, 1), 'lessProved', trust);
-    assert.equal(peers.take(announced({ state: 'leaving', ttlSeconds: 0 }), 'wrong', 1), 'lessProved');
+    assert.equal(peers.take(announced({ state: 'leaving' }), 'wrong', 1), 'lessProved');
     assert.equal(peers.list(1)[0]?.host, '10.0.0.1');
   });
 
@@ -404,7 +412,11 @@ describe('discovery over 127.0.0.1', () => {
       const { undecodable = 0, tooLong = 0, tooManyRecords = 0, wrongProof = 0 } = alpha.report().drops;
       return Math.min(undecodable, tooLong, tooManyRecords, wrongProof) > 0;
     });
-    await forger.close(); // its goodbye proves nothing either
+    const refused = (): number => alpha.report().drops.wrongProof ?? 0;
+    const before = refused();
+    await forger.close();
+    await waitUntil('its goodbye', () => refused() > before);
+    assert.equal(alpha.found().length, 1, 'its goodbye proves nothing either');
     await beta.close();
     await see(alpha);
   });

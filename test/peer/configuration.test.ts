@@ -168,10 +168,7 @@ describe('configuration', () => {
         (await refusal(unlisted({ admitDiscovered: true }))).join(),
         /needs --discover, and --cluster-key-file/,
       );
-      assert.match(
-        (await faultsOf({ port: 7405 })).join(),
-        /^--host and --port are for --discover without --servers/,
-      );
+      assert.match((await faultsOf({ port: 7405 })).join(), /^--port is for --discover without --servers/);
       assert.match(
         (await refusal(unlisted({ multicastPort: 7401 }))).join(),
         /is the multicast port; change one/,
@@ -264,14 +261,14 @@ describe('configuration', () => {
       await faultsOf({ servers, multicastGroup: '239.1.1.1', multicastInterface: '127.0.0.1' }),
       [
         '--multicast-group is 239.1.1.1, and the peers have IPv6 addresses; use an IPv6 group, or leave it out',
-        "the multicast interface is '127.0.0.1'; give an IPv6 address of this machine with --multicast-interface",
+        "--multicast-interface is '127.0.0.1'; give an IPv6 address of this machine",
       ],
     );
     assert.deepEqual(
       await faultsOf({ clusterKeyFile, multicastGroup: 'ff12::7', multicastInterface: 'fd00::7' }),
       [
         '--multicast-group is ff12::7, and the peers have IPv4 addresses; use an IPv4 group, or leave it out',
-        "the multicast interface is 'fd00::7'; give an IPv4 address of this machine with --multicast-interface",
+        "--multicast-interface is 'fd00::7'; give an IPv4 address of this machine",
       ],
     );
   });
@@ -306,7 +303,7 @@ describe('configuration', () => {
     const multicastInterface = '10.0.0.1';
     assert.match(
       (await faultsOf({ multicastInterface })).join('|'),
-      /^the multicast interface is 10\.0\.0\.1: beyond loopback [^|]*--cluster-key-file$/,
+      /^--multicast-interface is 10\.0\.0\.1: beyond loopback [^|]*--cluster-key-file$/,
     );
     const clusterKeyFile = await file('key', KEY);
     assert.equal(

@@ -129,7 +129,7 @@ describe('an examination', () => {
     const { examine, path } = await examinerOf(SERVERS);
     writeFileSync(path, `${SERVERS}# a comment changes nothing\ngamma 127.0.0.1 2403\n`);
     const { servers, members, receiveBuffer, multicast } = await examine();
-    assert.equal(servers.text, SERVERS);
+    assert.equal(servers?.text, SERVERS);
     assert.equal(servers.fileText, `${SERVERS}gamma 127.0.0.1 2403\n`);
     assert.deepEqual(
       members.map(({ id, address, heard, hearsMe, multicastHeard, stream }) => [
@@ -152,7 +152,7 @@ describe('an examination', () => {
     const { examine, path } = await examinerOf(SERVERS);
     writeFileSync(path, 'alpha');
     const { servers } = await examine();
-    assert.equal(servers.fileText, null);
+    assert.equal(servers?.fileText, null);
     assert.match(servers.fault ?? '', /servers\.txt:1: has 1 column/);
   });
 });

@@ -122,7 +122,7 @@ describe('key rotation', () => {
       await waitUntil(`heard under key ${accepted[0]}`, async () => {
         const statuses = await Promise.all(peers.map((peer) => peer.status()));
         return statuses.every(({ clusterKeys }) =>
-          Object.values(clusterKeys?.heard ?? {}).every((id) => id === accepted[0]),
+          Object.values(clusterKeys?.heard ?? { nobody: null }).every((id) => id === accepted[0]),
         );
       });
       assert.match(await toposphere('status', ...servers), advice);

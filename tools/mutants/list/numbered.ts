@@ -1,8 +1,7 @@
 /**
- * The mutants that protocol.md, section 11 numbers, as far as their rules are built.
+ * The mutants that protocol.md, section 11 numbers.
  *
- * A letter tells the ways apart in which one can be planted. Not here yet: 16, for want of expiry, and 22, for a checkpoint is joined in
- * one turn.
+ * A letter tells the ways apart in which one can be planted.
  */
 import type { Mutant } from '../mutant.ts';
 import { SMALL } from '../mutant.ts';
