@@ -12,7 +12,7 @@ import type { Discovery, Found } from '../network/discovery.ts';
 import { formatAddress } from '../network/tcp.ts';
 import { readClusterKeys } from '../peer/clusterKeyFile.ts';
 import { listOwnAddresses } from '../peer/configuration.ts';
-import { buildServersText, writeWhole } from '../peer/knownPeers.ts';
+import { buildServersText, writeServersText } from '../peer/knownPeers.ts';
 import { isIpv4, parseServersFile } from '../peer/serversFile.ts';
 import { TUNABLES } from '../peer/tunables.ts';
 import { CommandFailure } from './failure.ts';
@@ -111,7 +111,7 @@ async function writeServers(path: string, found: readonly Found[], clusterId: st
   const lines = trusted.map(({ id, host, port }) => ({ id, host, address: host, port, line: 0 }));
   const text = buildServersText(lines, heading);
   parseServersFile(text, path); // two peers with one id, or one address: refused, each with its line
-  await writeWhole(path, text);
+  await writeServersText(path, text);
   printWarning(`${path} was written: ${trusted.map(({ id }) => id).join(', ')}`);
 }
 

@@ -16,7 +16,7 @@ import { formatAddress } from '../network/tcp.ts';
 import type { ClusterKey } from '../wire/envelope.ts';
 import type { AddressBook } from './addressBook.ts';
 import type { PeerOptions } from './configuration.ts';
-import { buildServersText, writeWhole } from './knownPeers.ts';
+import { buildServersText, writeServersText } from './knownPeers.ts';
 import type { Log } from './logger.ts';
 import type { Runtime } from './runtime.ts';
 import { PORT_MAXIMUM, PORT_MINIMUM } from './serversFile.ts';
@@ -256,7 +256,7 @@ export class Discovering {
     this.#remembered = text;
     const path = options.discovery?.knownPeersPath ?? '';
     this.#writing = this.#writing
-      .then(() => writeWhole(path, text))
+      .then(() => writeServersText(path, text))
       .catch((error: unknown) => {
         log('knownServersUnusable', error instanceof Error ? error.message : String(error), { path });
       });

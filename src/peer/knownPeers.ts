@@ -4,10 +4,12 @@
  * Owns the file beside the peer's store. It has the form of servers.txt, own line included, so that it can be copied and used as one. Invariant: it is
  * whole at any moment, and one that cannot be read keeps nobody from starting: what it says is found again.
  */
-import { open, readFile, rename } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { ToposphereError } from '../core/errors.ts';
+import { errorCode } from '../network/tcp.ts';
 import { isCode } from '../storage/fileNames.ts';
+import { writeWholeFile } from '../storage/wholeFile.ts';
 import type { Log } from './logger.ts';
 import { canonicalServersText, parseServersFile, resolveHosts } from './serversFile.ts';
 import type { ServerLine, ServersFile } from './serversFile.ts';
@@ -44,27 +46,14 @@ export function buildServersText(servers: ServersFile['servers'], heading = HEAD
 }
 
 /** Takes effect at once or not at all, also when the power goes. Rejects with STORAGE_FAILED. */
-export async function writeWhole(path: string, text: string): Promise<void> {
-  const draft = `${path}.${process.pid}.draft`;
+export async function writeServersText(path: string, text: string): Promise<void> {
   try {
-    const file = await open(draft, 'w', 0o644);
-    try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(draft, path);
-    const folder = await open(dirname(path), 'r');
-    await folder.sync().finally(() => folder.close());
+    await writeWholeFile(path, text);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
     throw new ToposphereError(
       'STORAGE_FAILED',
-      `writing ${path} failed: ${reason}; nothing was changed there`,
-      {
-        cause,
-      },
+      `writing ${path} failed (${errorCode(cause)}): what is there is whole; give this user the right to write there, and the disk room`,
+      { cause },
     );
   }
 }

@@ -1,15 +1,14 @@
 /**
  * Files with a secret in them: read only where nobody else can read them, written so that nobody else ever could.
  *
- * Owns the file's mode and that a file is whole at any moment, a power cut included. What the text means is its reader's. Invariant: no message and no
- * name of a file written here holds any of the secret.
+ * Owns the file's mode. That a file is whole at any moment is wholeFile.ts's, what the text means its reader's. Invariant: no message and no name of a
+ * file written here holds any of the secret.
  */
-import { randomBytes } from 'node:crypto';
-import { link, open, rename, rm } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { ToposphereError } from '../core/errors.ts';
 import { errorCode } from '../network/tcp.ts';
+import { writeWholeFile } from '../storage/wholeFile.ts';
 
 /** Mode bits of the file's group and of all others. */
 const OF_OTHERS = 0o077;
@@ -43,53 +42,24 @@ export async function readSecretFile(path: string, what: string): Promise<string
 
 /** A new file. Rejects with BAD_CONFIGURATION, and changes nothing, where one is already. */
 export async function createSecretFile(path: string, text: string): Promise<void> {
-  await throughTemporary(path, text, async (temporary) => {
-    // Not rename: that would replace a file which is there.
-    await link(temporary, path);
-    await rm(temporary);
-  });
+  await writeSecretFile(path, text, false);
 }
 
 /** Replaces a file: whoever reads it gets all of the old text or all of the new one. */
 export async function replaceSecretFile(path: string, text: string): Promise<void> {
-  await throughTemporary(path, text, (temporary) => rename(temporary, path));
+  await writeSecretFile(path, text, true);
 }
 
-async function throughTemporary(
-  path: string,
-  text: string,
-  finish: (temporary: string) => Promise<void>,
-): Promise<void> {
-  const temporary = `${path}.${randomBytes(6).toString('hex')}.new`;
+async function writeSecretFile(path: string, text: string, mayReplace: boolean): Promise<void> {
   try {
-    const file = await open(temporary, 'wx', OWN_MODE);
-    try {
-      await file.chmod(OWN_MODE); // a umask may have taken bits of our own
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await finish(temporary);
-    await syncDirectory(dirname(path));
+    await writeWholeFile(path, text, { mode: OWN_MODE, mayReplace });
   } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined); // the failure before it is the one to tell
     const code = errorCode(error);
     const advice =
       code === 'EEXIST'
         ? 'it is there already, and was not touched; choose another name'
         : `not written (${code})`;
     throw refused(`${path}: ${advice}`);
-  }
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  if (process.platform === 'win32') return; // a directory cannot be opened there
-  const directory = await open(path, 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
   }
 }
 

@@ -12,6 +12,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ToposphereError } from '../core/errors.ts';
 import { DATA_FILE, isCode, stampOf } from './fileNames.ts';
+import { syncFolder } from './wholeFile.ts';
 
 const SUFFIX = '.checkpoint';
 /** A name sorts by time: `alpha-20261129T140512345Z.checkpoint`. */
@@ -250,16 +251,6 @@ function parseManifest(text: string): Manifest | undefined {
   );
   const areNumbers = [keys, horizonMs, bytes].every((value) => typeof value === 'number');
   return areTexts && areNumbers && typeof vector === 'object' ? (found as Manifest) : undefined;
-}
-
-/** A name that was given is on disk once its folder is. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 function badCheckpoint(path: string, seen: string): ToposphereError {
