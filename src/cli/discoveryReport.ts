@@ -3,6 +3,8 @@
  *
  * Owns the part `discovery` of a STATUS and its sentences; the rest is statusReport.ts's. As there, a field of another shape is left out, never an error.
  */
+import { asFields, asList, asText } from './fields.ts';
+
 interface FoundReport {
   readonly id: string;
   readonly address: string;
@@ -17,12 +19,6 @@ export interface DiscoveryReport {
   readonly found: readonly FoundReport[];
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
-function asFields(value: unknown): Fields {
-  return typeof value === 'object' && value !== null ? (value as Fields) : {};
-}
-
 function asFound(value: unknown): readonly FoundReport[] {
   const { id, host, port, state, standing } = asFields(value);
   if (typeof id !== 'string' || typeof host !== 'string' || typeof standing !== 'string') return [];
@@ -35,8 +31,8 @@ export function asDiscovery(value: unknown): DiscoveryReport | undefined {
   const { isUnlisted, unavailable, found } = asFields(value);
   return {
     isUnlisted: isUnlisted === true,
-    unavailable: typeof unavailable === 'string' ? unavailable : undefined,
-    found: (Array.isArray(found) ? (found as readonly unknown[]) : []).flatMap(asFound),
+    unavailable: asText(unavailable),
+    found: asList(found).flatMap(asFound),
   };
 }
 

@@ -5,6 +5,7 @@
  * Invariant: no step is called safe while a peer that may need the old key has not answered.
  */
 import { isLaterKey } from '../peer/clusterKeyFile.ts';
+import { asCounts, asFields, asList } from './fields.ts';
 import { renderTable } from './print.ts';
 
 /** Keys by their ids. */
@@ -28,14 +29,12 @@ interface Keyed {
 
 /** Undefined for what is no report of keys. */
 export function asKeysReport(value: unknown): KeysReport | undefined {
-  if (typeof value !== 'object' || value === null) return undefined;
-  const { sealing, accepted, heard } = value as Readonly<Record<string, unknown>>;
+  const { sealing, accepted, heard } = asFields(value);
   if (typeof sealing !== 'number' || !Array.isArray(accepted)) return undefined;
-  const entries = Object.entries(typeof heard === 'object' && heard !== null ? heard : {});
   return {
     sealing,
-    accepted: accepted.filter((id) => typeof id === 'number'),
-    heard: new Map(entries.filter((entry): entry is [string, number] => typeof entry[1] === 'number')),
+    accepted: asList(accepted).filter((id) => typeof id === 'number'),
+    heard: asCounts(heard),
   };
 }
 

@@ -8,10 +8,10 @@
 import { asDiscovery, describeDiscovery, describeUnlistedStart } from './discoveryReport.ts';
 import type { DiscoveryReport } from './discoveryReport.ts';
 import { CommandFailure } from './failure.ts';
+import { asCounts, asFields, asList, asNumber, asText } from './fields.ts';
+import type { Fields } from './fields.ts';
 import { asKeysReport } from './keysReport.ts';
 import type { KeysReport } from './keysReport.ts';
-
-export type Fields = Readonly<Record<string, unknown>>;
 
 export interface MemberReport {
   readonly id: string;
@@ -80,25 +80,6 @@ export interface StatusReport {
   readonly discovery: DiscoveryReport | undefined;
 }
 
-export function asFields(value: unknown): Fields {
-  return typeof value === 'object' && value !== null ? (value as Fields) : {};
-}
-
-export function asNumber(value: unknown): number | undefined {
-  return typeof value === 'number' ? value : undefined;
-}
-
-export function asText(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined;
-}
-
-export function asCounts(value: unknown): ReadonlyMap<string, number> {
-  const counts = Object.entries(asFields(value)).filter(
-    (entry): entry is [string, number] => typeof entry[1] === 'number',
-  );
-  return new Map(counts);
-}
-
 function asMember(value: unknown): MemberReport {
   const member = asFields(value);
   return {
@@ -118,11 +99,10 @@ function asMember(value: unknown): MemberReport {
 function asCollection(fields: Fields): CollectionReport {
   const collection = asFields(fields['collection']);
   const tombstones = asFields(asFields(fields['memory'])['tombstones']);
-  const waitingFor: unknown = collection['waitingFor'];
   const limit = asNumber(collection['tableLimitRows']) ?? Infinity;
   return {
     round: asText(collection['round']) ?? '?',
-    waitingFor: Array.isArray(waitingFor) ? waitingFor.map(String) : [],
+    waitingFor: asList(collection['waitingFor']).map(String),
     waitingSinceMs: asNumber(collection['waitingSinceMs']),
     waitingWhy: asFields(collection['waitingWhy']),
     tombstones: asNumber(fields['tombstones']) ?? 0,
@@ -163,7 +143,7 @@ export function parseStatus(json: string): StatusReport {
     id: asText(fields['id']),
     keys: asNumber(fields['keys']),
     lagUpdates: asNumber(fields['lagUpdates']),
-    members: (Array.isArray(fields['members']) ? fields['members'] : []).map(asMember),
+    members: asList(fields['members']).map(asMember),
     vector: asCounts(fields['vector']),
     drops: asCounts(fields['drops']),
     clockRefusal: asClockRefusal(fields['writesRefused']),

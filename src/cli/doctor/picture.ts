@@ -6,8 +6,10 @@
  */
 import type { Reach } from '../../network/probe.ts';
 import type { Address } from '../connection.ts';
-import { asCounts, asFields, asNumber, asText, parseStatus } from '../statusReport.ts';
-import type { Fields, StatusReport } from '../statusReport.ts';
+import { asCounts, asFields, asList, asNumber, asText } from '../fields.ts';
+import type { Fields } from '../fields.ts';
+import { parseStatus } from '../statusReport.ts';
+import type { StatusReport } from '../statusReport.ts';
 
 /** One member as another peer sees it. */
 export interface MemberView {
@@ -230,10 +232,6 @@ function asMember(value: unknown): MemberView {
     multicastHeard: member['multicastHeard'] === true,
     stream: asText(member['stream']),
   };
-}
-
-function asList(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? (value as readonly unknown[]) : [];
 }
 
 function asTexts(value: unknown): ReadonlyMap<string, string> {
