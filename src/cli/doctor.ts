@@ -79,6 +79,7 @@ function printJson(picture: Picture, findings: readonly Finding[]): void {
 
 function describePeer({ name, answer, silence, clientReach, streamReach }: PeerPicture): object {
   const examination = answer?.examination;
+  const keys = answer?.status.clusterKeys;
   return {
     peer: name,
     ...(silence === undefined ? {} : { unreachable: silence }),
@@ -86,6 +87,7 @@ function describePeer({ name, answer, silence, clientReach, streamReach }: PeerP
     peerPort: streamReach,
     clockOffsetMs: answer?.wallOffsetMs,
     phase: answer?.status.phase,
+    ...(keys === undefined ? {} : { clusterKeys: { ...keys, heard: Object.fromEntries(keys.heard) } }),
     ...(examination === undefined ? {} : { ...examination, shared: Object.fromEntries(examination.shared) }),
   };
 }

@@ -17,6 +17,7 @@ import type { AddressBook } from './addressBook.ts';
 import type { PeerOptions } from './configuration.ts';
 import type { DiskSpace } from './diskSpace.ts';
 import { measureFlushes, type FlushTimes } from './flushTimes.ts';
+import type { ClusterKeyRing, KeyFileExamination } from './reloading.ts';
 import { canonicalServersText, isLoopback, readServersFile } from './serversFile.ts';
 import { packageVersion } from './version.ts';
 
@@ -47,7 +48,8 @@ export interface Examination {
   } | null;
   /** Settings that are the same on every peer. */
   readonly shared: Readonly<Record<string, string | number>>;
-  readonly hasClusterKey: boolean;
+  /** Null without a cluster key. */
+  readonly clusterKeyFile: KeyFileExamination | null;
   readonly multicast: { readonly interface: string; readonly joined: boolean };
   readonly members: readonly MemberExamination[];
   /** The interface with the peer's own address; nulls where the system does not say. */
@@ -79,6 +81,7 @@ export interface ExaminedParts {
   readonly options: PeerOptions;
   readonly addresses: AddressBook;
   readonly state: PeerState;
+  readonly keys: Pick<ClusterKeyRing, 'examine'> | undefined;
   readonly network: Pick<Network, 'report'>;
   readonly space: DiskSpace;
   readonly now: () => Now;
@@ -108,12 +111,13 @@ export function createExaminer(parts: ExaminedParts): () => Promise<Examination>
 }
 
 async function examine(parts: ExaminedParts): Promise<Examination> {
-  const { options, state, network, addresses } = parts;
-  const [members, link, disk, servers, systemLimitBytes] = await Promise.all([
+  const { options, state, network, addresses, keys } = parts;
+  const [members, link, disk, servers, clusterKeyFile, systemLimitBytes] = await Promise.all([
     examineMembers(parts),
     examineLink(parts),
     examineDisk(parts),
     state.settings.isUnlisted ? null : examineServers(addresses),
+    keys === undefined ? null : keys.examine(),
     readNumber('/proc/sys/net/core/rmem_max'),
   ]);
   const { datagrams } = network.report();
@@ -130,7 +134,7 @@ async function examine(parts: ExaminedParts): Promise<Examination> {
       maxDriftMs: options.maxDriftMs,
       maxValueBytes: options.maxValueBytes,
     },
-    hasClusterKey: options.clusterKeys !== undefined,
+    clusterKeyFile,
     multicast: { interface: options.multicast.interface, joined: datagrams.multicastJoined },
     members,
     link,

@@ -182,7 +182,10 @@ export class Peer {
         now: ports.now,
         startedMs: ports.now().monotonicMs,
         createHash: () => hashing.createHash64(),
-        examine: createExaminer({ options, addresses, state: runtime.state, network, space, now: ports.now }),
+        examine: createExaminer({
+          ...{ options, addresses, network, space, now: ports.now },
+          ...{ state: runtime.state, keys: keyRing },
+        }),
         reload: () => reload({ addresses, runtime: opened, keys: keyRing, discovering, log }),
         describeKeys: () => describeClusterKeys(envelope, opened.state.peers.keys()),
         describeNetwork: () => network.report(),

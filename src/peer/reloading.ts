@@ -38,6 +38,14 @@ export function describeClusterKeys(
   return { sealing, accepted, heard: Object.fromEntries(heard) };
 }
 
+/** What the cluster key file holds now, by its ids alone. */
+export interface KeyFileExamination {
+  readonly path: string;
+  /** The sealing one first; null, and why, when the file could not be taken. */
+  readonly keyIds: readonly number[] | null;
+  readonly fault: string | null;
+}
+
 export interface Reloading {
   readonly addresses: AddressBook;
   readonly runtime: Runtime;
@@ -89,6 +97,15 @@ export class ClusterKeyRing {
       );
     }
     return keys;
+  }
+
+  async examine(): Promise<KeyFileExamination> {
+    try {
+      return { path: this.path, keyIds: (await this.read()).map(({ id }) => id), fault: null };
+    } catch (error) {
+      if (!(error instanceof ToposphereError)) throw error;
+      return { path: this.path, keyIds: null, fault: error.message };
+    }
   }
 
   /** Seals and opens by `keys` from now on; what changed, in one sentence. */

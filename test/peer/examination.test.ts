@@ -104,6 +104,7 @@ describe('an examination', () => {
       options: { ...options, dataDirectory: folder.path },
       addresses: new AddressBook('alpha' as PeerId, await readServersFile(path)),
       state: alpha.state,
+      keys: undefined,
       network: {
         report: () => {
           reports += 1;

@@ -2,11 +2,13 @@
  * Who refuses whom, and why: another cluster key, another cluster, a rehearsed cut, a peer that was forgotten, strangers.
  *
  * Owns who is to blame: the peer that most others refuse. A refusal counts while the one that is refused is not heard: what is counted may be long
- * past. Also answers which pairs are apart for such a reason, so that they are not taken for a lost link.
+ * past. Which keys peers have is findKeys.ts's, and explains refusals first. Also answers which pairs are apart for such a reason, so that they are not taken for a
+ * lost link.
  */
 import { formatAddress } from '../../network/tcp.ts';
 import { listNames } from './finding.ts';
 import type { Finding } from './finding.ts';
+import { findKeys } from './findKeys.ts';
 import { answeredPeers } from './picture.ts';
 import type { AnsweredPeer, Picture } from './picture.ts';
 
@@ -18,7 +20,7 @@ const REFUSALS: Readonly<Record<string, { readonly seen: string; readonly fix: s
   },
   unknownKey: {
     seen: 'it was sealed with a key that they do not have',
-    fix: 'give all peers the same keys (--cluster-key-file), the new one first to those that lack it, and start them again',
+    fix: 'give all peers the same cluster key file (--cluster-key-file), then: toposphere reload',
   },
   notSealed: {
     seen: 'it came without a seal, and they have a cluster key',
@@ -42,6 +44,8 @@ interface Refusal {
   readonly by: string;
   readonly of: string;
   readonly reason: string;
+  /** The id under which the two have different keys, as far as that is known. */
+  readonly keyId: number | undefined;
 }
 
 export interface Trust {
@@ -51,9 +55,11 @@ export interface Trust {
 }
 
 export function findTrust(picture: Picture): Trust {
-  const refusals = listRefusals(picture);
+  const keys = findKeys(picture);
   const apart = new Set<string>();
-  const note = (a: string, b: string): void => void apart.add(a).add(`${a} ${b}`).add(`${b} ${a}`);
+  const note = (a: string, b: string): void => void apart.add(`${a} ${b}`).add(`${b} ${a}`);
+  for (const [by, of] of keys.apart) note(by, of);
+  const refusals = listRefusals(picture).filter(({ by, of }) => !apart.has(`${by} ${of}`));
   for (const { by, of } of refusals) note(by, of);
   for (const { name, answer } of answeredPeers(picture)) {
     for (const id of answer.rehearsedCuts) note(name, id);
@@ -61,6 +67,7 @@ export function findTrust(picture: Picture): Trust {
   }
   return {
     findings: [
+      ...keys.findings,
       ...findRefused(refusals),
       ...findStrangers(picture),
       ...findRehearsed(picture),
@@ -82,9 +89,19 @@ function listRefusals(picture: Picture): readonly Refusal[] {
     [...observer.answer.dropSources].flatMap(([reason, source]): readonly Refusal[] => {
       const of = nameAt.get(source);
       if (of === undefined || of === observer.name || !(reason in REFUSALS)) return [];
-      return hears(observer, of) ? [] : [{ by: observer.name, of, reason }];
+      if (hears(observer, of)) return [];
+      const sender = peers.find(({ name }) => name === of);
+      const keyId = reason === 'badSeal' && sender ? findCommonKey(observer, sender) : undefined;
+      return [{ by: observer.name, of, reason, keyId }];
     }),
   );
+}
+
+/** The key with which one seals, if the other has one of that id. */
+function findCommonKey(observer: AnsweredPeer, sender: AnsweredPeer): number | undefined {
+  const keyId = sender.answer.status.clusterKeys?.sealing;
+  const accepted = observer.answer.status.clusterKeys?.accepted ?? [];
+  return keyId !== undefined && accepted.includes(keyId) ? keyId : undefined;
 }
 
 function hears({ answer }: AnsweredPeer, id: string): boolean {
@@ -107,16 +124,17 @@ function findRefused(refusals: readonly Refusal[]): readonly Finding[] {
     );
     const isEven = next !== undefined && next[1].size === others.size;
     const about = open.filter(({ by, of }) => by === blamed || of === blamed);
-    const reason = (about.find(({ of }) => of === blamed) ?? about[0])?.reason ?? '';
+    const { reason = '', keyId } = about.find(({ of }) => of === blamed) ?? about[0] ?? {};
     const words = REFUSALS[reason];
+    const sameId = keyId === undefined ? '' : `, under the same id ${keyId}`;
     findings.push({
       severity: 'fault',
       code:
         reason === 'otherCluster' ? 'otherCluster' : reason === 'version' ? 'protocolVersion' : 'wrongKey',
       peers: isEven ? [blamed, ...others] : [blamed],
       seen: isEven
-        ? `${blamed} and ${listNames([...others])} refuse each other's packets (${reason}): one of them has another cluster key, cluster id or version`
-        : `what ${blamed} sends is refused by ${listNames([...others])} (${reason}): ${words?.seen ?? ''}`,
+        ? `${blamed} and ${listNames([...others])} refuse each other's packets (${reason}): one of them has another cluster key${sameId === '' ? ', cluster id or version' : sameId}`
+        : `what ${blamed} sends is refused by ${listNames([...others])} (${reason}): ${words?.seen ?? ''}${sameId}`,
       fix: `${isEven ? `of ${blamed} or ${listNames([...others])}: ` : `${blamed}: `}${words?.fix ?? ''}`,
     });
     open = open.filter(({ by, of }) => by !== blamed && of !== blamed);

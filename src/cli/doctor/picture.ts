@@ -35,7 +35,14 @@ export interface ExaminationReport {
   readonly serversFault: string | undefined;
   /** Settings that are the same on every peer. */
   readonly shared: ReadonlyMap<string, string>;
-  readonly hasClusterKey: boolean | undefined;
+  /** The key ids in the cluster key file as it is now, the sealing one first, or why it could not be taken; undefined without a key. */
+  readonly clusterKeyFile:
+    | {
+        readonly path: string | undefined;
+        readonly keyIds: readonly number[] | undefined;
+        readonly fault: string | undefined;
+      }
+    | undefined;
   readonly multicastInterface: string | undefined;
   readonly multicastJoined: boolean | undefined;
   readonly members: readonly MemberView[];
@@ -179,7 +186,6 @@ export function parseExamination(json: string): ExaminationReport {
     'disk',
   ].map((name) => asFields(fields[name]));
   const joined = multicast?.['joined'];
-  const hasKey = fields['hasClusterKey'];
   return {
     version: asText(fields['version']),
     node: asText(fields['node']),
@@ -188,7 +194,7 @@ export function parseExamination(json: string): ExaminationReport {
     serversFileText: asText(servers?.['fileText']),
     serversFault: asText(servers?.['fault']),
     shared: new Map(Object.entries(asFields(fields['shared'])).map(([name, value]) => [name, String(value)])),
-    hasClusterKey: typeof hasKey === 'boolean' ? hasKey : undefined,
+    clusterKeyFile: asKeyFile(fields['clusterKeyFile']),
     multicastInterface: asText(multicast?.['interface']),
     multicastJoined: typeof joined === 'boolean' ? joined : undefined,
     members: asList(fields['members']).map(asMember),
@@ -205,6 +211,16 @@ export function parseExamination(json: string): ExaminationReport {
     },
     disk: asDisk(disk ?? {}),
     horizon: asNumber(fields['horizon']) ?? 0,
+  };
+}
+
+function asKeyFile(value: unknown): ExaminationReport['clusterKeyFile'] {
+  const { path, keyIds, fault } = asFields(value);
+  if (path === undefined) return undefined;
+  return {
+    path: asText(path),
+    keyIds: Array.isArray(keyIds) ? asList(keyIds).filter((id) => typeof id === 'number') : undefined,
+    fault: asText(fault),
   };
 }
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { listFindings, matters } from '../../../src/cli/doctor/findings.ts';
 import type { Finding, Severity } from '../../../src/cli/doctor/finding.ts';
 import type { Mark } from '../../../src/cli/doctor/picture.ts';
-import { member, NOW_MS, only, pictureOf, serversText } from './pictures.ts';
+import { giveKeys, member, NOW_MS, only, pictureOf, serversText } from './pictures.ts';
 import type { Change, Said } from './pictures.ts';
 
 const FOUR = ['alpha', 'beta', 'gamma', 'delta'];
@@ -501,7 +501,7 @@ describe('findings of who refuses whom', () => {
       'fault',
       'wrongKey',
       ['gamma'],
-      /gamma sends is refused by .*badSeal.* another cluster key/,
+      /gamma sends is refused by .*badSeal.* another cluster key, under the same id 1/,
       /gamma: give it the same cluster key file/,
     );
     assertOne(
@@ -570,6 +570,136 @@ describe('findings of who refuses whom', () => {
       },
     });
     assertOne(findings, 'fault', 'apart', TWO, /started apart/, /empty data directory/);
+  });
+});
+
+describe('findings of cluster keys', () => {
+  /** Peers with these keys, the sealing one first; who is not named is unchanged. */
+  const keysOf = (keys: Readonly<Record<string, readonly number[]>>): Change => ({
+    say: (said, id) => {
+      const accepted = keys[id];
+      if (accepted !== undefined) giveKeys(said, accepted);
+      return undefined;
+    },
+  });
+  const all = (accepted: readonly number[]): Record<string, readonly number[]> =>
+    Object.fromEntries(FOUR.map((id) => [id, accepted]));
+
+  it('are none without keys, or with one that is the same everywhere', () => {
+    const none = findIn({
+      say: ({ status, examination }) => {
+        status.clusterKeys = null;
+        examination.clusterKeyFile = null;
+        return undefined;
+      },
+    });
+    assert.deepEqual(none, []);
+    assert.deepEqual(findIn(keysOf(all([7]))), []);
+  });
+
+  it('name the peer that lacks the key with which others seal', () => {
+    assertOne(
+      findIn(keysOf({ alpha: [2, 1], beta: [2, 1], gamma: [1], delta: [1, 2] })),
+      'fault',
+      'keyMissing',
+      ['gamma'],
+      /gamma does not have key 2, with which alpha, beta seal: it refuses all/,
+      /copy the cluster key file of alpha to gamma \(mode 600\), then: toposphere reload --id gamma$/,
+    );
+  });
+
+  it('name the peer that still seals with a key that others have retired, ids that went round included', () => {
+    assertOne(
+      findIn(keysOf({ alpha: [1], beta: [1], gamma: [255, 1], delta: [1, 255] })),
+      'fault',
+      'keyRetired',
+      ['gamma'],
+      /gamma still seals with key 255, which alpha, beta do not accept any more/,
+      /cluster key file of alpha to gamma .*reload --id gamma$/,
+    );
+  });
+
+  it('say of a peer without the key once that it is cut off, and of no refusal or lost link beside', () => {
+    const found = findIn({
+      say: (said, id) => {
+        giveKeys(said, id === 'gamma' ? [1] : [2]);
+        for (const other of id === 'gamma' ? FOUR : ['gamma'])
+          for (const view of member(said, other)) Object.assign(view, { heard: false, alive: false });
+        said.status.dropSources['unknownKey'] = id === 'gamma' ? '10.0.0.1:7401' : '10.0.0.3:7401';
+        return undefined;
+      },
+    });
+    assert.deepEqual(
+      found.map(({ code, peers }) => [code, peers]),
+      [
+        ['keyMissing', ['gamma']],
+        ['keyRetired', ['gamma']],
+      ],
+    );
+  });
+
+  it('tell of a rotation that is not finished, and what comes next', () => {
+    const cases = [
+      [{ ...all([1, 2]), delta: [1] }, ['delta'], /key 2 is not accepted yet by delta/, /reload --id delta$/],
+      [{ ...all([2, 1]), delta: [1, 2] }, ['delta'], /key 2 does not seal yet at delta/, /copy .* delta/],
+      [{ ...all([2]), delta: [2, 1] }, ['delta'], /key 1 is still accepted by delta/, /copy .* delta/],
+      [all([1, 2]), [], /every peer accepts key 2, and none seals/, /^toposphere key promote/],
+      [all([2, 1]), [], /every peer seals with key 2, and older/, /^toposphere key retire/],
+    ] as const;
+    for (const [keys, peers, seen, fix] of cases)
+      assertOne(findIn(keysOf(keys)), 'risk', 'keyRotation', peers, seen, fix);
+  });
+
+  it('call no step safe while a peer did not answer, or a member was last heard under an older key', () => {
+    const silent = findIn({
+      say: (said, id) => {
+        giveKeys(said, [2, 1]);
+        return id !== 'delta';
+      },
+    });
+    const rotation = silent.find(({ code }) => code === 'keyRotation');
+    assert.match(rotation?.fix ?? '', /^promote and retire no key before delta has the key file$/);
+    const unheard = findIn({
+      say: (said, id) => {
+        giveKeys(said, [2, 1]);
+        if (id === 'alpha') Object.assign(said.status.clusterKeys?.['heard'] as object, { omega: 1 });
+        return undefined;
+      },
+    });
+    assertOne(unheard, 'risk', 'keyRotation', ['omega'], /last that omega was heard under/, /omega has the/);
+  });
+
+  it('tell of a key file that was changed and not read again, and of one that cannot be read', () => {
+    const fileOf = (file: Record<string, unknown>): Change =>
+      only('beta', ({ examination }) => Object.assign(examination.clusterKeyFile ?? {}, file));
+    assertOne(
+      findIn(fileOf({ keyIds: [1, 2] })),
+      'risk',
+      'keyFileEdited',
+      ['beta'],
+      /^\/etc\/cluster\.key on beta was changed .* it holds key 1 and, accepted, 2, and key 1 is in use$/,
+      /^toposphere reload --id beta$/,
+    );
+    assertOne(
+      findIn(fileOf({ keyIds: null, fault: 'cluster.key: key 1 is not the one that is in use' })),
+      'risk',
+      'keyFileUnreadable',
+      ['beta'],
+      /beta could not read .*key 1 is not the one/,
+      /put a right \/etc\/cluster\.key back there \(mode 600\)/,
+    );
+    const spread = findIn({
+      say: (said, id) => {
+        giveKeys(said, id === 'gamma' ? [1] : [1, 2]);
+        if (id === 'gamma') Object.assign(said.examination.clusterKeyFile ?? {}, { keyIds: [1, 2] });
+        return undefined;
+      },
+    });
+    assert.deepEqual(
+      spread.map(({ code }) => code),
+      ['keyFileEdited'],
+      'that the rotation waits for it is said with that',
+    );
   });
 });
 

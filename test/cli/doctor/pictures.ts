@@ -13,10 +13,11 @@ type Json = Record<string, unknown>;
 
 /** What one peer says, to be changed before it is read. */
 export interface Said {
-  readonly status: Json & { members: Json[]; dropSources: Json; faults: Json };
+  readonly status: Json & { members: Json[]; dropSources: Json; faults: Json; clusterKeys: Json | null };
   readonly examination: Json & {
     servers: Json;
     shared: Json;
+    clusterKeyFile: Json | null;
     multicast: Json;
     members: Json[];
     link: Json;
@@ -27,6 +28,19 @@ export interface Said {
 
 export function serversText(ids: readonly string[]): string {
   return ids.map((id, at) => `${id} 10.0.0.${at + 1} ${FIRST_PORT}\n`).join('');
+}
+
+/** Of a peer that hears all others under the key that it seals with, the first of `accepted`. */
+function sayKeys(others: readonly string[], accepted: readonly number[]): Json {
+  const [sealing] = accepted;
+  return { sealing, accepted, heard: Object.fromEntries(others.map((id) => [id, sealing])) };
+}
+
+/** Gives a peer these keys, and a key file that holds them; the first seals. */
+export function giveKeys({ status, examination }: Said, accepted: readonly number[]): void {
+  const others = status.members.map(({ id }) => String(id));
+  status.clusterKeys = sayKeys(others, accepted);
+  examination.clusterKeyFile = { path: '/etc/cluster.key', keyIds: accepted, fault: null };
 }
 
 function sayHealthy(id: string, ids: readonly string[]): Said {
@@ -53,6 +67,7 @@ function sayHealthy(id: string, ids: readonly string[]): Said {
       drops: {},
       dropSources: {},
       faults: { cut: [], dropped: {} },
+      clusterKeys: sayKeys(others, [1]),
       collection: { round: `${id}/1`, waitingFor: [], waitingSinceMs: null, waitingWhy: {} },
     },
     examination: {
@@ -67,7 +82,7 @@ function sayHealthy(id: string, ids: readonly string[]): Said {
         maxDriftMs: 500,
         maxValueBytes: 1000,
       },
-      hasClusterKey: true,
+      clusterKeyFile: { path: '/etc/cluster.key', keyIds: [1], fault: null },
       multicast: { interface: `10.0.0.${ids.indexOf(id) + 1}`, joined: true },
       members: others.map((other) => ({
         id: other,
