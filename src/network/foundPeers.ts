@@ -2,7 +2,7 @@
  * The peers that announced themselves lately, each by its cluster and id.
  *
  * Owns which of two announcements of one peer counts, how long it does and how many are kept. Invariant: nobody displaces what is proved better
- * (who has no key cannot hide or move a member, nor crowd it out), and of one process the later word counts.
+ * (who has no key cannot hide or move a member, nor crowd it out), and of one process, or at one address, the later word counts.
  */
 import { TTL_SECONDS, type Announced } from './announcement.ts';
 import type { Proof } from './announcementProof.ts';
@@ -33,6 +33,7 @@ export class FoundPeers {
       this.#found.delete(key);
       return known === undefined ? 'same' : 'gone';
     }
+    if (!this.#takeAddress(key, announced, trust)) return 'older';
     if (known === undefined && !this.#makeRoom(trust, nowMs)) return 'tooManyPeers';
     this.#found.set(key, { ...announced, trust, expiresMs: nowMs + 1000 * TTL_SECONDS });
     if (known === undefined) return 'new';
@@ -48,6 +49,17 @@ export class FoundPeers {
   #living(key: string, nowMs: number): Found | undefined {
     const known = this.#found.get(key);
     return known !== undefined && known.expiresMs > nowMs ? known : undefined;
+  }
+
+  /** One address is one process's: of two peers there, the one that said so later is, unless it proves less. */
+  #takeAddress(key: string, { host, port, writtenAtSeconds }: Announced, trust: Proof): boolean {
+    for (const [other, found] of this.#found) {
+      if (other === key || found.host !== host || found.port !== port) continue;
+      if (RANKS[found.trust] > RANKS[trust]) continue;
+      if (RANKS[found.trust] === RANKS[trust] && found.writtenAtSeconds > writtenAtSeconds) return false;
+      this.#found.delete(other);
+    }
+    return true;
   }
 
   /** Somebody who is proved worse goes first. */

@@ -44,7 +44,8 @@ export class AddressBook {
     this.id = id;
     this.path = servers.name;
     this.#text = canonicalServersText(servers);
-    for (const line of servers.servers) this.#takeListed(line);
+    this.#list(servers.servers);
+    for (const line of servers.servers) this.#take(line);
     for (const line of found) if (!this.#listed.has(line.id)) this.#take(line);
   }
 
@@ -53,11 +54,19 @@ export class AddressBook {
     return [...this.#lines.values()];
   }
 
-  /** Where discovery found a peer; false, and nothing changed, for whom servers.txt lists. */
-  place(id: PeerId, { host, port }: Address): boolean {
-    if (this.#listed.has(id)) return false;
-    this.#take({ id, host, address: host, port, line: 0 });
-    return true;
+  /** Where discovery found a peer that servers.txt does not list, at an address that it has for nobody else. Answers who was there before, and is no more. */
+  place(id: PeerId, { host, port }: Address): PeerId | undefined {
+    return this.#take({ id, host, address: host, port, line: 0 });
+  }
+
+  /** Whether servers.txt, or the settings of this peer, say where it is. */
+  isListed(id: PeerId): boolean {
+    return this.#listed.has(id);
+  }
+
+  /** Whose address it is. */
+  holderOf({ host, port }: Address): PeerId | undefined {
+    return this.lines().find((line) => line.address === host && line.port === port)?.id;
   }
 
   /** Takes over what the file says now. Throws BAD_CONFIGURATION, with nothing changed, when the own line is not as it was. */
@@ -68,13 +77,13 @@ export class AddressBook {
       lines.find(({ id }) => id === this.id),
     );
     this.#text = canonicalServersText(servers);
-    this.#listed.clear();
+    this.#list(lines);
     const moved = new Map<PeerId, Address>();
     for (const line of lines) {
       const known = this.#lines.get(line.id);
       if (known?.address !== line.address || known.port !== line.port)
         moved.set(line.id, { host: line.address, port: line.port });
-      this.#takeListed(line);
+      this.#take(line);
     }
     return { moved, unresolved: servers.servers.filter((line) => !isResolved(line)) };
   }
@@ -89,14 +98,25 @@ export class AddressBook {
     return this.#lines.get(id)?.address;
   }
 
-  #takeListed(line: ServerLine): void {
-    this.#listed.add(line.id);
-    this.#take(line);
+  #list(lines: readonly ServerLine[]): void {
+    this.#listed.clear();
+    for (const { id } of lines) this.#listed.add(id);
   }
 
-  #take(line: ServerLine): void {
+  #take(line: ServerLine): PeerId | undefined {
+    const gone = this.#leaveTo(line);
     this.#lines.set(line.id, line);
     if (line.id !== this.id) this.peers.set(line.id, { host: line.address, port: line.port });
+    return gone;
+  }
+
+  /** With two at one address what is remembered would be no servers.txt. Those that the file has at one, by two names, are people's to mend. */
+  #leaveTo({ id, address, port }: ServerLine): PeerId | undefined {
+    const holder = this.holderOf({ host: address, port });
+    if (holder === undefined || holder === id || this.#listed.has(holder)) return undefined;
+    this.#lines.delete(holder);
+    this.peers.delete(holder);
+    return holder;
   }
 
   /** The line, or with the address in use where the same name did not resolve this time. */

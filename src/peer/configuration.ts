@@ -233,15 +233,15 @@ async function resolvePeer(
   const dataDirectory = settings.dataDirectory ?? TUNABLES.dataDirectory.default;
   const discoveryPort = numberOf('discoveryPort', settings) ?? 0;
   const discovery = checkDiscovery(settings, join(dataDirectory, id), discoveryPort, own, faults);
-  const found =
+  const hasKey = settings.clusterKeyFile !== undefined;
+  const known =
     discovery === undefined
       ? []
       : await readKnownPeers(
           discovery.knownPeersPath,
-          id,
+          { ownId: id, listed: servers?.servers ?? [], multicastPort: multicast.port, hasKey },
           createLog(logger, () => ({ peer: id })),
         );
-  const known = found.filter((line) => servers?.servers.some((listed) => listed.id === line.id) !== true);
   const options = {
     known,
     discovery,
@@ -269,9 +269,7 @@ async function resolvePeer(
     clockOffsetMs: number('clockOffsetMs'),
   };
   checkRelations(options, faults);
-  const hasKey = settings.clusterKeyFile !== undefined;
-  if (servers)
-    checkServers({ ...servers, servers: [...servers.servers, ...known] }, multicast.port, hasKey, faults);
+  if (servers) checkServers(servers, multicast.port, hasKey, faults);
   if (
     !hasKey &&
     familyOf(multicast.interface) !== undefined &&

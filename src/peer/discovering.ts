@@ -8,22 +8,24 @@
 import type { Now } from '../core/clock.ts';
 import { ToposphereError } from '../core/errors.ts';
 import { isHeard } from '../core/liveness.ts';
-import type { PeerState } from '../core/state.ts';
-import type { PeerId } from '../core/types.ts';
 import { openDiscovery } from '../network/discovery.ts';
 import type { Announcement, Discovery, DiscoveryReport, Found } from '../network/discovery.ts';
-import { formatAddress } from '../network/tcp.ts';
 import type { ClusterKey } from '../wire/envelope.ts';
 import type { AddressBook } from './addressBook.ts';
+import {
+  describeAdmitted,
+  findAddressFault,
+  findAdmissible,
+  isThatProcess,
+  nameOf,
+  standingOf,
+} from './admission.ts';
+import type { AdmissionParts, Standing } from './admission.ts';
 import type { PeerOptions } from './configuration.ts';
 import { buildServersText, writeServersText } from './knownPeers.ts';
 import type { Log } from './logger.ts';
 import type { Runtime } from './runtime.ts';
-import { PORT_MAXIMUM, PORT_MINIMUM } from './serversFile.ts';
 import { packageVersion } from './version.ts';
-
-/** What a found peer is to this one. */
-export type Standing = 'member' | 'forgotten' | 'proposed' | 'unproved' | 'otherCluster';
 
 export interface FoundStatus {
   readonly id: string;
@@ -98,16 +100,9 @@ export class Discovering {
 
   /** Admits a peer that was found; what it is and does next, in one sentence. Throws BAD_ARGUMENT with what to do. */
   admit(id: string): string {
-    const { runtime, options } = this.#parts;
-    const found = findAdmissible(
-      id,
-      runtime.state,
-      options.clusterId,
-      this.#discovery.found(),
-      this.#wallSeconds(),
-    );
+    const found = findAdmissible(id, this.#discovery.found(), this.#admissionParts());
     this.#takeIn(found);
-    return describeAdmitted(found, runtime.state);
+    return describeAdmitted(found, this.#parts.runtime.state);
   }
 
   /** Somebody else admitted them: where they are was perhaps heard before. */
@@ -188,7 +183,9 @@ export class Discovering {
     const { options, log, runtime } = this.#parts;
     const { self, phase } = runtime.state;
     const mayAdmit = options.discovery?.admits === true && phase !== 'forgotten';
-    if (mayAdmit && found.trust === 'right' && found.state === 'fresh') {
+    const fault = findAddressFault(found, this.#admissionParts());
+    if (fault !== undefined) this.#sayOnce('unplaceable', found, fault);
+    else if (mayAdmit && found.trust === 'right' && found.state === 'fresh') {
       this.#takeIn(found);
       if (!runtime.state.admitted.has(found.id)) return; // this process is at its end
       log('discoveredAdmitted', `${nameOf(found)} was discovered, proved the cluster key, and is admitted`, {
@@ -216,18 +213,21 @@ export class Discovering {
   }
 
   #adoptAddress(found: Found): void {
-    const { runtime, addresses, options, log, now } = this.#parts;
+    const { runtime, addresses, log, now } = this.#parts;
     const { state } = runtime;
     const view = state.peers.get(found.id);
     const known = addresses.peers.get(found.id);
     if (view === undefined || (known?.host === found.host && known.port === found.port)) return;
-    // No servers.txt could say so, and what is remembered is one.
-    if (found.port < PORT_MINIMUM || found.port > PORT_MAXIMUM || found.port === options.multicast.port)
+    if (addresses.isListed(found.id)) return;
+    if (known !== undefined && isHeard(state, view, now()) && !isThatProcess(found, state)) return;
+    const fault = findAddressFault(found, this.#admissionParts());
+    if (fault !== undefined) {
+      this.#sayOnce('unplaceable', found, fault);
       return;
-    const isThatProcess = found.trust === 'right' && found.incarnation === view.incarnation;
-    if (known !== undefined && isHeard(state, view, now()) && !isThatProcess) return;
-    if (!addresses.place(found.id, { host: found.host, port: found.port })) return;
-    log('memberFound', `${nameOf(found)} (discovered)`, { peer: found.id });
+    }
+    const gone = addresses.place(found.id, { host: found.host, port: found.port });
+    const instead = gone === undefined ? '' : ` in the place of ${gone}`;
+    log('memberFound', `${nameOf(found)}${instead} (discovered)`, { peer: found.id });
     this.#remember();
   }
 
@@ -272,17 +272,22 @@ export class Discovering {
     );
   }
 
-  #sayOnce(of: 'newcomer' | 'stranger', found: Found, text: string): void {
+  #sayOnce(of: 'newcomer' | 'stranger' | 'unplaceable', found: Found, text: string): void {
     const { log } = this.#parts;
-    const said = of === 'newcomer' ? this.#said : this.#saidOfStrangers;
-    if (said.has(text) || said.size >= (of === 'newcomer' ? MAX_SAID : MAX_SAID_OF_STRANGERS)) return;
+    const isStranger = of === 'stranger';
+    const said = isStranger ? this.#saidOfStrangers : this.#said;
+    if (said.has(text) || said.size >= (isStranger ? MAX_SAID_OF_STRANGERS : MAX_SAID)) return;
     said.add(text);
-    if (of === 'newcomer') log('discovered', text, { peer: found.id });
-    else log('unprovedDiscovered', text, { peer: found.id });
+    const fields = { peer: found.id };
+    if (of === 'newcomer') log('discovered', text, fields);
+    else if (isStranger) log('unprovedDiscovered', text, fields);
+    else log('discoveredUnplaceable', text, fields);
   }
 
-  #wallSeconds(): number {
-    return Math.floor(this.#parts.now().wallMs / 1000);
+  #admissionParts(): AdmissionParts {
+    const { runtime, addresses, options, now } = this.#parts;
+    const { clusterId, multicast } = options;
+    return { state: runtime.state, addresses, clusterId, multicastPort: multicast.port, now: now() };
   }
 }
 
@@ -301,70 +306,4 @@ function describeSelf({ options, runtime, addresses, now }: DiscoveringParts): A
     memberCount: peers.size + 1,
     writtenAtSeconds: Math.floor(now().wallMs / 1000),
   };
-}
-
-/** A peer that is a member shows as one only where it proves to be it. */
-function standingOf(found: Found, state: PeerState, clusterId: string): Standing {
-  if (found.clusterId !== clusterId) return 'otherCluster';
-  if (found.trust !== 'right' && found.trust !== 'unchecked') return 'unproved';
-  if (state.forgotten.has(found.id)) return 'forgotten';
-  return state.admitted.has(found.id) ? 'member' : 'proposed';
-}
-
-/** Throws BAD_ARGUMENT when `id` is nobody who may be admitted here, with what to do. */
-function findAdmissible(
-  id: string,
-  state: PeerState,
-  clusterId: string,
-  found: readonly Found[],
-  nowSeconds: number,
-): Found {
-  const refuse = (message: string): ToposphereError => new ToposphereError('BAD_ARGUMENT', message);
-  if (state.phase === 'forgotten') throw refuse(`${state.self.id} was forgotten itself, and admits nobody`);
-  if (state.forgotten.has(id as PeerId))
-    throw refuse(`${id} was forgotten and stays so: it can come back only under a new id`);
-  if (state.admitted.has(id as PeerId)) throw refuse(`${id} is a member already`);
-  const named = found.filter((one) => one.id === id);
-  const own = named.find((one) => one.clusterId === clusterId);
-  if (own === undefined) {
-    const [other] = named;
-    if (other !== undefined)
-      throw refuse(
-        `${id} is of cluster ${other.clusterId}, not ${clusterId}: different clusters never merge`,
-      );
-    throw refuse(
-      `${id} has not announced itself here (${describeProposed(found, state, clusterId)}): start it with --discover and --cluster-id ${clusterId}`,
-    );
-  }
-  if (own.trust === 'stale')
-    throw refuse(
-      `${nameOf(own)}: its clock is ${Math.abs(nowSeconds - own.writtenAtSeconds)} s from this peer's, or what was heard is an old announcement: set its clock right (NTP)`,
-    );
-  if (standingOf(own, state, clusterId) === 'unproved')
-    throw refuse(
-      `${nameOf(own)} does not prove the cluster key: give it the same --cluster-key-file and start it again`,
-    );
-  return own;
-}
-
-function describeProposed(found: readonly Found[], state: PeerState, clusterId: string): string {
-  const proposed = found
-    .filter((one) => standingOf(one, state, clusterId) === 'proposed')
-    .map(({ id }) => id);
-  return proposed.length === 0 ? 'nobody has who is no member' : `${proposed.join(', ')} did`;
-}
-
-function describeAdmitted(found: Found, { self, phase, peers, membershipHash }: PeerState): string {
-  const admitted = `${nameOf(found)} is a member now`;
-  const hasBegun = phase === 'member' || [...peers.values()].some((view) => view.phase === 'member');
-  if (found.state === 'fresh')
-    return hasBegun
-      ? `${admitted}, and joins by itself`
-      : `${admitted}; no member has data yet: tell one to begin (toposphere bootstrap --peer <host:port of its Redis clients> --yes), and the others join it`;
-  if (found.membershipHash === membershipHash) return admitted;
-  return `${admitted}; it takes part already, with other members: say toposphere admit ${self.id} there too, and note that where both hold data nothing passes between them`;
-}
-
-function nameOf({ id, host, port }: Found): string {
-  return `${id} at ${formatAddress(host, port)}`;
 }

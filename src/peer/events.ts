@@ -36,8 +36,9 @@ export const EVENTS = {
   discovered: { level: 'info', meaning: 'a peer of this cluster was discovered that is no member: it is proposed' },
   discoveredAdmitted: { level: 'info', meaning: 'a peer that was discovered is admitted, for it proved the cluster key' },
   unprovedDiscovered: { level: 'warn', meaning: 'somebody says that it is of this cluster, and does not prove the cluster key' },
+  discoveredUnplaceable: { level: 'warn', meaning: 'a peer was discovered where no servers.txt could have it beside the others: it is not admitted, or not sent to there' },
   memberFound: { level: 'info', meaning: 'where a member is was not known, or has changed: discovery found it' },
-  knownServersUnusable: { level: 'warn', meaning: 'the file of discovered addresses cannot be read, or written' },
+  knownServersUnusable: { level: 'warn', meaning: 'the file of discovered addresses, or a line of it, cannot be used, or not be written' },
 
   clockAhead: { level: 'warn', meaning: "this clock is ahead of the others': writes are refused" },
   clockBehind: { level: 'warn', meaning: "this clock is behind the others': writes are stamped by theirs" },

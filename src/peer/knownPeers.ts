@@ -2,16 +2,16 @@
  * Where members are, as discovery found them, kept on disk: a restart needs no discovery.
  *
  * Owns the file beside the peer's store. It has the form of servers.txt, own line included, so that it can be copied and used as one. Invariant: it is
- * whole at any moment, and one that cannot be read keeps nobody from starting: what it says is found again.
+ * whole at any moment, and one that cannot be used, or a line of it, keeps nobody from starting: what it says is found again.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ToposphereError } from '../core/errors.ts';
-import { errorCode } from '../network/tcp.ts';
+import { errorCode, formatAddress } from '../network/tcp.ts';
 import { isCode } from '../storage/fileNames.ts';
 import { writeWholeFile } from '../storage/wholeFile.ts';
 import type { Log } from './logger.ts';
-import { canonicalServersText, parseServersFile, resolveHosts } from './serversFile.ts';
+import { canonicalServersText, isLoopback, parseServersFile, resolveHosts } from './serversFile.ts';
 import type { ServerLine, ServersFile } from './serversFile.ts';
 
 const FILE = 'known-servers.txt';
@@ -22,11 +22,39 @@ export function knownPeersPath(dataDirectory: string): string {
   return join(dataDirectory, FILE);
 }
 
-/** Lines of the others; none when there is no file yet, or, with a word to the log, none that can be read. */
-export async function readKnownPeers(path: string, ownId: string, log: Log): Promise<readonly ServerLine[]> {
+/** What a line must agree with to be used: settings change between two starts. */
+export interface KnownSurroundings {
+  readonly ownId: string;
+  /** The lines of servers.txt, or the own one alone: they say where their peers are. */
+  readonly listed: readonly ServerLine[];
+  readonly multicastPort: number;
+  /** Whether this peer has a cluster key. */
+  readonly hasKey: boolean;
+}
+
+/** Lines of the others that are not listed and can be used. None when there is no file yet or it cannot be read; what is passed over is said to the log. */
+export async function readKnownPeers(
+  path: string,
+  surroundings: KnownSurroundings,
+  log: Log,
+): Promise<readonly ServerLine[]> {
+  const { ownId, listed } = surroundings;
+  const lines = await readLines(path, log);
+  const others = lines.filter(({ id }) => id !== ownId && !listed.some((line) => line.id === id));
+  return others.filter((line) => {
+    const fault = findFault(line, surroundings);
+    if (fault === undefined) return true;
+    const { id, host, port } = line;
+    log('knownServersUnusable', `${path}: ${id} at ${formatAddress(host, port)} is passed over: ${fault}`, {
+      path,
+    });
+    return false;
+  });
+}
+
+async function readLines(path: string, log: Log): Promise<readonly ServerLine[]> {
   try {
-    const file = await resolveHosts(parseServersFile(await readFile(path, 'utf8'), path));
-    return file.servers.filter(({ id }) => id !== ownId);
+    return (await resolveHosts(parseServersFile(await readFile(path, 'utf8'), path))).servers;
   } catch (error) {
     if (isCode(error, 'ENOENT')) return [];
     if (!(error instanceof Error)) throw error;
@@ -38,6 +66,18 @@ export async function readKnownPeers(path: string, ownId: string, log: Log): Pro
     );
     return [];
   }
+}
+
+/** Why nothing is sent there, and what to do. */
+function findFault(line: ServerLine, surroundings: KnownSurroundings): string | undefined {
+  const { listed, multicastPort, hasKey } = surroundings;
+  const there = listed.find(({ address, port }) => address === line.address && port === line.port);
+  if (there !== undefined) return `${there.id} is there now; start ${line.id} with another --port, or --host`;
+  if (line.port === multicastPort)
+    return `its port is the multicast port now; change --multicast-port, or start ${line.id} with another --port`;
+  if (!hasKey && !isLoopback(line.address))
+    return 'beyond loopback peers talk only with a cluster key; give one with --cluster-key-file';
+  return undefined;
 }
 
 /** The whole text of such a file. */

@@ -235,11 +235,27 @@ describe('found peers', () => {
     assert.equal(peers.list(3)[0]?.host, '10.0.0.9');
   });
 
+  it('are one at one address: who was there has gone, and an announcement recorded before does not bring it back', () => {
+    const peers = new FoundPeers();
+    const ids = (): string => peers.list(0).map(({ id }) => id).join(' '); // prettier-ignore
+    const beta = announced({ id: 'beta' as PeerId, writtenAtSeconds: NOW_SECONDS + 1 });
+    peers.take(announced(), 'right', 0);
+    assert.equal(peers.take(beta, 'wrong', 0), 'new');
+    assert.equal(ids(), 'alpha beta', 'no proof of the key, no eviction');
+    assert.equal(peers.take(beta, 'right', 0), 'changed');
+    assert.equal(ids(), 'beta');
+    assert.equal(peers.take(announced(), 'right', 0), 'older');
+    assert.equal(peers.take(announced({ host: '10.0.0.2' }), 'right', 0), 'new');
+    assert.equal(ids(), 'alpha beta');
+  });
+
   it('are bounded, and strangers do not keep a member out', () => {
     const peers = new FoundPeers();
+    const stranger = (index: number): Announced =>
+      announced({ id: `x${index}` as PeerId, port: 10_000 + index });
     for (let index = 0; index < MAX_FOUND; index += 1)
-      assert.equal(peers.take(announced({ id: `x${index}` as PeerId }), 'wrong', 0), 'new');
-    assert.equal(peers.take(announced({ id: 'one-more' as PeerId }), 'wrong', 0), 'tooManyPeers');
+      assert.equal(peers.take(stranger(index), 'wrong', 0), 'new');
+    assert.equal(peers.take(stranger(MAX_FOUND), 'wrong', 0), 'tooManyPeers');
     assert.equal(peers.take(announced(), 'right', 0), 'new');
     assert.equal(peers.list(0).length, MAX_FOUND);
   });

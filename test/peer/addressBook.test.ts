@@ -122,4 +122,28 @@ describe('servers.txt read again', () => {
     refuses([], /the line of alpha, which reads it, is gone/);
     assert.ok(!book.peers.has(DELTA) && !state.admitted.has(DELTA));
   });
+
+  it('has nobody twice at one address: who was discovered there leaves it to who is there now, and the file is not overruled', () => {
+    const linesOf = (): string =>
+      book
+        .lines()
+        .map(({ id, address, port }) => `${id} ${address}:${port}`)
+        .join(', ');
+    const listed = 'alpha 10.0.0.1:7401, beta 10.0.0.2:7402, gamma 10.0.0.3:7403';
+    assert.equal(book.place(DELTA, { host: '10.0.0.4', port: 7404 }), undefined);
+    assert.equal(book.place('epsilon' as PeerId, { host: '10.0.0.4', port: 7404 }), DELTA);
+    assert.equal(linesOf(), `${listed}, epsilon 10.0.0.4:7404`);
+    assert.ok(!book.peers.has(DELTA));
+    assert.equal(book.holderOf({ host: '10.0.0.2', port: 7402 }), BETA, 'by the address of its name');
+    reload(servers([...whole, LINES.delta]));
+    assert.equal(linesOf(), `${listed}, delta 10.0.0.4:7404`);
+    assert.ok(book.isListed(DELTA) && !book.isListed('epsilon' as PeerId));
+  });
+
+  it('moves two peers that change places', () => {
+    const swapped = [LINES.alpha, 'beta 10.0.0.3 7403', 'gamma beta.lan 7402'];
+    assert.equal(reload(servers(swapped)), 'beta is now at 10.0.0.3:7403; gamma is now at 10.0.0.2:7402');
+    assert.deepEqual(book.peers.get(BETA), { host: '10.0.0.3', port: 7403 });
+    assert.deepEqual(book.peers.get(GAMMA), { host: '10.0.0.2', port: 7402 });
+  });
 });

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { ToposphereError } from '../../src/core/errors.ts';
 import { resolvePeerOptions, resolveServeOptions } from '../../src/peer/configuration.ts';
 import { silentLogger } from '../../src/peer/logger.ts';
+import type { Logger } from '../../src/peer/logger.ts';
 import { optionName, TUNABLES } from '../../src/peer/tunables.ts';
 import type { PeerOptions } from '../../src/peer/configuration.ts';
 import type { Settings, Tunable, TunableName } from '../../src/peer/tunables.ts';
@@ -152,6 +153,36 @@ describe('configuration', () => {
       assert.equal(idsOf(listed), 'gamma');
       assert.equal(listed.discovery?.isUnlisted, false);
       assert.equal(idsOf(await unlisted({ servers, discover: undefined })), '');
+    });
+
+    it('never refuses a start for what it remembered: it says which line is passed over, why and what to do', async () => {
+      await mkdir(join(folder, 'alpha'));
+      await file(
+        join('alpha', 'known-servers.txt'),
+        'beta 127.0.0.1 7402\ngamma 127.0.0.1 7403\ndelta 10.0.0.4 7404\nepsilon 127.0.0.1 7405\n',
+      );
+      const lines: string[] = [];
+      const log: Logger = ({ event, message }) => {
+        assert.equal(event, 'knownServersUnusable');
+        lines.push(message.replace(/^.*known-servers\.txt: /, ''));
+      };
+      const settings = {
+        id: 'alpha',
+        discover: true,
+        dataDirectory: folder,
+        port: 7402,
+        multicastPort: 7403,
+      };
+      const { known } = await resolvePeerOptions(settings, log);
+      assert.deepEqual(
+        known.map(({ id }) => id),
+        ['epsilon'],
+      );
+      assert.deepEqual(lines, [
+        'beta at 127.0.0.1:7402 is passed over: alpha is there now; start beta with another --port, or --host',
+        'gamma at 127.0.0.1:7403 is passed over: its port is the multicast port now; change --multicast-port, or start gamma with another --port',
+        'delta at 10.0.0.4:7404 is passed over: beyond loopback peers talk only with a cluster key; give one with --cluster-key-file',
+      ]);
     });
 
     it('refuses what does not fit together, each with what to do', async () => {

@@ -42,7 +42,7 @@ describe('discovery', () => {
       key,
       discoveryPort,
       async start(id, changes = {}) {
-        const port = ports.get(id) ?? 0;
+        const port = Number(changes.port ?? ports.get(id));
         const own = { discover: true, host: '127.0.0.1', port };
         const peer = new ChildPeer(id, port, { ...common, ...own, ...changes });
         clusters.onEnd(() => peer.kill());
@@ -188,4 +188,28 @@ describe('discovery', () => {
     assert.equal((await alpha.status()).phase, 'member');
     assert.match(alpha.log.join('\n'), /known-servers\.txt is not used/);
   }).timeout(40_000);
+
+  it('a member that takes the place of one that died keeps the file of addresses one that can be read', async () => {
+    const lan = await prepare();
+    const [alpha, beta] = await Promise.all([lan.start('alpha'), lan.start('beta')]);
+    await begin(alpha);
+    await awaitStandings(alpha, 'beta proposed');
+    await admit(alpha, 'beta');
+    await awaitTakingPart([alpha, beta]);
+    await beta.kill();
+    const gamma = await lan.start('gamma', { port: beta.port });
+    await awaitStandings(alpha, 'gamma proposed');
+    await waitUntil('gamma can be admitted', async () => {
+      const { ended } = await runCommand(['admit', 'gamma', '--peer', `127.0.0.1:${alpha.clientPort}`]);
+      return ended.code === 0; // as soon as beta is not heard any more
+    });
+    await awaitTakingPart([alpha, gamma]);
+    const known = join(alpha.dataDirectory, 'known-servers.txt');
+    const lines = `alpha 127.0.0.1 ${alpha.port}\ngamma 127.0.0.1 ${beta.port}\n`;
+    await waitUntil('addresses on disk', async () => (await readFile(known, 'utf8')).endsWith(lines));
+    await alpha.stop();
+    const again = await lan.start('alpha');
+    assert.doesNotMatch(again.log.join('\n'), /known-servers\.txt/);
+    await awaitTakingPart([again, gamma]);
+  }).timeout(60_000);
 });
