@@ -11,7 +11,7 @@ import { listLacking, uniteVectors } from '../../tools/lan/equality.ts';
 import { Ledger } from '../../tools/lan/ledger.ts';
 import { drawPage } from '../../tools/lan/plot.ts';
 import { readScript } from '../../tools/lan/script.ts';
-import { isConfigured } from '../../tools/lan/wirePart.ts';
+import { isConfigured } from '../../tools/lan/capture.ts';
 
 const SCENARIOS = fileURLToPath(new URL('../../tools/lan/scenarios/', import.meta.url));
 

@@ -7,13 +7,18 @@
 import { mkdir, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { openConnection, replyText, type Connection, type Reply } from '../../src/cli/connection.ts';
+import {
+  openConnection,
+  replyText,
+  type Address,
+  type Connection,
+  type Reply,
+} from '../../src/cli/connection.ts';
 import { buildArguments } from '../../src/cli/settingsOptions.ts';
 import type { DiskSpaceReport } from '../../src/peer/diskSpace.ts';
 import type { PeerStatus } from '../../src/peer/status.ts';
 import type { Settings } from '../../src/peer/tunables.ts';
-import { DERIVED_PORT_DISTANCE } from '../../src/peer/serversFile.ts';
-import { PEER_PORT, runCommand, type Card } from './namespaces.ts';
+import { CLIENT_PORT, runCommand, type Card } from './namespaces.ts';
 import { Program } from './program.ts';
 
 export const COMMAND = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
@@ -23,12 +28,31 @@ const ASK_TIMEOUT_MS = 5_000;
 /** A disk small enough to be filled: its size, the watermark of its peer, and what is left when it is full, MiB. */
 const SMALL_DISK = { size: 96, minimumFree: 32, left: 24 } as const;
 
-export type Status = PeerStatus & { readonly disk: DiskSpaceReport };
+/** What the laboratory reads of TOPOSPHERE STATUS. */
+export type Status = PeerStatus & {
+  readonly disk: DiskSpaceReport;
+  readonly clients: Readonly<Record<string, number>>;
+  readonly network: {
+    readonly faults: Readonly<Record<string, number>>;
+    readonly streams: {
+      readonly incoming: { readonly connections: number; readonly unfinishedBytes: number };
+    };
+  };
+};
 
 export interface DigestReply {
   readonly digest: string;
   readonly visible: number;
   readonly tombstones: number;
+}
+
+export interface HostOptions {
+  readonly card: Card;
+  readonly settings: Settings;
+  /** Of Redis clients; its file is among the settings. */
+  readonly password: string;
+  readonly directory: string;
+  readonly hasSmallDisk: boolean;
 }
 
 export class Host {
@@ -40,6 +64,7 @@ export class Host {
   /** What its past processes wrote to standard error. */
   readonly warnings: string[] = [];
   readonly #settings: Settings;
+  readonly #password: string;
   readonly #hasSmallDisk: boolean;
   #program: Program | undefined;
   #connection: Connection | undefined;
@@ -52,8 +77,9 @@ export class Host {
   #roomSinceMs = -Infinity;
 
   /** `settings` without those that follow from the host. */
-  constructor(card: Card, settings: Settings, directory: string, hasSmallDisk: boolean) {
+  constructor({ card, settings, password, directory, hasSmallDisk }: HostOptions) {
     this.card = card;
+    this.#password = password;
     this.id = card.name;
     this.dataDirectory = join(directory, card.name);
     this.#hasSmallDisk = hasSmallDisk;
@@ -64,8 +90,9 @@ export class Host {
     };
   }
 
-  get clients(): { readonly host: string; readonly port: number } {
-    return { host: this.card.address, port: PEER_PORT - DERIVED_PORT_DISTANCE };
+  /** Where its Redis clients come in, with the password that they are asked for. */
+  get clients(): Address {
+    return { host: this.card.address, port: CLIENT_PORT, password: this.#password };
   }
 
   get isRunning(): boolean {

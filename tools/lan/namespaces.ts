@@ -7,12 +7,14 @@
  */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { DERIVED_PORT_DISTANCE } from '../../src/peer/serversFile.ts';
 
 const run = promisify(execFile);
 
 export const SWITCH_NAMESPACE = 'switch';
 export const GROUP = { address: '239.195.74.1', port: 7400 } as const;
 export const PEER_PORT = 7401;
+export const CLIENT_PORT = PEER_PORT - DERIVED_PORT_DISTANCE;
 const SERVICE_BRIDGE = 'service';
 const COMMAND_TIMEOUT_MS = 15_000;
 
@@ -90,6 +92,9 @@ export async function wireUp(cards: readonly Card[]): Promise<void> {
     ]);
     await runShell(undefined, [`ip route replace ${address}/32 via ${serviceAddress(index)}`]);
   }
+  // A cable is plugged in some time after it was laid, and until then its card has no address that a peer could find.
+  for (const { name } of cards)
+    await runShell(name, ["until ip -o link show lan | grep -q 'state UP'; do sleep 0.02; done"]);
 }
 
 export async function takeDown(cards: readonly Card[]): Promise<void> {

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """A stranger on the LAN: everything that one card can do to peers whose key it has not.
 
-Owns what is sent, and counts it: a capture of what the group says, sent again (from its own address, or as if from the one who spoke), cut short,
-damaged, padded; datagrams that the laboratory made (in clear, under another key); rubbish, and a flood of it at a steady pace. One JSON object a line on
-stdin, answered by one line on stdout when all of it has left. Invariant: nothing is sent that has not been asked for, and every
-datagram is counted under the address that it went to.
+Owns what is sent, and counts it: a capture of what the group says, sent again, cut short, damaged, padded; datagrams that the laboratory made (in clear, under
+another key); rubbish, and a flood of it at a steady pace; each from its own address, as if from the one who spoke, or from an address that nobody has; connections that say
+nonsense, or half of something. One JSON object a line on stdin, answered by one line on stdout when all of it has left. Invariant: nothing is sent
+that has not been asked for; every datagram is counted under the address that it went to, and every byte of an answer.
 """
 import json
 import random
@@ -18,6 +18,11 @@ ETH_P_IP = 0x0800
 HEADER_BYTES = 62  # of the envelope, at most: what follows it is sealed
 NUMBER_AT = 16  # of the packet, six bytes of the envelope
 LONGEST_DATAGRAM = 60000
+# What is made by hand is not cut in pieces on its way.
+LONGEST_BY_HAND = 1400
+# The card and the address of nobody, on the same LAN.
+NOBODY = (bytes.fromhex("024c414e00c8"), socket.inet_aton("10.77.0.200"), 7401)
+CONNECT_TIMEOUT_S = 5
 # Between two datagrams of a small attack, seconds: nothing of it may be lost on the way, for all of it must be counted.
 PAUSE_S = 0.0005
 TICK_S = 0.005
@@ -28,6 +33,8 @@ class Stranger:
         self.random = random.Random(plan["seed"])
         self.group_port = plan["groupPort"]
         self.captured = []  # (source MAC, source address, source port, payload)
+        self.former = []  # by the capture before
+        self.connections = []
         self.raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_IP))
         self.raw.bind((CARD, ETH_P_IP))
         self.datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -36,8 +43,15 @@ class Stranger:
         self.sent = {}
 
     def capture(self, seconds):
-        """What anybody who plugs in hears: the group."""
+        """What anybody who plugs in hears: the group, from now on."""
+        self.former = self.captured
         self.captured = []
+        self.raw.setblocking(False)
+        try:
+            while True:
+                self.raw.recv(65536)  # what has come since the last time
+        except BlockingIOError:
+            pass
         ends = time.monotonic() + seconds
         self.raw.settimeout(0.2)
         while time.monotonic() < ends:
@@ -55,12 +69,13 @@ class Stranger:
 
     def send(self, payload, target):
         self.datagrams.sendto(payload, (target["address"], target["port"]))
-        self.count(target)
+        self.count(target, len(payload))
         time.sleep(PAUSE_S)
 
-    def count(self, target):
+    def count(self, target, size):
         name = "%s:%d" % (target["address"], target["port"])
         self.sent[name] = self.sent.get(name, 0) + 1
+        self.sent_bytes += size
 
     def forge(self, source_mac, source, source_port, payload, target):
         """As if from another: its card, its address, its port."""
@@ -72,40 +87,82 @@ class Stranger:
             total = (total & 0xFFFF) + (total >> 16)
         ip = ip[:10] + struct.pack("!H", ~total & 0xFFFF) + ip[12:]
         self.raw.send(bytes.fromhex(target["mac"].replace(":", "")) + source_mac + struct.pack("!H", ETH_P_IP) + ip + udp)
-        self.count(target)
+        self.count(target, len(payload))
         time.sleep(PAUSE_S)
 
-    def attack(self, how, targets, payloads, times):
+    def attack(self, how, targets, payloads, times, source):
         draw = self.random
         made = [bytes.fromhex(payload) for payload in payloads]
         for target in targets:
-            # No system takes a datagram that comes from its own address: of those that it sent itself none is forged to it.
-            heard = [one for one in self.captured if one[1] != socket.inet_aton(target["address"])]
             for at in range(times):
-                source_mac, source, source_port, payload = heard[at % len(heard)]
+                heard = self.heard_by(target, self.former if how == "recorded" else self.captured)
+                speaker, payload = heard[at % len(heard)][:3], heard[at % len(heard)][3]
                 if how == "made":
-                    self.send(made[at % len(made)], target)
-                elif how == "replayed":
-                    self.send(payload, target)
-                elif how == "forged":
-                    self.forge(source_mac, source, source_port, payload, target)
+                    payload = made[at % len(made)]
                 elif how == "truncated":
-                    self.send(payload[: draw.randrange(len(payload))], target)
+                    payload = payload[: draw.randrange(len(payload))]
                 elif how == "damaged":
                     spoilt = bytearray(payload)
                     spoilt[draw.randrange(len(spoilt))] ^= 1 << draw.randrange(8)
-                    self.send(bytes(spoilt), target)
+                    payload = bytes(spoilt)
                 elif how == "oversized":
-                    self.send(payload + draw.randbytes(LONGEST_DATAGRAM - len(payload)), target)
+                    payload += draw.randbytes(LONGEST_DATAGRAM - len(payload))
                 elif how == "rubbish":
-                    self.send(draw.randbytes(draw.randrange(1400)), target)
-                else:
+                    payload = draw.randbytes(draw.randrange(LONGEST_BY_HAND))
+                elif how not in ("replayed", "recorded"):
                     raise ValueError("no attack: " + how)
+                if source == "itself":
+                    self.send(payload, target)
+                else:
+                    self.forge(*(speaker if source == "member" else NOBODY), payload, target)
+
+    def heard_by(self, target, captured):
+        """No system takes a datagram that comes from its own address: of those that it sent itself none is forged to it."""
+        return [one for one in captured if one[1] != socket.inet_aton(target["address"])]
+
+    def connect(self, how, target, payload, times):
+        """Connections that are held open until they are let go, so far as the other side holds them."""
+        draw = self.random
+        for at in range(times):
+            connection = socket.create_connection((target["address"], target["port"]), CONNECT_TIMEOUT_S)
+            connection.setblocking(False)
+            said = bytes.fromhex(payload)
+            if how == "rubbish":
+                said = draw.randbytes(64 + draw.randrange(LONGEST_BY_HAND)) + said
+            elif how == "replayed":
+                heard = self.heard_by(target, self.captured)
+                packet = heard[at % len(heard)][3]
+                said = struct.pack("!L", len(packet)) + packet
+            elif how != "said":
+                raise ValueError("no connection: " + how)
+            try:
+                connection.send(said)
+            except OSError:
+                pass  # closed already
+            self.connections.append(connection)
+            self.count(target, len(said))
+            time.sleep(PAUSE_S)
+
+    def let_go(self):
+        """Closes all connections; how many the other side had closed, and how many bytes it had answered."""
+        closed = answered = 0
+        for connection in self.connections:
+            try:
+                while answer := connection.recv(65536):
+                    answered += len(answer)
+                closed += 1
+            except BlockingIOError:
+                pass
+            except OSError:
+                closed += 1
+            connection.close()
+        self.connections = []
+        return {"closed": closed, "answeredBytes": answered}
 
     def flood(self, target, count, per_second):
         """Half of it rubbish from the first byte, half with the header of another who was heard and a number of its own: that has to be unsealed to be refused."""
         draw = self.random
-        others = [one for one in self.captured if one[1] != socket.inet_aton(target["address"])]
+        others = self.heard_by(target, self.captured)
         pool = []
         for at in range(1024):
             size = draw.randrange(40, 1400)
@@ -128,17 +185,22 @@ class Stranger:
 
     def obey(self, order):
         self.sent = {}
+        self.sent_bytes = 0
         answer = {}
         if order["do"] == "capture":
             answer["captured"] = self.capture(order["seconds"])
             answer["first"] = self.captured[0][3].hex() if self.captured else ""
         elif order["do"] == "attack":
-            self.attack(order["how"], order["targets"], order["payloads"], order["times"])
+            self.attack(order["how"], order["targets"], order["payloads"], order["times"], order["source"])
+        elif order["do"] == "connect":
+            self.connect(order["how"], order["target"], order["payload"], order["times"])
+        elif order["do"] == "letGo":
+            answer = self.let_go()
         elif order["do"] == "flood":
             answer["tookSeconds"] = self.flood(order["target"], order["count"], order["perSecond"])
         else:
             raise ValueError("no order: %r" % (order,))
-        return {**answer, "sent": self.sent}
+        return {**answer, "sent": self.sent, "sentBytes": self.sent_bytes}
 
 
 def main():

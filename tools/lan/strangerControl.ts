@@ -1,13 +1,12 @@
 /**
  * The laboratory's hand on its stranger: what it sends, to whom, and how much of it has left.
  *
- * Owns the process of stranger.py and the datagrams that need the wire format: in clear, and under another key, in the name of a member and with something that would be
+ * Owns the process of stranger.py and the datagrams that need the wire format: in clear, or under any key, in the name of a member and with something that would be
  * seen if it were taken. Invariant: an answer says what was sent, address by address, not what was asked for.
  */
-import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import type { Incarnation, Key, PeerId, Timestamp } from '../../src/core/types.ts';
-import { createEnvelope } from '../../src/wire/envelope.ts';
+import { createEnvelope, type ClusterKey } from '../../src/wire/envelope.ts';
 import { loadHashing } from '../../src/wire/hash.ts';
 import { encodeMessage } from '../../src/wire/messageCodec.ts';
 import { GROUP, type Card } from './namespaces.ts';
@@ -19,20 +18,19 @@ const ANSWER_TIMEOUT_MS = 240_000;
 const KEY_ID_AT = 3;
 /** Datagrams of each made kind. */
 const MADE = 64;
+const NOTHING = new Uint8Array(0);
 
 /** What no host may ever hold. */
 export const PLANTED = 'planted-by-a-stranger';
 
-export const ATTACKS = [
-  'replayed',
-  'forged',
-  'truncated',
-  'damaged',
-  'oversized',
-  'rubbish',
-  'made',
-] as const;
-export type Attack = (typeof ATTACKS)[number];
+/** `recorded`: by the capture before the last one. `made`: what the laboratory hands over. */
+export type Attack = 'replayed' | 'recorded' | 'truncated' | 'damaged' | 'oversized' | 'rubbish' | 'made';
+
+/** Which address its datagrams seem to come from. */
+export type Source = 'itself' | 'member' | 'nobody';
+
+/** What its connections begin with: `said` is handed over, `replayed` a recorded datagram as a frame. */
+export type Opening = 'rubbish' | 'replayed' | 'said';
 
 export interface Target {
   readonly address: string;
@@ -43,10 +41,15 @@ export interface Target {
 export interface Answer {
   /** Datagrams by `address:port`. */
   readonly sent: Readonly<Record<string, number>>;
+  /** What they carried. */
+  readonly sentBytes: number;
   readonly captured?: number;
   /** The first datagram that was heard, hexadecimal. */
   readonly first?: string;
   readonly tookSeconds?: number;
+  /** Connections that the other side had closed, and what it had said on all. */
+  readonly closed?: number;
+  readonly answeredBytes?: number;
 }
 
 export class StrangerControl {
@@ -62,19 +65,31 @@ export class StrangerControl {
   }
 
   /** So many datagrams to each target. */
-  attack(
-    how: Attack,
-    targets: readonly Target[],
-    times: number,
-    payloads: readonly Buffer[] = [],
-  ): Promise<Answer> {
-    return this.#order({
-      do: 'attack',
-      how,
-      targets,
-      times,
-      payloads: payloads.map((one) => one.toString('hex')),
-    });
+  attack({
+    how,
+    source,
+    targets,
+    times,
+    payloads = [],
+  }: {
+    readonly how: Attack;
+    readonly source: Source;
+    readonly targets: readonly Target[];
+    readonly times: number;
+    readonly payloads?: readonly Buffer[];
+  }): Promise<Answer> {
+    const made = payloads.map((one) => one.toString('hex'));
+    return this.#order({ do: 'attack', how, source, targets, times, payloads: made });
+  }
+
+  /** So many connections to one target, held open until they are let go. */
+  connect(how: Opening, target: Target, times: number, opening: Uint8Array = NOTHING): Promise<Answer> {
+    const payload = Buffer.from(opening).toString('hex');
+    return this.#order({ do: 'connect', how, target, times, payload });
+  }
+
+  letGo(): Promise<Answer> {
+    return this.#order({ do: 'letGo' });
   }
 
   flood(target: Target, count: number, perSecond: number): Promise<Answer> {
@@ -96,35 +111,32 @@ export interface Impersonated {
   readonly id: string;
   readonly incarnation: number;
   readonly clusterId: string;
-  /** One datagram of the cluster. */
-  readonly heard: Buffer;
 }
 
-/** UPDATEs in the name of a member: in clear, and sealed with a key that the cluster has not, under the number of its own. */
-export async function makeForgeries({ id, incarnation, clusterId, heard }: Impersonated): Promise<{
-  readonly inClear: readonly Buffer[];
-  readonly wrongKey: readonly Buffer[];
-}> {
+/** The number of the key that a datagram is sealed with. */
+export function keyIdOf(datagram: Uint8Array): number {
+  return datagram[KEY_ID_AT] ?? 0;
+}
+
+/** UPDATEs in the name of a member: sealed with the first key, or in clear where there is none. */
+export async function makeForgeries(
+  { id, incarnation, clusterId }: Impersonated,
+  keys: readonly ClusterKey[],
+): Promise<readonly Buffer[]> {
   const hashing = await loadHashing();
   const self = { id: id as PeerId, incarnation: incarnation as Incarnation };
-  const key = { id: heard[KEY_ID_AT] ?? 0, secret: randomBytes(32) };
-  const make = (keys: readonly (typeof key)[]): readonly Buffer[] => {
-    const envelope = createEnvelope({ hashing, clusterId, self, membershipHash: 0, keys });
-    return Array.from({ length: MADE }, (_, at) => {
-      const value = Buffer.from(PLANTED);
-      const timestamp = 1 as Timestamp;
-      const record = {
-        sequence: 1_000_000 + at,
-        key: PLANTED as Key,
-        timestamp,
-        kind: 'value',
-        expiresAt: 0,
-        value,
-      } as const;
-      const packet = encodeMessage({ kind: 'update', records: [record] }, envelope.room);
-      envelope.seal(packet, 'datagram');
-      return packet;
-    });
-  };
-  return { inClear: make([]), wrongKey: make([key]) };
+  const envelope = createEnvelope({ hashing, clusterId, self, membershipHash: 0, keys });
+  return Array.from({ length: MADE }, (_, at) => {
+    const record = {
+      sequence: 1 + at,
+      key: PLANTED as Key,
+      timestamp: 1 as Timestamp,
+      kind: 'value',
+      expiresAt: 0,
+      value: Buffer.from(PLANTED),
+    } as const;
+    const packet = encodeMessage({ kind: 'update', records: [record] }, envelope.room);
+    envelope.seal(packet, 'datagram');
+    return packet;
+  });
 }

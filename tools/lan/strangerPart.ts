@@ -1,32 +1,23 @@
 /**
  * A stranger on the LAN (issue 6): nothing that it sends is taken, all of it is counted by reason, and hosts go on at their pace while it floods one of them.
  *
- * Owns the attacks, the comparison with a flood that nobody has to look at, and the verdicts. Invariant: the two floods are alike but for the port, take turns, and are
- * measured by the same clients; drops are what `toposphere status --json` says.
+ * Owns the order, and the comparison with a flood that nobody has to look at; single datagrams are strangerAttacks.ts's, connections strangerConnections.ts's. Invariant:
+ * the two floods are alike but for the port, take turns, and are measured by the same clients.
  */
-import { setTimeout as duration } from 'node:timers/promises';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openConnection } from '../../src/cli/connection.ts';
-import { TUNABLES } from '../../src/peer/tunables.ts';
 import type { PartResult } from '../bench/report.ts';
 import { formatCount, formatDecimal } from '../bench/statistics.ts';
-import { awaitEqualDigests } from './equality.ts';
-import { COMMAND, type Host } from './host.ts';
+import type { Host } from './host.ts';
 import { Laboratory } from './laboratory.ts';
-import { GROUP, PEER_PORT, runCommand } from './namespaces.ts';
-import {
-  ATTACKS,
-  makeForgeries,
-  PLANTED,
-  StrangerControl,
-  type Answer,
-  type Target,
-} from './strangerControl.ts';
+import { PEER_PORT } from './namespaces.ts';
+import { growthOf, sumOf, typeRefusals, type Refusals } from './refusals.ts';
+import { describe, runAttacks, targetOf } from './strangerAttacks.ts';
+import { runConnections } from './strangerConnections.ts';
+import { StrangerControl } from './strangerControl.ts';
 
 const HOSTS = ['alpha', 'beta', 'gamma'];
-/** The second half of the group's address is in that of its card. */
-const GROUP_MAC = '01:00:5e:43:4a:01';
 /** A port that nobody listens on. */
 const UNUSED_PORT = 9_999;
 /** What a switch with any sense lets one card send. */
@@ -40,23 +31,6 @@ const VALUE = 'v'.repeat(100);
 const THROUGHPUT_BOUND = 0.8;
 const COUNTED_BOUND = 0.99;
 const MEMORY_BOUND = 1.25;
-const REST_LIMIT_MS = 30_000;
-const SETTLE_MS = 1_000;
-
-/** Why a datagram is not opened: all that a stranger can bring about. */
-const REASONS = [
-  'tooShort',
-  'badHeader',
-  'version',
-  'otherCluster',
-  'wrongChannel',
-  'notSealed',
-  'unknownKey',
-  'badSeal',
-  'ownEcho',
-  'replayed',
-  'oldIncarnation',
-];
 
 export interface StrangerOptions {
   readonly directory: string;
@@ -71,8 +45,9 @@ export async function runStrangerPart({
   isShort,
   note,
 }: StrangerOptions): Promise<PartResult> {
+  const folder = join(directory, 'stranger');
   const laboratory = await Laboratory.open({
-    directory: join(directory, 'stranger'),
+    directory: folder,
     ids: HOSTS,
     seed,
     strangers: ['stranger'],
@@ -81,170 +56,21 @@ export async function runStrangerPart({
   if (card === undefined) throw new Error('the laboratory has no card for a stranger');
   const stranger = new StrangerControl(card, seed);
   try {
-    const attacks = await runAttacks(laboratory, stranger, isShort ? 100 : 1_000, note);
+    const times = isShort ? 100 : 1_000;
+    const parts = [
+      await runAttacks({ laboratory, stranger, directory: folder, times, note }),
+      await runConnections({ laboratory, stranger, note }),
+    ];
     await laboratory.switch.setRate(STRANGER_BYTES_PER_SECOND, [card.name]);
-    const floods = await runFloods(laboratory, stranger, isShort ? 10_000 : 100_000, note);
+    parts.push(await runFloods(laboratory, stranger, isShort ? 10_000 : 100_000, note));
     return {
-      sections: [...attacks.sections, ...floods.sections],
-      gates: [...attacks.gates, ...floods.gates],
+      sections: parts.flatMap(({ sections }) => sections),
+      gates: parts.flatMap(({ gates }) => gates),
     };
   } finally {
     await stranger.stop();
     await laboratory.close();
   }
-}
-
-/** What `toposphere status --json` says of one host. */
-interface PeerAnswer {
-  readonly peer: string;
-  readonly status?: { readonly drops: Readonly<Record<string, number>> };
-  readonly unreachable?: string;
-}
-
-type Drops = ReadonlyMap<string, Readonly<Record<string, number>>>;
-
-/** By host, as the command line tells it. Rejects when a host does not answer: then something that the stranger did was taken. */
-async function readDrops({ serversPath }: Laboratory): Promise<Drops> {
-  const text = await runCommand(process.execPath, [COMMAND, 'status', `--servers=${serversPath}`, '--json']);
-  const peers = JSON.parse(text) as readonly PeerAnswer[];
-  return new Map(
-    peers.map(({ peer, status, unreachable }) => {
-      if (status === undefined) throw new Error(`${peer} under attack: ${unreachable ?? 'no answer'}`);
-      return [peer, status.drops];
-    }),
-  );
-}
-
-/** What one host dropped between two readings, for the reasons of a stranger. */
-function countDropped(id: string, before: Drops, after: Drops): ReadonlyMap<string, number> {
-  const dropped = REASONS.map(
-    (reason) => [reason, (after.get(id)?.[reason] ?? 0) - (before.get(id)?.[reason] ?? 0)] as const,
-  );
-  return new Map(dropped.filter(([, count]) => count > 0));
-}
-
-interface AttackRow {
-  readonly name: string;
-  readonly sent: number;
-  readonly reasons: ReadonlyMap<string, number>;
-}
-
-async function runAttacks(
-  laboratory: Laboratory,
-  stranger: StrangerControl,
-  times: number,
-  note: (text: string) => void,
-): Promise<PartResult> {
-  const { hosts } = laboratory;
-  const [first] = hosts;
-  if (first === undefined) throw new Error('no host');
-  for (let at = 0; at < 20; at += 1) await first.ask('SET', `k${at}`, VALUE);
-  const capturing = stranger.capture(2);
-  for (let at = 0; at < 100; at += 1) await first.ask('SET', `k${at % 20}`, `${VALUE}${at}`);
-  const { captured = 0, first: heard = '' } = await capturing;
-  note(`the stranger heard ${captured} datagrams of the group`);
-  const { incarnation } = await first.status();
-  // Of a process that nobody has heard yet: of one that was heard, small packet numbers would be taken for a replay.
-  const forgeries = await makeForgeries({
-    id: first.id,
-    incarnation: incarnation + 1,
-    clusterId: TUNABLES.clusterId.default,
-    heard: Buffer.from(heard, 'hex'),
-  });
-  await awaitEqualDigests(hosts, REST_LIMIT_MS);
-  const before = await takeStock(hosts);
-  const targets = hosts.map(({ card }): Target => ({
-    address: card.address,
-    port: PEER_PORT,
-    mac: card.mac,
-  }));
-  const group: Target = { address: GROUP.address, port: GROUP.port, mac: GROUP_MAC };
-  const orders: readonly (readonly [string, (to: readonly Target[]) => Promise<Answer>])[] = [
-    ...ATTACKS.filter((how) => how !== 'made').map(
-      (how) => [how, (to: readonly Target[]) => stranger.attack(how, to, times)] as const,
-    ),
-    ['in clear', (to) => stranger.attack('made', to, times, forgeries.inClear)],
-    ['wrong key', (to) => stranger.attack('made', to, times, forgeries.wrongKey)],
-  ];
-  const rows: AttackRow[] = [];
-  for (const [name, send] of orders) {
-    note(`attack: ${name}`);
-    rows.push(await countAttack(laboratory, name, () => send(targets)));
-    await send([group]);
-  }
-  await duration(SETTLE_MS);
-  const after = await takeStock(hosts);
-  return judgeAttacks(rows, before, after, hosts.length);
-}
-
-async function countAttack(
-  laboratory: Laboratory,
-  name: string,
-  send: () => Promise<Answer>,
-): Promise<AttackRow> {
-  const before = await readDrops(laboratory);
-  const { sent } = await send();
-  await duration(SETTLE_MS); // what is on its way is counted as well
-  const after = await readDrops(laboratory);
-  const reasons = new Map<string, number>();
-  for (const { id } of laboratory.hosts) {
-    for (const [reason, count] of countDropped(id, before, after))
-      reasons.set(reason, (reasons.get(reason) ?? 0) + count);
-  }
-  return { name, sent: Object.values(sent).reduce((sum, count) => sum + count, 0), reasons };
-}
-
-/** What would show that anything was taken: digests, records applied, the planted key. */
-async function takeStock(hosts: readonly Host[]): Promise<string> {
-  const stock = await Promise.all(
-    hosts.map(async (host) => {
-      const [{ digest }, { counters }, [planted]] = await Promise.all([
-        host.digest(),
-        host.status(),
-        host.values([PLANTED]),
-      ]);
-      return `${host.id} ${digest}, ${counters['recordsApplied'] ?? 0} records applied, ${planted === null ? 'nothing planted' : 'PLANTED'}`;
-    }),
-  );
-  return stock.join('; ');
-}
-
-function judgeAttacks(rows: readonly AttackRow[], before: string, after: string, hosts: number): PartResult {
-  const sent = rows.reduce((sum, row) => sum + row.sent, 0);
-  const counted = rows.reduce((sum, { sent: asked, reasons }) => sum + Math.min(asked, sumOf(reasons)), 0);
-  return {
-    sections: [
-      {
-        title: `A stranger's datagrams to ${hosts} hosts, and as what they were dropped (the same went to the group)`,
-        columns: ['attack', 'sent', 'counted', 'as'],
-        rows: rows.map(({ name, sent: asked, reasons }) => [
-          name,
-          formatCount(asked),
-          formatCount(sumOf(reasons)),
-          Array.from(reasons, ([reason, count]) => `${reason} ${formatCount(count)}`).join(', '),
-        ]),
-        notes: [],
-      },
-    ],
-    gates: [
-      {
-        name: 'stranger: changes at hosts, of all attacks',
-        value: before === after ? 0 : 1,
-        bound: { kind: 'atMost', value: 0 },
-        sides: before === after ? after : `${before} became ${after}`,
-      },
-      {
-        name: 'stranger: its datagrams that status counts by reason',
-        value: counted / sent,
-        bound: { kind: 'atLeast', value: COUNTED_BOUND },
-        sides: `${formatCount(counted)} of ${formatCount(sent)}`,
-      },
-    ],
-  };
-}
-
-function sumOf(reasons: ReadonlyMap<string, number>): number {
-  return [...reasons.values()].reduce((sum, count) => sum + count, 0);
 }
 
 interface Window {
@@ -263,8 +89,7 @@ async function runFloods(
   const [victim] = laboratory.hosts;
   if (victim === undefined) throw new Error('no host');
   const flood = async (port: Window['port'], datagrams: number): Promise<Window> => {
-    const { address, mac } = victim.card;
-    const target = { address, mac, port: port === 'used' ? PEER_PORT : UNUSED_PORT };
+    const target = targetOf(victim, port === 'used' ? PEER_PORT : UNUSED_PORT);
     const busy = keepBusy(laboratory.hosts);
     const { tookSeconds: seconds = NaN } = await stranger.flood(target, datagrams, FLOOD_PER_SECOND);
     const writes = await busy.stop();
@@ -272,7 +97,7 @@ async function runFloods(
   };
   note('clients without a flood, to warm up');
   await flood('unused', count / 2);
-  const before = await readDrops(laboratory);
+  const before = await typeRefusals(laboratory);
   const windows: Window[] = [];
   for (const port of TURNS) {
     note(
@@ -280,7 +105,7 @@ async function runFloods(
     );
     windows.push(await flood(port, count));
   }
-  const dropped = countDropped(victim.id, before, await readDrops(laboratory));
+  const dropped = growthOf(before, await typeRefusals(laboratory));
   return judgeFloods(windows, count * TURNS.filter((port) => port === 'used').length, dropped);
 }
 
@@ -319,11 +144,7 @@ async function readMemory({ processId }: Host): Promise<number> {
   return Number(/^RssAnon:\s+(\d+) kB/m.exec(text)?.[1] ?? NaN) * 1024;
 }
 
-function judgeFloods(
-  windows: readonly Window[],
-  sent: number,
-  dropped: ReadonlyMap<string, number>,
-): PartResult {
+function judgeFloods(windows: readonly Window[], sent: number, dropped: Refusals): PartResult {
   const of = (port: Window['port']): readonly Window[] => windows.filter((window) => window.port === port);
   const pace = (port: Window['port']): number =>
     of(port).reduce((sum, one) => sum + one.writesPerSecond, 0) / of(port).length;
@@ -341,9 +162,7 @@ function judgeFloods(
           formatCount(window.writesPerSecond),
           mebibytes(window.memoryBytes),
         ]),
-        notes: [
-          `dropped of ${formatCount(sent)}: ${Array.from(dropped, ([reason, count]) => `${reason} ${formatCount(count)}`).join(', ')}`,
-        ],
+        notes: [`dropped of ${formatCount(sent)}: ${describe(dropped)}`],
       },
     ],
     gates: [

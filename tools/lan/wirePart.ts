@@ -6,14 +6,13 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openConnection } from '../../src/cli/connection.ts';
+import { openConnection, type Address } from '../../src/cli/connection.ts';
 import type { Gate, PartResult, Section } from '../bench/report.ts';
-import { waitUntil } from '../bench/peers.ts';
 import { formatCount } from '../bench/statistics.ts';
+import { countFrames, isConfigured, listFrames, startCapture, whyNoCapture } from './capture.ts';
 import { awaitEqualDigests } from './equality.ts';
 import { Laboratory } from './laboratory.ts';
-import { GROUP, PEER_PORT, portName, runCommand, SWITCH_NAMESPACE } from './namespaces.ts';
-import { Program } from './program.ts';
+import { GROUP, PEER_PORT, portName, SWITCH_NAMESPACE } from './namespaces.ts';
 
 const BATCHES = 100;
 const KEYS_IN_BATCH = 8;
@@ -25,12 +24,7 @@ const BATCH_BYTES = 700;
 const LONG_VALUE = PLAIN.repeat(5_000);
 /** A batch may have to be repaired where a busy system drops a datagram. */
 const DATAGRAMS_BOUND = 1.05;
-const CAPTURE_TIMEOUT_MS = 15_000;
 const REST_LIMIT_MS = 30_000;
-const IGMP = '2';
-const TCP = '6';
-const UDP = '17';
-const ARP = '0x0806';
 
 export interface WireOptions {
   readonly directory: string;
@@ -52,20 +46,11 @@ interface Captured {
 }
 
 export async function runWirePart({ directory, ids, seed, note }: WireOptions): Promise<PartResult> {
-  const programs = await runCommand('sh', ['-c', 'command -v dumpcap; command -v tshark; true']);
-  if (programs.trim().split('\n').length < 2)
-    return {
-      sections: [],
-      gates: [
-        {
-          name: 'wire',
-          value: NaN,
-          bound: { kind: 'atMost', value: 0 },
-          sides: '',
-          why: 'tshark is missing',
-        },
-      ],
-    };
+  const why = await whyNoCapture();
+  if (why !== undefined) {
+    const bound = { kind: 'atMost', value: 0 } as const;
+    return { sections: [], gates: [{ name: 'wire', value: NaN, bound, sides: '', why }] };
+  }
   const found: Captured[] = [];
   for (const hosts of [ids.slice(0, 3), ids]) {
     note(`captures of ${hosts.length} hosts`);
@@ -83,10 +68,10 @@ async function captureBatches(directory: string, ids: readonly string[], seed: n
     const captures = await Promise.all([
       startCapture(
         SWITCH_NAMESPACE,
-        ids.map((_, index) => portName(index)),
+        ids.map((_, index) => ({ name: portName(index) })),
         lan,
       ),
-      startCapture(first.id, ['mgmt'], clients),
+      startCapture(first.id, [{ name: 'mgmt' }], clients),
     ]);
     await writeBatches(first.clients);
     await awaitEqualDigests(laboratory.hosts, REST_LIMIT_MS);
@@ -107,17 +92,8 @@ async function captureBatches(directory: string, ids: readonly string[], seed: n
   }
 }
 
-async function startCapture(namespace: string, cards: readonly string[], path: string): Promise<Program> {
-  const words = cards.flatMap((card) => ['-i', card]);
-  const capture = new Program('dumpcap', namespace, ['dumpcap', '-q', ...words, '-w', path]);
-  const isRunning = (): Promise<boolean> =>
-    Promise.resolve(capture.errorLines.some((line) => line.startsWith('File: ')));
-  if (!(await waitUntil(isRunning, CAPTURE_TIMEOUT_MS))) throw capture.failure();
-  return capture;
-}
-
 /** Each batch is one MSET: one turn of the peer. */
-async function writeBatches(clients: { readonly host: string; readonly port: number }): Promise<void> {
+async function writeBatches(clients: Address): Promise<void> {
   const connection = await openConnection(clients);
   try {
     for (let batch = 0; batch < BATCHES; batch += 1) {
@@ -131,51 +107,6 @@ async function writeBatches(clients: { readonly host: string; readonly port: num
   } finally {
     connection.close();
   }
-}
-
-async function countFrames(path: string, filter: string): Promise<number> {
-  const text = await runCommand('tshark', ['-r', path, '-Y', filter, '-T', 'fields', '-e', 'frame.number']);
-  return text.split('\n').filter((line) => line !== '').length;
-}
-
-const FIELDS = [
-  'eth.type',
-  'ip.proto',
-  'ip.src',
-  'ip.dst',
-  'udp.srcport',
-  'udp.dstport',
-  'tcp.srcport',
-  'tcp.dstport',
-];
-
-/** Every frame as one line: the fields above, with a bar between. */
-async function listFrames(path: string): Promise<readonly string[]> {
-  const fields = FIELDS.flatMap((field) => ['-e', field]);
-  const text = await runCommand('tshark', [
-    '-r',
-    path,
-    '-T',
-    'fields',
-    '-E',
-    'separator=|',
-    '-E',
-    'occurrence=f',
-    ...fields,
-  ]);
-  return text.split('\n').filter((line) => line !== '');
-}
-
-/** Between two of servers.txt, or from one of them to the group; ARP and IGMP are the system's own. */
-export function isConfigured(frame: string, addresses: readonly string[]): boolean {
-  const [type, protocol, from = '', to = '', udpFrom, udpTo, tcpFrom, tcpTo] = frame.split('|');
-  if (type === ARP) return true;
-  if (!addresses.includes(from)) return false;
-  if (protocol === IGMP) return true;
-  const port = String(PEER_PORT);
-  if (protocol === TCP) return addresses.includes(to) && (tcpFrom === port || tcpTo === port);
-  if (protocol !== UDP || udpFrom !== port) return false;
-  return addresses.includes(to) ? udpTo === port : to === GROUP.address && udpTo === String(GROUP.port);
 }
 
 /** How often the planted text stands in a capture. */
