@@ -28,7 +28,7 @@ export interface FullStatus extends PeerStatus {
   readonly network: {
     readonly datagrams: {
       readonly received: { readonly multicast: number; readonly unicast: number };
-      readonly sent: { readonly multicast: number; readonly unicast: number };
+      readonly sent: { readonly multicast: number; readonly unicast: number; readonly bytes: number };
     };
     readonly faults: Readonly<Record<string, number>>;
   };
