@@ -8,7 +8,7 @@
 import RedisParser from 'redis-parser';
 import { dialTcp, errorCode, formatAddress } from '../network/tcp.ts';
 import type { Socket } from '../network/tcp.ts';
-import { CommandFailure, PeerRefusal } from './failure.ts';
+import { CommandFailure, PasswordRefusal, PeerRefusal } from './failure.ts';
 
 /** A reply as sent: strings as bytes, nil as null. Error replies reject instead; inside arrays they are Errors. */
 export type Reply = Buffer | number | null | Error | readonly Reply[];
@@ -63,7 +63,7 @@ export class Connection {
         else waiting.resolve(reply as Reply);
       },
       returnError: (error) => {
-        this.#waiting.shift()?.reject(new PeerRefusal(describeRefusal(name, error.message)));
+        this.#waiting.shift()?.reject(buildRefusal(name, error.message));
       },
       returnFatalError: (error) => {
         this.#fail(
@@ -127,14 +127,20 @@ export class Connection {
 }
 
 /** The peer's words, or for what has to do with the password what to do about it. */
-function describeRefusal(name: string, said: string): string {
+function buildRefusal(name: string, said: string): PeerRefusal {
   if (said.startsWith('NOAUTH')) {
-    return `${name} wants a client password: name its file with --client-password-file or TOPOSPHERE_CLIENT_PASSWORD_FILE`;
+    return new PasswordRefusal(
+      `${name} wants a client password: name its file with --client-password-file or TOPOSPHERE_CLIENT_PASSWORD_FILE`,
+      'missing',
+    );
   }
   if (said.startsWith('WRONGPASS')) {
-    return `${name} has another client password: name the file that it was started with (--client-password-file or TOPOSPHERE_CLIENT_PASSWORD_FILE)`;
+    return new PasswordRefusal(
+      `${name} has another client password: name the file that it was started with (--client-password-file or TOPOSPHERE_CLIENT_PASSWORD_FILE)`,
+      'wrong',
+    );
   }
-  return `${name} answered: ${said}`;
+  return new PeerRefusal(`${name} answered: ${said}`);
 }
 
 /** Gives the password. A peer that asks for none is content without: scripts name the file for all of them. */

@@ -15,6 +15,16 @@ export class CommandFailure extends Error {
 /** A peer heard the request and said no: asking again, or another peer, is not what helps. */
 export class PeerRefusal extends CommandFailure {}
 
+/** It asks its clients for a password, and was given none or another one. */
+export class PasswordRefusal extends PeerRefusal {
+  readonly password: 'missing' | 'wrong';
+
+  constructor(message: string, password: 'missing' | 'wrong') {
+    super(message);
+    this.password = password;
+  }
+}
+
 /** The lines for stderr, each with its prefix, without line ends. */
 export function describeFailure(error: unknown): readonly string[] {
   return failureLines(error).map((line) => `toposphere: ${line}`);

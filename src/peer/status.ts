@@ -19,6 +19,7 @@ import {
 } from './collectionStatus.ts';
 import { countLag } from './lag.ts';
 import type { PacketSource } from './ports.ts';
+import { formatAddress } from '../network/tcp.ts';
 
 export interface MemberStatus {
   readonly id: string;
@@ -75,7 +76,7 @@ export interface PeerStatus {
   readonly writesRefused: WriteRefusal | null;
   /** What was refused or lost on arrival, by reason. Only reasons that occurred. */
   readonly drops: Readonly<Record<string, number>>;
-  /** Where the last datagram or frame of each reason came from, `address:port`, as far as it was refused unread. */
+  /** Where the last datagram or frame of each reason came from, `address:port` or `[address]:port`, as far as it was refused unread. */
   readonly dropSources: Readonly<Record<string, string>>;
   readonly counters: Readonly<Record<string, number>>;
   readonly faults: FaultsReport;
@@ -119,7 +120,7 @@ export function buildStatus(
     writesRefused: findWriteRefusal(state, now) ?? null,
     drops: { ...Object.fromEntries(drops), ...coreDrops(state) },
     dropSources: Object.fromEntries(
-      Array.from(dropSources, ([reason, { address, port }]) => [reason, `${address}:${port}`]),
+      Array.from(dropSources, ([reason, { address, port }]) => [reason, formatAddress(address, port)]),
     ),
     counters: { ...state.counters },
     faults,

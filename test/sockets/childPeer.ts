@@ -4,6 +4,7 @@
  * Owns the process over its restarts, its log and that one connection. Clusters of them are cluster.ts's;
  * loads bring connections of their own. Invariant: a start resolves only when clients are served.
  */
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buildArguments } from '../../src/cli/settingsOptions.ts';
 import type { Settings } from '../../src/peer/tunables.ts';
@@ -116,9 +117,18 @@ export class ChildPeer {
     return this.#command.awaitEnd(timeoutMs);
   }
 
-  /** A connection of its own; the caller closes it. */
-  connect(): Promise<RespClient> {
-    return RespClient.connect(this.clientPort, this.#host);
+  /** The same peer with other settings, to be started when this one has stopped. */
+  withSettings(changed: Settings): ChildPeer {
+    return new ChildPeer(this.id, this.port, { ...this.settings, ...changed }, undefined, this.#host);
+  }
+
+  /** A connection of its own, authenticated if the peer was started with a password; the caller closes it. */
+  async connect(): Promise<RespClient> {
+    const client = await RespClient.connect(this.clientPort, this.#host);
+    const { clientPasswordFile } = this.settings;
+    if (clientPasswordFile !== undefined)
+      await client.call('AUTH', (await readFile(clientPasswordFile, 'utf8')).trimEnd());
+    return client;
   }
 
   /** One request over the peer's common connection. Rejects with the error reply. */

@@ -137,8 +137,8 @@ export function useClusters(): Clusters {
     };
   }
 
-  function restarted({ id, port, settings }: ChildPeer, changed: Settings): ChildPeer {
-    const again = new ChildPeer(id, port, { ...settings, ...changed });
+  function restarted(peer: ChildPeer, changed: Settings): ChildPeer {
+    const again = peer.withSettings(changed);
     children.push(again);
     return again;
   }

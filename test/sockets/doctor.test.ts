@@ -13,40 +13,10 @@ import type { ChildCluster } from './cluster.ts';
 import { awaitTakingPart, useClusters } from './cluster.ts';
 import { runCommand } from './command.ts';
 import { awaitEqualDigests } from './convergence.ts';
+import { examine, only, QUIET } from './examine.ts';
+import type { Found } from './examine.ts';
 import { withMuted } from './mutedMulticast.ts';
 import { report, waitUntil } from './waiting.ts';
-
-interface Found {
-  readonly severity: string;
-  readonly code: string;
-  readonly peers: readonly string[];
-  readonly seen: string;
-  readonly fix: string;
-}
-
-/** Granted on any Linux. */
-const SMALL_BUFFER_BYTES = 65_536;
-const QUIET = { receiveBufferBytes: SMALL_BUFFER_BYTES, checkpointIntervalMs: 0 };
-
-/** What doctor finds, but for what the load of this very machine brings about. */
-async function examine(
-  servers: string,
-  ...words: readonly string[]
-): Promise<{ code: number | null; findings: readonly Found[] }> {
-  const { ended, lines } = await runCommand(['doctor', '--servers', servers, '--json', ...words], 60_000);
-  const text = lines.flatMap((line) => (line.startsWith('out ') ? [line.slice(4)] : [])).join('\n');
-  const { findings } = JSON.parse(text) as { findings: readonly Found[] };
-  return { code: ended.code, findings: findings.filter(({ code }) => code !== 'flush') };
-}
-
-function only(findings: readonly Found[], code: string): Found {
-  const [found, ...more] = findings.filter((finding) => finding.code === code);
-  assert.ok(
-    found !== undefined && more.length === 0,
-    `${code} once among:\n${JSON.stringify(findings, undefined, 2)}`,
-  );
-  return found;
-}
 
 describe('doctor', () => {
   const clusters = useClusters();

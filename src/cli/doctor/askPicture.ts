@@ -7,7 +7,7 @@
 import { probeTcp } from '../../network/probe.ts';
 import type { Address } from '../connection.ts';
 import { replyText, withConnection } from '../connection.ts';
-import { CommandFailure } from '../failure.ts';
+import { CommandFailure, PasswordRefusal } from '../failure.ts';
 import { nameOf } from '../target.ts';
 import type { Target } from '../target.ts';
 import { parseAnswer, parseExamination } from './picture.ts';
@@ -41,13 +41,18 @@ export async function askPeer({ target, peers }: Patient): Promise<PeerPicture> 
       peers,
       answer,
       silence: undefined,
+      passwordRefused: undefined,
       clientReach: 'open',
       streamReach,
     };
   } catch (error) {
     if (!(error instanceof CommandFailure)) throw error;
     const clientReach = await probeTcp(clients);
-    return { name, clients, peers, answer: undefined, silence: error.message, clientReach, streamReach };
+    const passwordRefused = error instanceof PasswordRefusal ? error.password : undefined;
+    return {
+      ...{ name, clients, peers, answer: undefined, silence: error.message },
+      ...{ passwordRefused, clientReach, streamReach },
+    };
   }
 }
 

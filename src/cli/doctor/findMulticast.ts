@@ -23,7 +23,11 @@ export function findMulticast(picture: Picture): readonly Finding[] {
   const absent = peers.filter(({ answer }) => answer.examination.multicastJoined === false);
   const joined = peers.filter((peer) => !absent.includes(peer));
   const ways = listWays(joined);
-  return [...absent.map(describeAbsent), ...explain(joined, ways)];
+  const [onLoopback, elsewhere] = [
+    absent.filter(isOnIpv6Loopback),
+    absent.filter((peer) => !isOnIpv6Loopback(peer)),
+  ];
+  return [...describeLoopback(onLoopback), ...elsewhere.map(describeAbsent), ...explain(joined, ways)];
 }
 
 /** Between peers of one group that hear each other by any way. */
@@ -45,14 +49,34 @@ function portOf({ answer: { examination } }: ExaminedPeer): string {
   return examination.shared.get('multicastPort') ?? '?';
 }
 
+/** Linux has no multicast there: nothing is wrong. */
+function isOnIpv6Loopback({ answer }: ExaminedPeer): boolean {
+  return answer.examination.multicastInterface === '::1';
+}
+
+function describeLoopback(peers: readonly ExaminedPeer[]): readonly Finding[] {
+  if (peers.length === 0) return [];
+  const names = peers.map(({ name }) => name);
+  return [
+    {
+      severity: 'note',
+      code: 'multicastNotJoined',
+      peers: names,
+      seen: `${listNames(names)} go by unicast, each update once for each peer: there is no multicast on ::1`,
+      fix: 'none is needed; 127.0.0.1 has multicast, for peers of one machine',
+    },
+  ];
+}
+
 function describeAbsent(peer: ExaminedPeer): Finding {
-  const { multicastInterface } = peer.answer.examination;
+  const { multicastInterface = '' } = peer.answer.examination;
+  const family = multicastInterface.includes(':') ? 6 : 4;
   return {
     severity: 'risk',
     code: 'multicastNotJoined',
     peers: [peer.name],
-    seen: `${peer.name} has not joined the group ${groupOf(peer)} on its interface ${multicastInterface ?? ''}; ${MEANWHILE}`,
-    fix: `see that the interface is up and does multicast (ip -4 addr; ip link show: MULTICAST), or name another of its addresses with --multicast-interface; ${peer.name} tries again every 5 s`,
+    seen: `${peer.name} has not joined the group ${groupOf(peer)} on its interface ${multicastInterface}; ${MEANWHILE}`,
+    fix: `see that the interface is up and does multicast (ip -${family} addr; ip link show: MULTICAST), or name another of its addresses with --multicast-interface; ${peer.name} tries again every 5 s`,
   };
 }
 

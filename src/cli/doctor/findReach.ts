@@ -2,11 +2,11 @@
  * Who cannot be reached: peers that do not answer here, and peers that do not hear each other or cannot connect to each other.
  *
  * Owns telling a peer that does not run from a machine that is gone and a port that is closed. What keeps two peers apart for a known reason (a key,
- * another cluster, a rehearsed cut) is left to findCluster.ts, and is not reported as a lost link too.
+ * another cluster, a rehearsed cut) is left to findTrust.ts, and is not reported as a lost link too.
  */
 import { formatAddress } from '../../network/tcp.ts';
 import { DERIVED_PORT_DISTANCE } from '../../peer/serversFile.ts';
-import { listNames } from './finding.ts';
+import { groupBy, listNames } from './finding.ts';
 import type { Finding } from './finding.ts';
 import { answeredPeers, examinedPeers } from './picture.ts';
 import type { AnsweredPeer, PeerPicture, Picture } from './picture.ts';
@@ -16,6 +16,7 @@ export function findReach(
   isExplained: (a: string, b: string) => boolean,
 ): readonly Finding[] {
   return [
+    ...findPasswords(picture),
     ...picture.peers.flatMap((peer) => findSilent(peer, picture)),
     ...findUnexamined(picture),
     ...findUnheard(picture, isExplained),
@@ -28,9 +29,43 @@ function hears({ answer }: AnsweredPeer, id: string): boolean {
   return answer.status.members.some((member) => member.id === id && member.heard);
 }
 
+/** One finding for all that want a password which this command does not have. */
+function findPasswords(picture: Picture): readonly Finding[] {
+  const refused = groupBy(picture.peers, ({ passwordRefused }) => passwordRefused);
+  const others = listNames(answeredPeers(picture).map(({ name }) => name));
+  return Array.from(refused, ([what, group]): Finding => {
+    const peers = group.map(({ name }) => name);
+    const names = listNames(peers);
+    const [want, have] = peers.length === 1 ? ['wants', 'has'] : ['want', 'have'];
+    const base = { code: 'clientPassword', peers } as const;
+    if (what === 'missing') {
+      return {
+        ...base,
+        severity: 'risk',
+        seen: `${names} ${want} a client password, and doctor was given none: nothing there could be examined`,
+        fix: 'name its file: toposphere doctor --client-password-file <file>, or TOPOSPHERE_CLIENT_PASSWORD_FILE',
+      };
+    }
+    if (others === '') {
+      return {
+        ...base,
+        severity: 'risk',
+        seen: `${names} ${have} another client password than the one that doctor was given: nothing there could be examined`,
+        fix: `name the file that ${names} ${peers.length === 1 ? 'goes' : 'go'} by (--client-password-file or TOPOSPHERE_CLIENT_PASSWORD_FILE)`,
+      };
+    }
+    return {
+      ...base,
+      severity: 'fault',
+      seen: `${names} ${have} another client password than ${others}: clients that move there are refused, and nothing there could be examined`,
+      fix: `copy the client password file of the others to ${names} (mode 600), and start it again there`,
+    };
+  });
+}
+
 function findSilent(peer: PeerPicture, picture: Picture): readonly Finding[] {
   const { name, clients, peers, silence, clientReach, streamReach } = peer;
-  if (silence === undefined) return [];
+  if (silence === undefined || peer.passwordRefused !== undefined) return [];
   const hearers = answeredPeers(picture)
     .filter((other) => hears(other, name))
     .map((other) => other.name);

@@ -148,7 +148,7 @@ function findStrangers(picture: Picture): readonly Finding[] {
   const bySource = new Map<string, { readonly observers: string[]; readonly reason: string }>();
   for (const { name, answer } of answeredPeers(picture)) {
     for (const [reason, source] of answer.dropSources) {
-      const host = source.slice(0, source.lastIndexOf(':'));
+      const host = source.slice(0, source.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1');
       if (!(reason in REFUSALS) || known.has(host)) continue;
       const seen = bySource.get(source) ?? { observers: [], reason };
       seen.observers.push(name);

@@ -94,6 +94,8 @@ export interface PeerPicture {
   readonly answer: Answer | undefined;
   /** Why there is no answer. */
   readonly silence: string | undefined;
+  /** It asked for a password, and was given none or another one. */
+  readonly passwordRefused: 'missing' | 'wrong' | undefined;
   /** Both as seen from here; undefined when not asked. */
   readonly clientReach: Reach | undefined;
   readonly streamReach: Reach | undefined;

@@ -251,6 +251,38 @@ describe('findings of who is reached', () => {
     );
   });
 
+  it('say once who wants a password that doctor does not have, and nothing of ports', () => {
+    const refusing = (ids: readonly string[], what: 'missing' | 'wrong'): readonly Finding[] =>
+      findIn({
+        say: (_, id) => !ids.includes(id),
+        passwordRefused: Object.fromEntries(ids.map((id) => [id, what])),
+      });
+    assertOne(
+      refusing(FOUR, 'missing'),
+      'risk',
+      'clientPassword',
+      FOUR,
+      /^alpha, beta, gamma, delta want a client password, and doctor was given none/,
+      /--client-password-file/,
+    );
+    assertOne(
+      refusing(FOUR, 'wrong'),
+      'risk',
+      'clientPassword',
+      FOUR,
+      /have another client password than the one that doctor was given/,
+      /name the file that alpha, beta, gamma, delta go by/,
+    );
+    assertOne(
+      refusing(['gamma'], 'wrong'),
+      'fault',
+      'clientPassword',
+      ['gamma'],
+      /gamma has another client password than alpha, beta, delta/,
+      /copy the client password file of the others to gamma/,
+    );
+  });
+
   it('tell of a peer that cannot be examined, and go on with the others', () => {
     assertOne(
       findIn({ unexamined: ['beta'] }),
@@ -369,6 +401,33 @@ describe('findings of multicast', () => {
       /joined on 192\.168\.0\.2, and its own address is 10\.0\.0\.2/,
       /--multicast-interface 10\.0\.0\.2/,
     );
+  });
+
+  it('only note that ::1 has no multicast, and advise by the family of the interface elsewhere', () => {
+    const notJoined = (host: string, ids: readonly string[]): readonly Finding[] =>
+      findIn({
+        say: ({ examination }, id) => {
+          if (ids.includes(id)) Object.assign(examination.multicast, { interface: host, joined: false });
+          for (const view of examination.members) view['multicastHeard'] = false;
+          return undefined;
+        },
+      });
+    assertOne(
+      notJoined('::1', FOUR),
+      'note',
+      'multicastNotJoined',
+      FOUR,
+      /alpha, beta, gamma, delta go by unicast.*no multicast on ::1/,
+      /none is needed/,
+    );
+    for (const [host, advice] of [
+      ['fd00::1', /ip -6 addr/],
+      ['10.0.0.9', /ip -4 addr/],
+    ] as const)
+      assert.deepEqual(
+        notJoined(host, FOUR).map(({ severity, code, fix }) => [severity, code, advice.test(fix)]),
+        Array(4).fill(['risk', 'multicastNotJoined', true]),
+      );
   });
 
   it('say nothing of peers that do not hear each other at all, or are of another group', () => {
@@ -540,6 +599,28 @@ describe('findings of who refuses whom', () => {
       }),
     );
     assertOne(findings, 'note', 'stranger', ['alpha'], /10\.0\.0\.77:5353 \(badSeal\)/, /none is needed/);
+  });
+
+  it('note strangers with IPv6 addresses, and none where a peer is', () => {
+    const picture = pictureOf(
+      TWO,
+      only('alpha', ({ status }) => {
+        status.dropSources['badSeal'] = '[fd00::2]:9000';
+        status.dropSources['unknownKey'] = '[fd00::7]:9000';
+      }),
+    );
+    const peers = picture.peers.map((peer, at) => ({
+      ...peer,
+      peers: { host: `fd00::${at + 1}`, port: 7401 },
+    }));
+    assertOne(
+      listFindings({ ...picture, peers }),
+      'note',
+      'stranger',
+      ['alpha'],
+      /from \[fd00::7\]:9000 \(unknownKey\)/,
+      /none is needed/,
+    );
   });
 
   it('tell of a rehearsed cut once, and not of a lost link', () => {

@@ -111,6 +111,8 @@ export interface Change {
   readonly say?: (said: Said, id: string) => boolean | undefined;
   /** Of one that does not answer: how its ports look. */
   readonly reaches?: Readonly<Record<string, readonly [client: string, stream: string]>>;
+  /** Of one that does not answer: what it says of the password. */
+  readonly passwordRefused?: Readonly<Record<string, 'missing' | 'wrong'>>;
   /** Peers that do not answer TOPOSPHERE DOCTOR. */
   readonly unexamined?: readonly string[];
   readonly localText?: string;
@@ -128,6 +130,7 @@ export function pictureOf(ids: readonly string[], change: Change = {}): Picture 
       peers: { host, port: FIRST_PORT },
       clientReach,
       streamReach,
+      passwordRefused: change.passwordRefused?.[id],
     };
     if (change.say?.(said, id) === false)
       return { ...base, answer: undefined, silence: `cannot reach a peer at ${host}:6401 (ECONNREFUSED)` };
