@@ -27,6 +27,7 @@ import {
   canonicalIpv6,
   clientPortOf,
   findOwnLine,
+  findServersFaults,
   httpPortOf,
   isLoopback,
   isPeerId,
@@ -188,26 +189,6 @@ function checkRelations(
   }
 }
 
-function checkServers(
-  servers: ServersFile,
-  multicastPort: number,
-  hasKey: boolean,
-  faults: FaultReport,
-): void {
-  const exposed = servers.servers.filter((server) => !isLoopback(server.address));
-  if (!hasKey && exposed.length > 0) {
-    const names = exposed.map((server) => `${server.id} ${server.host}`).join(', ');
-    faults.push(
-      `${servers.name}: beyond loopback (${names}) peers talk only with a cluster key; give one with --cluster-key-file`,
-    );
-  }
-  for (const server of servers.servers.filter(({ port }) => port === multicastPort)) {
-    faults.push(
-      `${servers.name}:${server.line}: port ${server.port} of '${server.id}' is the multicast port; change one of them`,
-    );
-  }
-}
-
 async function resolvePeer(
   settings: Settings,
   logger: Logger,
@@ -269,7 +250,7 @@ async function resolvePeer(
     clockOffsetMs: number('clockOffsetMs'),
   };
   checkRelations(options, faults);
-  if (servers) checkServers(servers, multicast.port, hasKey, faults);
+  if (servers) faults.push(...findServersFaults(servers, multicast.port, hasKey));
   if (
     !hasKey &&
     familyOf(multicast.interface) !== undefined &&

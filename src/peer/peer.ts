@@ -152,7 +152,7 @@ export class Peer {
           findRefusal: space.findRefusal,
         },
       );
-      const { clusterKeys } = options;
+      const { clusterKeys, multicast } = options;
       const envelope = createEnvelope({
         hashing,
         clusterId: options.clusterId,
@@ -186,7 +186,7 @@ export class Peer {
           ...{ options, addresses, network, space, now: ports.now },
           ...{ state: runtime.state, keys: keyRing },
         }),
-        reload: () => reload({ addresses, runtime: opened, keys: keyRing, discovering, log }),
+        reload: () => reload({ addresses, runtime: opened, keys: keyRing, discovering, log, multicast }),
         describeKeys: () => describeClusterKeys(envelope, opened.state.peers.keys()),
         describeNetwork: () => network.report(),
       });

@@ -15,7 +15,7 @@ import type { ClusterKeys } from './clusterKeyFile.ts';
 import type { Discovering } from './discovering.ts';
 import type { Log } from './logger.ts';
 import type { Runtime } from './runtime.ts';
-import { readServersFile, resolveHosts } from './serversFile.ts';
+import { findServersFaults, readServersFile, resolveHosts } from './serversFile.ts';
 
 /** The cluster keys of a peer that runs, by their ids alone. */
 export interface ClusterKeysReport {
@@ -48,17 +48,24 @@ export interface KeyFileExamination {
 
 export interface Reloading {
   readonly addresses: AddressBook;
-  readonly runtime: Runtime;
+  readonly runtime: Pick<Runtime, 'state' | 'admit'>;
+  readonly multicast: { readonly port: number };
   readonly keys: ClusterKeyRing | undefined;
   readonly discovering: Discovering | undefined;
   readonly log: Log;
 }
 
 /** Resolves to what changed, in a sentence a file. Rejects with BAD_CONFIGURATION, and nothing changed then. */
-export async function reload({ addresses, runtime, keys, discovering, log }: Reloading): Promise<string> {
+export async function reload(parts: Reloading): Promise<string> {
+  const { addresses, runtime, multicast, keys, discovering, log } = parts;
   const { isUnlisted } = runtime.state.settings;
   const family = familyOf(addresses.hostOf(addresses.id) ?? '');
   const servers = isUnlisted ? undefined : await resolveHosts(await readServersFile(addresses.path), family);
+  const faults = servers && findServersFaults(servers, multicast.port, keys !== undefined);
+  if (faults !== undefined && faults.length > 0) {
+    // The next start would refuse it, and nothing could be sent to some of those lines.
+    throw new ToposphereError('BAD_CONFIGURATION', [...faults, 'nothing was changed'].join('\n'));
+  }
   const read = await keys?.read();
   const members =
     servers === undefined

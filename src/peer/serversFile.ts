@@ -283,6 +283,26 @@ function describeMixture(
   return `${name}: some peers have IPv4 addresses only (${only(4)}), others IPv6 ones only (${only(6)}); ${ONE_FAMILY}`;
 }
 
+/** What else it has to do with the settings of whoever reads it: one line a fault, with what to do. */
+export function findServersFaults(
+  { name, servers }: ServersFile,
+  multicastPort: number,
+  hasKey: boolean,
+): readonly string[] {
+  const exposed = servers.filter((server) => !isLoopback(server.address));
+  const names = exposed.map((server) => `${server.id} ${server.host}`).join(', ');
+  const keyless = `${name}: beyond loopback (${names}) peers talk only with a cluster key; give one with --cluster-key-file`;
+  return [
+    ...(hasKey || exposed.length === 0 ? [] : [keyless]),
+    ...servers
+      .filter(({ port }) => port === multicastPort)
+      .map(
+        ({ id, port, line }) =>
+          `${name}:${line}: port ${port} of '${id}' is the multicast port; change one of them`,
+      ),
+  ];
+}
+
 /**
  * What the file says and nothing else: one `id host port` line a peer in order of id. Comments, order
  * and spacing do not show. Peers compare the hash of this text (protocol.md, section 8).

@@ -1,63 +1,73 @@
-/** The cluster keys of a peer that runs, and the file that they came from: what is taken, what is refused, and what is said of either. */
+/** Files read again while a peer runs: what its next start would refuse is refused now, with nothing changed. */
 import assert from 'node:assert/strict';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Incarnation, PeerId } from '../../src/core/types.ts';
-import { addKey, generateKeyText, promoteKey, readClusterKeys } from '../../src/peer/clusterKeyFile.ts';
-import { ClusterKeyRing } from '../../src/peer/reloading.ts';
-import { createEnvelope } from '../../src/wire/envelope.ts';
-import { loadHashing } from '../../src/wire/hash.ts';
+import { createPeerState } from '../../src/core/loadState.ts';
+import { learnMembers } from '../../src/core/members.ts';
+import { defaultSettings } from '../../src/core/settings.ts';
+import type { PeerState } from '../../src/core/state.ts';
+import type { PeerId } from '../../src/core/types.ts';
+import { AddressBook } from '../../src/peer/addressBook.ts';
+import { createLog } from '../../src/peer/logger.ts';
+import { reload } from '../../src/peer/reloading.ts';
+import { readServersFile } from '../../src/peer/serversFile.ts';
+import { openMemoryStore } from '../../src/storage/memoryStore.ts';
 
-describe('the cluster keys of a running peer', () => {
-  let folder = '';
-  let path = '';
+const ALPHA = 'alpha' as PeerId;
+
+describe('files read again', () => {
+  let folder: string;
+  let path: string;
+  let state: PeerState;
+  let addresses: AddressBook;
+  let log: string[];
 
   beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'toposphere-ring-'));
-    path = join(folder, 'cluster.key');
+    folder = await mkdtemp(join(tmpdir(), 'toposphere-reload-'));
+    path = join(folder, 'servers.txt');
+    await writeFile(path, 'alpha 127.0.0.1 7401\n');
+    const store = openMemoryStore().store;
+    const options = { settings: defaultSettings, store, random: () => 0.5, isBootstrap: true };
+    const now = { monotonicMs: 0, wallMs: Date.UTC(2026, 0, 1) };
+    state = createPeerState({ ...options, id: ALPHA, members: [ALPHA] }, now);
+    addresses = new AddressBook(ALPHA, await readServersFile(path));
+    log = [];
   });
-  afterEach(() => rm(folder, { recursive: true, force: true }));
 
-  const write = (text: string): Promise<void> => writeFile(path, text, { mode: 0o600 });
+  afterEach(() => rm(folder, { recursive: true }));
 
-  async function ringOf(text: string): Promise<ClusterKeyRing> {
-    await write(text);
-    const keys = await readClusterKeys(path);
-    const self = { id: 'alpha' as PeerId, incarnation: 1 as Incarnation };
-    const hashing = await loadHashing();
-    const envelope = createEnvelope({
-      hashing,
-      clusterId: 'ring',
-      self,
-      membershipHash: 0,
-      keys: keys.keys,
+  async function readAgain(lines: readonly string[]): Promise<string> {
+    await writeFile(path, lines.join('\n'));
+    const admit = (ids: readonly PeerId[]): boolean => learnMembers(state, { admitted: ids, forgotten: [] });
+    return reload({
+      addresses,
+      runtime: { state, admit },
+      multicast: { port: 7400 },
+      keys: undefined,
+      discovering: undefined,
+      log: createLog(
+        ({ event }) => log.push(event),
+        () => ({ peer: ALPHA }),
+      ),
     });
-    return new ClusterKeyRing(keys, envelope);
   }
 
-  it('tells doctor by ids alone what the file holds now, and why it could not be taken', async () => {
-    const text = generateKeyText();
-    const ring = await ringOf(text);
-    assert.deepEqual(await ring.examine(), { path, keyIds: [1], fault: null });
-    const added = addKey(text, path).text;
-    await write(added);
-    assert.deepEqual(await ring.examine(), { path, keyIds: [1, 2], fault: null });
-    await write(promoteKey(added, path).text);
-    assert.deepEqual(await ring.examine(), { path, keyIds: [2, 1], fault: null });
+  it('admit a new line', async () => {
+    assert.match(await readAgain(['alpha 127.0.0.1 7401', 'beta 127.0.0.1 7402']), /beta admitted$/);
+    assert.deepEqual(log, ['serversReread']);
+  });
 
-    const other = generateKeyText();
-    await write(other);
-    const another = await ring.examine();
-    assert.equal(another.keyIds, null);
-    assert.match(another.fault ?? '', /key 1 is not the one that is in use under this id/);
-    const secrets = [text, other].flatMap((one) => one.match(/[0-9a-f]{64}/g) ?? []);
-    assert.equal(secrets.length, 2);
-    for (const secret of secrets) assert.ok(!JSON.stringify(another).includes(secret.slice(0, 8)));
-
-    await chmod(path, 0o644);
-    assert.match((await ring.examine()).fault ?? '', /can be read or changed by others \(mode 644\)/);
-    await rm(path);
-    assert.match((await ring.examine()).fault ?? '', /ENOENT/);
+  it('are refused where the next start would refuse them, every fault told, and nothing is changed', async () => {
+    const lines = ['alpha 127.0.0.1 7401', 'beta 127.0.0.1 7400', 'gamma 10.0.0.3 7403'];
+    await assert.rejects(readAgain(lines), {
+      code: 'BAD_CONFIGURATION',
+      message: [
+        `${path}: beyond loopback (gamma 10.0.0.3) peers talk only with a cluster key; give one with --cluster-key-file`,
+        `${path}:2: port 7400 of 'beta' is the multicast port; change one of them`,
+        'nothing was changed',
+      ].join('\n'),
+    });
+    assert.deepEqual([state.peers.size, addresses.peers.size, log.length], [0, 0, 0]);
   });
 });
