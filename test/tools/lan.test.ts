@@ -6,9 +6,11 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { PeerRefusal } from '../../src/cli/failure.ts';
 import { generateChaos } from '../../tools/lan/chaos.ts';
 import { listLacking, uniteVectors } from '../../tools/lan/equality.ts';
 import { Ledger } from '../../tools/lan/ledger.ts';
+import { explain, type HostState } from '../../tools/lan/load.ts';
 import { drawPage } from '../../tools/lan/plot.ts';
 import { readScript } from '../../tools/lan/script.ts';
 import { isConfigured } from '../../tools/lan/capture.ts';
@@ -115,6 +117,44 @@ describe('the ledger', () => {
     assert.equal(ledger.findFault('k', null), undefined);
     assert.match(ledger.findFault('k', 'one') ?? '', /deleted/);
     assert.match(ledger.findFault('stranger', 'x') ?? '', /never written/);
+  });
+});
+
+describe('an error of a client', () => {
+  const now = performance.now();
+  const calm: HostState = {
+    isServing: true,
+    servingSinceMs: now - 60_000,
+    isPaused: false,
+    resumedMs: now - 60_000,
+    isDiskFull: false,
+    roomSinceMs: now - 60_000,
+  };
+  const refused = new PeerRefusal('10.77.0.6:6401 answered: DISKFULL write refused');
+  const broken = new Error('the connection to 10.77.0.2:6401 broke (ECONNRESET)');
+  const unanswered = new Error('10.77.0.2:6401 did not answer within 5000 ms');
+  const second = now - 1_000;
+
+  it('is explained by the fault that was under way, and is of its kind', () => {
+    assert.equal(explain({ ...calm, isDiskFull: true }, refused, second), 'its disk is full');
+    assert.equal(explain({ ...calm, roomSinceMs: now - 500 }, refused, second), 'its disk is full');
+    assert.equal(explain({ ...calm, isServing: false }, broken, second), 'it was killed');
+    assert.equal(explain({ ...calm, servingSinceMs: now - 500 }, broken, second), 'it was killed');
+    assert.equal(explain({ ...calm, isPaused: true }, unanswered, second), 'it was paused');
+    assert.equal(explain({ ...calm, resumedMs: now - 500 }, unanswered, second), 'it was paused');
+  });
+
+  it('is not explained by one that was over before, by one of another kind, or by none', () => {
+    const another = new PeerRefusal('10.77.0.6:6401 answered: ERR something else');
+    for (const error of [refused, broken, unanswered, another])
+      assert.equal(explain(calm, error, second), undefined);
+    assert.equal(explain({ ...calm, roomSinceMs: now - 3_000 }, refused, second), undefined);
+    assert.equal(explain({ ...calm, servingSinceMs: now - 2_000 }, broken, second), undefined);
+    assert.equal(explain({ ...calm, resumedMs: now - 2_000 }, unanswered, second), undefined);
+    assert.equal(explain({ ...calm, isServing: false }, refused, second), undefined);
+    assert.equal(explain({ ...calm, isServing: false }, another, second), undefined);
+    assert.equal(explain({ ...calm, isPaused: true }, broken, second), undefined);
+    assert.equal(explain({ ...calm, isDiskFull: true }, another, second), undefined);
   });
 });
 

@@ -8,6 +8,16 @@ import { parseArgs } from 'node:util';
 export const PARTS = ['first', 'chaos', 'unicast', 'stranger', 'wire'] as const;
 export type PartName = (typeof PARTS)[number];
 
+/** Which laboratory a process sets up: one of as many hosts as are asked for, one of three and a stranger, or that of a script. */
+export const HALVES = ['many', 'three', 'script'] as const;
+export type Half = (typeof HALVES)[number];
+/** In this order, so far as they are wanted. */
+export const PARTS_OF: Readonly<Record<Half, readonly PartName[]>> = {
+  many: ['wire', 'chaos', 'unicast'],
+  three: ['first', 'wire', 'stranger'],
+  script: [],
+};
+
 export interface Arguments {
   readonly isShort: boolean;
   readonly parts: readonly PartName[];

@@ -4,17 +4,16 @@
  * Owns the course of the two parts of issue 6 that are driven by chance, with multicast and without, and their verdicts. Invariant: the last healing
  * happens while clients still write; then they stop, and what is judged is what every single host holds.
  */
-import { join } from 'node:path';
 import type { Gate, PartResult, Section } from '../bench/report.ts';
 import { formatCount, formatDecimal, percentile } from '../bench/statistics.ts';
 import { generateChaos } from './chaos.ts';
 import { awaitEqualDigests, type Equality } from './equality.ts';
 import type { Host, Status } from './host.ts';
-import { Laboratory } from './laboratory.ts';
+import type { Laboratory } from './laboratory.ts';
 import { Load } from './load.ts';
 import { perform, type Healing } from './perform.ts';
 import { readScript } from './script.ts';
-import type { SwitchCounts } from './switchControl.ts';
+import { countsSince, type SwitchCounts } from './switchControl.ts';
 
 /** Milliseconds from the last healing until all digests are equal (issue 6), and until they are given up. */
 const REST_BOUND_MS = 5_000;
@@ -30,8 +29,8 @@ const NEVER = ['joinDisagreements', 'droppedContradiction'] as const;
 const NEVER_DROPPED = ['badSeal', 'unknownKey', 'notSealed', 'otherCluster', 'version', 'badHeader'] as const;
 
 export interface ChaosPartOptions {
-  readonly directory: string;
-  readonly ids: readonly string[];
+  /** At rest, with a small disk for the last of its hosts. */
+  readonly laboratory: Laboratory;
   readonly seed: number;
   readonly durationMs: number;
   readonly writesPerSecond: number;
@@ -57,18 +56,18 @@ interface Findings {
 }
 
 export async function runChaosPart(options: ChaosPartOptions): Promise<ChaosResult> {
-  const { ids, seed, durationMs, withoutMulticast, note } = options;
+  const { laboratory, seed, durationMs, writesPerSecond, withoutMulticast, note } = options;
+  const { hosts } = laboratory;
+  const ids = hosts.map(({ id }) => id);
   const { course, finale } = generateChaos({ ids, seed, durationMs, keepsProcesses: withoutMulticast });
   const head = `peers ${ids.join(' ')}\n`;
   const begin = withoutMulticast ? 'wait 2s\nlose 100% of multicast\n' : '';
   const script = readScript(`${head}${begin}${course}`);
   const title = withoutMulticast ? 'Multicast switched off under load' : 'Random faults under load';
-  const directory = join(options.directory, withoutMulticast ? 'unicast' : 'chaos');
-  const laboratory = await Laboratory.open({ directory, ids, seed, smallDisks: script.smallDisks });
+  const before = hosts.map(({ processId }) => processId);
+  const countsBefore = await laboratory.switch.count();
+  const load = Load.start({ name: withoutMulticast ? 'unicast' : 'chaos', hosts, writesPerSecond, seed });
   try {
-    const { hosts } = laboratory;
-    const before = hosts.map(({ processId }) => processId);
-    const load = Load.start({ hosts, writesPerSecond: options.writesPerSecond, seed });
     const isLoaded = (): boolean => load.isRunning;
     const { healings } = await perform({ laboratory, lines: script.lines, isLoaded, note, goesOn: true });
     note('the last healing');
@@ -80,14 +79,14 @@ export async function runChaosPart(options: ChaosPartOptions): Promise<ChaosResu
       rest,
       lost: await findLost(hosts, load),
       restarted: hosts.filter(({ processId }, at) => processId !== before[at]).map(({ id }) => id),
-      counts: await laboratory.switch.count(),
+      counts: countsSince(countsBefore, await laboratory.switch.count()),
       tookMs: load.tookMs,
     };
     const statuses = await Promise.all(hosts.map((host) => host.status()));
     const gates = buildGates(title, options, load, found, listErrors(hosts, load, statuses));
     return { title, healings, gates, sections: [buildTable(title, found, load)] };
   } finally {
-    await laboratory.close();
+    await load.stop();
   }
 }
 

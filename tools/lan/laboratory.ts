@@ -29,6 +29,7 @@ export interface LaboratoryOptions {
 
 export class Laboratory {
   readonly hosts: readonly Host[];
+  readonly directory: string;
   readonly strangers: readonly Card[];
   readonly serversPath: string;
   readonly clusterKeyPath: string;
@@ -38,6 +39,7 @@ export class Laboratory {
   #switch: SwitchControl | undefined;
 
   private constructor({ directory, ids, settings, smallDisks = [], strangers = [] }: LaboratoryOptions) {
+    this.directory = directory;
     this.#cards = [...ids, ...strangers].map(lanCard);
     this.strangers = this.#cards.slice(ids.length);
     this.serversPath = join(directory, 'servers.txt');

@@ -23,12 +23,14 @@ const SHARED_KEYS = 100;
 const SHARED_SHARE = 0.1;
 const DELETED_SHARE = 0.1;
 const VALUE_FILL = '.'.repeat(80);
-/** Milliseconds after a fault was taken back in which its errors are still its own. */
-const AFTERMATH_MS = 3_000;
+/** Milliseconds until a peer has seen that there is room on its disk again: it looks each second. */
+const ROOM_SEEN_MS = 2_000;
 /** Each distinct error is kept once; more than so many are not told apart. */
 const ERRORS_KEPT = 50;
 
 export interface LoadOptions {
+  /** Begins every key: hosts may hold what an earlier load wrote. */
+  readonly name: string;
   readonly hosts: readonly Host[];
   readonly writesPerSecond: number;
   readonly seed: number;
@@ -74,12 +76,14 @@ export class Load {
     const random = openStream(this.#options.seed, `client of ${host.id}`);
     while (this.#isRunning) {
       let connection: Connection | undefined;
+      const sinceMs = performance.now();
       try {
         connection = await openConnection(host.clients);
         await connection.request(['TOPOSPHERE', 'ACK', 'durable']);
         await this.#writeOver(connection, host, random);
       } catch (error) {
-        this.#judge(host, error);
+        const broken = error instanceof BrokenError ? error : undefined;
+        this.#judge(host, broken?.cause ?? error, broken?.sinceMs ?? sinceMs);
         await duration(RETRY_MS);
       } finally {
         connection?.close();
@@ -116,11 +120,11 @@ export class Load {
   /** `onEnd` gets what broke the connection, if that is what came of it. */
   #send(connection: Connection, host: Host, random: RandomStream, onEnd: (failure?: Error) => void): void {
     const isShared = random() < SHARED_SHARE;
-    const key = isShared
-      ? `shared:${Math.floor(random() * SHARED_KEYS)}`
-      : `${host.id}:${Math.floor(random() * OWN_KEYS)}`;
+    const owner = `${this.#options.name}:${isShared ? 'shared' : host.id}`;
+    const key = `${owner}:${Math.floor(random() * (isShared ? SHARED_KEYS : OWN_KEYS))}`;
     const value = random() < DELETED_SHARE ? undefined : `${host.id} ${this.ledger.sent} ${VALUE_FILL}`;
     const settle = isShared ? () => undefined : this.ledger.begin(key, value);
+    const sinceMs = performance.now();
     connection.request(value === undefined ? ['DEL', key] : ['SET', key, value]).then(
       () => {
         settle('acknowledged');
@@ -129,32 +133,50 @@ export class Load {
       (error: unknown) => {
         const isRefusal = error instanceof PeerRefusal;
         settle(isRefusal ? 'refused' : 'unknown');
-        if (isRefusal) this.#judge(host, error);
-        onEnd(isRefusal ? undefined : asError(error));
+        if (isRefusal) this.#judge(host, error, sinceMs);
+        onEnd(isRefusal ? undefined : new BrokenError(error, sinceMs));
       },
     );
   }
 
-  #judge(host: Host, error: unknown): void {
+  #judge(host: Host, error: unknown, sinceMs: number): void {
     const text = error instanceof Error ? error.message : String(error);
-    const why = explain(host, error, text);
+    const why = explain(host, error, sinceMs);
     const into = why === undefined ? this.unexplained : this.explained;
     const said = `${why === undefined ? `${host.id}: ` : `${why}: `}${text.replaceAll(/\d+/g, 'N')}`;
     if (into.has(said) || into.size < ERRORS_KEPT) into.set(said, (into.get(said) ?? 0) + 1);
   }
 }
 
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
+/** A write whose answer never came. */
+class BrokenError extends Error {
+  readonly sinceMs: number;
+
+  constructor(cause: unknown, sinceMs: number) {
+    super('the connection broke', { cause });
+    this.sinceMs = sinceMs;
+  }
 }
 
-/** Which fault of a host explains an error; undefined: none. */
-function explain(host: Host, error: unknown, text: string): string | undefined {
+/** What was, and is, done to a host. */
+export type HostState = Pick<
+  Host,
+  'isServing' | 'servingSinceMs' | 'isPaused' | 'resumedMs' | 'isDiskFull' | 'roomSinceMs'
+>;
+
+/**
+ * Which fault explains an error; undefined: none. A fault explains only the errors of its own kind, and only those of what was under way (from `sinceMs` until now) while
+ * it was.
+ */
+export function explain(host: HostState, error: unknown, sinceMs: number): string | undefined {
+  const text = error instanceof Error ? error.message : String(error);
   const nowMs = performance.now();
-  if (error instanceof PeerRefusal)
-    return text.includes('DISKFULL') && (host.isDiskFull || nowMs - host.roomSinceMs < AFTERMATH_MS)
-      ? 'its disk is full'
-      : undefined;
-  if (!host.isServing || nowMs - host.servingSinceMs < AFTERMATH_MS) return 'it was killed';
-  return host.isPaused || nowMs - host.resumedMs < AFTERMATH_MS ? 'it was paused' : undefined;
+  if (error instanceof PeerRefusal) {
+    const isFull = host.isDiskFull || host.roomSinceMs + ROOM_SEEN_MS >= nowMs;
+    return text.includes('DISKFULL') && isFull ? 'its disk is full' : undefined;
+  }
+  const wasDown = !host.isServing || host.servingSinceMs >= sinceMs;
+  if (wasDown && /broke|closed the connection|cannot reach/.test(text)) return 'it was killed';
+  const stoodStill = host.isPaused || host.resumedMs >= sinceMs;
+  return stoodStill && /did not answer|no answer within/.test(text) ? 'it was paused' : undefined;
 }

@@ -72,29 +72,31 @@ const OFFLOADS = 'rx off tx off sg off tso off gso off gro off';
 export async function wireUp(cards: readonly Card[]): Promise<void> {
   await runShell(undefined, [`ip netns add ${SWITCH_NAMESPACE}`]);
   await runShell(SWITCH_NAMESPACE, QUIET);
-  for (const [index, { name, address, mac }] of cards.entries()) {
-    const port = portName(index);
-    await runShell(undefined, [`ip netns add ${name}`]);
-    await runShell(name, QUIET);
-    await runShell(undefined, [
-      `ip link add ${port} netns ${SWITCH_NAMESPACE} type veth peer name lan netns ${name}`,
-      `ip link add service${index} type veth peer name mgmt netns ${name}`,
-      `ip link set service${index} master ${SERVICE_BRIDGE} up`,
-    ]);
-    await runShell(SWITCH_NAMESPACE, [`ip link set ${port} arp off up`, `ethtool -K ${port} ${OFFLOADS}`]);
-    await runShell(name, [
-      `ip link set lan address ${mac}`,
-      `ethtool -K lan ${OFFLOADS}`,
-      `ip address add ${address}/24 dev lan`,
-      `ip address add ${serviceAddress(index)}/24 dev mgmt`,
-      'ip link set lan up',
-      'ip link set mgmt up',
-    ]);
-    await runShell(undefined, [`ip route replace ${address}/32 via ${serviceAddress(index)}`]);
-  }
-  // A cable is plugged in some time after it was laid, and until then its card has no address that a peer could find.
+  await Promise.all(cards.map((card, index) => plugIn(card, index)));
+  // A cable is plugged in some time after it was laid, and until then no peer can find the address of its card.
   for (const { name } of cards)
     await runShell(name, ["until ip -o link show lan | grep -q 'state UP'; do sleep 0.02; done"]);
+}
+
+async function plugIn({ name, address, mac }: Card, index: number): Promise<void> {
+  const port = portName(index);
+  await runShell(undefined, [`ip netns add ${name}`]);
+  await runShell(name, QUIET);
+  await runShell(undefined, [
+    `ip link add ${port} netns ${SWITCH_NAMESPACE} type veth peer name lan netns ${name}`,
+    `ip link add service${index} type veth peer name mgmt netns ${name}`,
+    `ip link set service${index} master ${SERVICE_BRIDGE} up`,
+  ]);
+  await runShell(SWITCH_NAMESPACE, [`ip link set ${port} arp off up`, `ethtool -K ${port} ${OFFLOADS}`]);
+  await runShell(name, [
+    `ip link set lan address ${mac}`,
+    `ethtool -K lan ${OFFLOADS}`,
+    `ip address add ${address}/24 dev lan`,
+    `ip address add ${serviceAddress(index)}/24 dev mgmt`,
+    'ip link set lan up',
+    'ip link set mgmt up',
+  ]);
+  await runShell(undefined, [`ip route replace ${address}/32 via ${serviceAddress(index)}`]);
 }
 
 export async function takeDown(cards: readonly Card[]): Promise<void> {

@@ -17,10 +17,36 @@ export interface RateStatement {
   readonly bytesPerSecond: number;
 }
 
+/** Statements that only a simulator can carry out, and why. */
+const SIMULATED_ONLY = {
+  loseKind: 'what a sealed datagram says is not to be seen on the wire: lose a share of all, or of multicast',
+  powerOff: 'power off: what the system has taken outlives a process; say crash',
+  backUp: 'back up: not in the laboratory, only simulated',
+  rollBack: 'roll back: not in the laboratory, only simulated',
+  admit: 'admit: not in the laboratory, only simulated',
+  bootstrap: 'bootstrap: not in the laboratory, only simulated',
+  forget: 'forget: not in the laboratory, only simulated',
+  twin: 'twin: not in the laboratory, only simulated',
+  endTwin: 'end twin: not in the laboratory, only simulated',
+  clock: 'clock: not in the laboratory, only simulated',
+  stray: 'stray: not in the laboratory, only simulated',
+} as const satisfies Partial<Readonly<Record<Statement['kind'], string>>>;
+
+/** `S` with each of its kinds that a laboratory can carry out. */
+type Feasible<S, Kind> = S extends Statement
+  ? Kind extends keyof typeof SIMULATED_ONLY
+    ? never
+    : S & { readonly kind: Kind }
+  : never;
+type FeasibleOf<S> = S extends { readonly kind: infer Kind } ? Feasible<S, Kind> : never;
+
+/** What a laboratory carries out. */
+export type Deed = FeasibleOf<Statement> | RateStatement;
+
 export interface Line {
   readonly text: string;
   readonly line: number;
-  readonly does: Statement | RateStatement;
+  readonly does: Deed;
 }
 
 export interface Script {
@@ -54,7 +80,10 @@ export function readScript(text: string): Script {
     faults.push('newcomers: all hosts of a laboratory are in its servers.txt');
   if (faults.length > 0)
     throw new ToposphereError('BAD_ARGUMENT', `the laboratory cannot do this:\n${faults.join('\n')}`);
-  const lines = [...scenario.statements, ...rates].sort((a, b) => a.line - b.line);
+  const feasible = scenario.statements.flatMap(({ text: words, line, does }) =>
+    isFeasible(does) ? [{ text: words, line, does }] : [],
+  );
+  const lines: readonly Line[] = [...feasible, ...rates].sort((a, b) => a.line - b.line);
   const full = lines.flatMap(({ does }) =>
     does.kind === 'disk' && does.state === 'full' ? [does.peer] : [],
   );
@@ -91,36 +120,19 @@ function takeRates(
   return { rates, rest: rest.join('\n') };
 }
 
+function isFeasible(does: Statement): does is FeasibleOf<Statement> {
+  return !(does.kind in SIMULATED_ONLY);
+}
+
 /** Why a statement of the simulator's is none of a laboratory's; undefined when it is. */
 function whyNot(does: Statement): string | undefined {
-  switch (does.kind) {
-    case 'loseKind':
-      return 'what a sealed datagram says is not to be seen on the wire: lose a share of all, or of multicast';
-    case 'links':
-      return does.quality.updateLoss === undefined
-        ? undefined
-        : 'lose … of updates: they are sealed; say of multicast';
-    case 'disk':
-      return does.state === 'full' || does.state === 'ok'
-        ? undefined
-        : `disk ${does.state}: a disk here can be full or ok`;
-    case 'expectValue':
-      return does.isDropped
-        ? 'dropped: a client cannot tell a tombstone from nothing; say absent'
-        : undefined;
-    case 'powerOff':
-      return 'power off: what the system has taken outlives a process; say crash';
-    case 'backUp':
-    case 'rollBack':
-    case 'admit':
-    case 'bootstrap':
-    case 'forget':
-    case 'twin':
-    case 'endTwin':
-    case 'clock':
-    case 'stray':
-      return `${does.kind}: not in the laboratory, only simulated`;
-    default:
-      return undefined;
-  }
+  const simulatedOnly: Partial<Readonly<Record<Statement['kind'], string>>> = SIMULATED_ONLY;
+  if (!isFeasible(does)) return simulatedOnly[does.kind];
+  if (does.kind === 'links' && does.quality.updateLoss !== undefined)
+    return 'lose … of updates: they are sealed; say of multicast';
+  if (does.kind === 'disk' && does.state !== 'full' && does.state !== 'ok')
+    return `disk ${does.state}: a disk here can be full or ok`;
+  if (does.kind === 'expectValue' && does.isDropped)
+    return 'dropped: a client cannot tell a tombstone from nothing; say absent';
+  return undefined;
 }

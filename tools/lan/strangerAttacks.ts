@@ -61,7 +61,6 @@ interface Row {
 export interface AttackOptions {
   readonly laboratory: Laboratory;
   readonly stranger: StrangerControl;
-  readonly directory: string;
   /** Datagrams of each attack to each host. */
   readonly times: number;
   readonly note: (text: string) => void;
@@ -117,8 +116,7 @@ async function prepare({ laboratory, stranger, note }: AttackOptions): Promise<r
   // Of a process that nobody has heard yet: of one that was heard, small packet numbers would be taken for a replay.
   const self = { id, incarnation: incarnation + 1, clusterId: TUNABLES.clusterId.default };
   const make = (keys: readonly ClusterKey[]): Promise<readonly Buffer[]> => makeForgeries(self, keys);
-  const from = (source: Source, how: Order['how'], as?: string): Order =>
-    as === undefined ? { name: how, source, how } : { name: how, source, how, as };
+  const from = (source: Source, how: Order['how']): Order => ({ name: how, source, how });
   const made = (name: string, as: string, payloads: readonly Buffer[]): readonly Order[] =>
     (['itself', 'member', 'nobody'] as const).map((source) => ({ name, source, how: 'made', payloads, as }));
   return [
@@ -204,10 +202,10 @@ interface Watch {
 }
 
 /** Answers why there can be none where that is so. */
-async function beginWatch({ laboratory, directory }: AttackOptions): Promise<Watch | string> {
+async function beginWatch({ laboratory }: AttackOptions): Promise<Watch | string> {
   const why = await whyNoCapture();
   if (why !== undefined) return why;
-  const path = join(directory, 'attacks.pcapng');
+  const path = join(laboratory.directory, 'attacks.pcapng');
   const cards = laboratory.hosts.map(({ card }, at) => ({
     name: portName(at),
     filter: `ether src ${card.mac}`,

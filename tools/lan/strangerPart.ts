@@ -5,19 +5,17 @@
  * the two floods are alike but for the port, take turns, and are measured by the same clients.
  */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { openConnection } from '../../src/cli/connection.ts';
 import type { PartResult } from '../bench/report.ts';
 import { formatCount, formatDecimal } from '../bench/statistics.ts';
 import type { Host } from './host.ts';
-import { Laboratory } from './laboratory.ts';
+import type { Laboratory } from './laboratory.ts';
 import { PEER_PORT } from './namespaces.ts';
 import { growthOf, sumOf, typeRefusals, type Refusals } from './refusals.ts';
 import { describe, runAttacks, targetOf } from './strangerAttacks.ts';
 import { runConnections } from './strangerConnections.ts';
 import { StrangerControl } from './strangerControl.ts';
 
-const HOSTS = ['alpha', 'beta', 'gamma'];
 /** A port that nobody listens on. */
 const UNUSED_PORT = 9_999;
 /** What a switch with any sense lets one card send. */
@@ -33,43 +31,35 @@ const COUNTED_BOUND = 0.99;
 const MEMORY_BOUND = 1.25;
 
 export interface StrangerOptions {
-  readonly directory: string;
+  /** At rest, with a card that is nobody's. */
+  readonly laboratory: Laboratory;
   readonly seed: number;
   readonly isShort: boolean;
+  /** Resolves when nobody else uses the machine on our behalf: a comparison of paces waits for it. */
+  readonly awaitQuiet: () => Promise<void>;
   readonly note: (text: string) => void;
 }
 
-export async function runStrangerPart({
-  directory,
-  seed,
-  isShort,
-  note,
-}: StrangerOptions): Promise<PartResult> {
-  const folder = join(directory, 'stranger');
-  const laboratory = await Laboratory.open({
-    directory: folder,
-    ids: HOSTS,
-    seed,
-    strangers: ['stranger'],
-  });
+export async function runStrangerPart(options: StrangerOptions): Promise<PartResult> {
+  const { laboratory, seed, isShort, awaitQuiet, note } = options;
   const [card] = laboratory.strangers;
   if (card === undefined) throw new Error('the laboratory has no card for a stranger');
   const stranger = new StrangerControl(card, seed);
   try {
     const times = isShort ? 100 : 1_000;
     const parts = [
-      await runAttacks({ laboratory, stranger, directory: folder, times, note }),
+      await runAttacks({ laboratory, stranger, times, note }),
       await runConnections({ laboratory, stranger, note }),
     ];
     await laboratory.switch.setRate(STRANGER_BYTES_PER_SECOND, [card.name]);
-    parts.push(await runFloods(laboratory, stranger, isShort ? 10_000 : 100_000, note));
+    await awaitQuiet();
+    parts.push(await runFloods(laboratory, stranger, isShort ? 4_000 : 100_000, note));
     return {
       sections: parts.flatMap(({ sections }) => sections),
       gates: parts.flatMap(({ gates }) => gates),
     };
   } finally {
     await stranger.stop();
-    await laboratory.close();
   }
 }
 

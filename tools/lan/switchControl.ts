@@ -32,6 +32,18 @@ export interface SwitchCounts {
   readonly cpuSeconds: number;
 }
 
+/** What was counted between two readings. */
+export function countsSince(before: SwitchCounts, after: SwitchCounts): SwitchCounts {
+  const ports = Object.entries(after.ports).map(([name, counts]) => {
+    const grown = Object.entries(counts).map(([what, count]: [string, number]) => {
+      const earlier = before.ports[name]?.[what as keyof PortCounts] ?? 0;
+      return [what, count - earlier];
+    });
+    return [name, Object.fromEntries(grown) as PortCounts] as const;
+  });
+  return { ports: Object.fromEntries(ports), cpuSeconds: after.cpuSeconds - before.cpuSeconds };
+}
+
 export class SwitchControl {
   readonly #program: Program;
   readonly #names: readonly string[];

@@ -11,7 +11,7 @@ import type { Gate, PartResult, Section } from '../bench/report.ts';
 import { formatCount } from '../bench/statistics.ts';
 import { countFrames, isConfigured, listFrames, startCapture, whyNoCapture } from './capture.ts';
 import { awaitEqualDigests } from './equality.ts';
-import { Laboratory } from './laboratory.ts';
+import type { Laboratory } from './laboratory.ts';
 import { GROUP, PEER_PORT, portName, SWITCH_NAMESPACE } from './namespaces.ts';
 
 const BATCHES = 100;
@@ -27,9 +27,8 @@ const DATAGRAMS_BOUND = 1.05;
 const REST_LIMIT_MS = 30_000;
 
 export interface WireOptions {
-  readonly directory: string;
-  readonly ids: readonly string[];
-  readonly seed: number;
+  /** At rest. */
+  readonly laboratory: Laboratory;
   readonly note: (text: string) => void;
 }
 
@@ -45,51 +44,57 @@ interface Captured {
   readonly outside: readonly string[];
 }
 
-export async function runWirePart({ directory, ids, seed, note }: WireOptions): Promise<PartResult> {
+/** The promise that is inside resolves with what was seen; the laboratory is free again before. */
+export async function runWirePart(options: WireOptions): Promise<{ readonly result: Promise<PartResult> }> {
   const why = await whyNoCapture();
   if (why !== undefined) {
     const bound = { kind: 'atMost', value: 0 } as const;
-    return { sections: [], gates: [{ name: 'wire', value: NaN, bound, sides: '', why }] };
+    const gate = { name: 'wire', value: NaN, bound, sides: '', why };
+    return { result: Promise.resolve({ sections: [], gates: [gate] }) };
   }
-  const found: Captured[] = [];
-  for (const hosts of [ids.slice(0, 3), ids]) {
-    note(`captures of ${hosts.length} hosts`);
-    found.push(await captureBatches(join(directory, `wire${hosts.length}`), hosts, seed));
-  }
-  return { sections: [buildTable(found)], gates: found.flatMap(judge) };
+  const { laboratory, note } = options;
+  const { hosts } = laboratory;
+  note(`captures of ${hosts.length} hosts`);
+  const [first] = hosts;
+  if (first === undefined) throw new Error('no host');
+  const lan = join(laboratory.directory, 'lan.pcapng');
+  const clients = join(laboratory.directory, 'clients.pcapng');
+  const captures = await Promise.all([
+    startCapture(
+      SWITCH_NAMESPACE,
+      hosts.map((_, index) => ({ name: portName(index) })),
+      lan,
+    ),
+    startCapture(first.id, [{ name: 'mgmt' }], clients),
+  ]);
+  await writeBatches(first.clients);
+  await awaitEqualDigests(hosts, REST_LIMIT_MS);
+  await Promise.all(captures.map((capture) => capture.stop('SIGINT')));
+  const result = examine(
+    lan,
+    clients,
+    hosts.map(({ card }) => card.address),
+  ).then((found) => ({ sections: [buildTable(found)], gates: judge(found) }));
+  result.catch(() => undefined); // whoever asks for it gets the failure
+  return { result };
 }
 
-async function captureBatches(directory: string, ids: readonly string[], seed: number): Promise<Captured> {
-  const laboratory = await Laboratory.open({ directory, ids, seed });
-  const [first] = laboratory.hosts;
-  if (first === undefined) throw new Error('no host');
-  try {
-    const [lan, clients] = [join(directory, 'lan.pcapng'), join(directory, 'clients.pcapng')];
-    const captures = await Promise.all([
-      startCapture(
-        SWITCH_NAMESPACE,
-        ids.map((_, index) => ({ name: portName(index) })),
-        lan,
-      ),
-      startCapture(first.id, [{ name: 'mgmt' }], clients),
-    ]);
-    await writeBatches(first.clients);
-    await awaitEqualDigests(laboratory.hosts, REST_LIMIT_MS);
-    await Promise.all(captures.map((capture) => capture.stop('SIGINT')));
-    const long = `ip.src==${first.card.address} && udp.length>${BATCH_BYTES} && frame.interface_name=="${portName(0)}"`;
-    const addresses = laboratory.hosts.map(({ card }) => card.address);
-    const frames = await listFrames(lan);
-    return {
-      hosts: ids.length,
-      frames: frames.length,
-      groupDatagrams: await countFrames(lan, `${long} && udp.dstport==${GROUP.port}`),
-      unicastDatagrams: await countFrames(lan, `${long} && udp.dstport==${PEER_PORT}`),
-      readable: { lan: await countText(lan), clients: await countText(clients) },
-      outside: frames.filter((frame) => !isConfigured(frame, addresses)),
-    };
-  } finally {
-    await laboratory.close();
-  }
+async function examine(lan: string, clients: string, addresses: readonly string[]): Promise<Captured> {
+  const [first = ''] = addresses;
+  const long = `ip.src==${first} && udp.length>${BATCH_BYTES} && frame.interface_name=="${portName(0)}"`;
+  const [frames, groupDatagrams, unicastDatagrams] = await Promise.all([
+    listFrames(lan),
+    countFrames(lan, `${long} && udp.dstport==${GROUP.port}`),
+    countFrames(lan, `${long} && udp.dstport==${PEER_PORT}`),
+  ]);
+  return {
+    hosts: addresses.length,
+    frames: frames.length,
+    groupDatagrams,
+    unicastDatagrams,
+    readable: { lan: await countText(lan), clients: await countText(clients) },
+    outside: frames.filter((frame) => !isConfigured(frame, addresses)),
+  };
 }
 
 /** Each batch is one MSET: one turn of the peer. */
@@ -149,16 +154,11 @@ function judge({
   ];
 }
 
-function buildTable(found: readonly Captured[]): Section {
+function buildTable({ hosts, frames, groupDatagrams, unicastDatagrams }: Captured): Section {
   return {
     title: `A capture of every cable while one host takes ${BATCHES} batches and a long value`,
     columns: ['hosts', 'frames, each at both its ends', 'batch-long to the group', 'to single hosts'],
-    rows: found.map(({ hosts, frames, groupDatagrams, unicastDatagrams }) => [
-      String(hosts),
-      formatCount(frames),
-      formatCount(groupDatagrams),
-      formatCount(unicastDatagrams),
-    ]),
+    rows: [[String(hosts), formatCount(frames), formatCount(groupDatagrams), formatCount(unicastDatagrams)]],
     notes: [],
   };
 }
