@@ -12,6 +12,8 @@ import { asCounts, asFields, asList, asNumber, asText } from './fields.ts';
 import type { Fields } from './fields.ts';
 import { asKeysReport } from './keysReport.ts';
 import type { KeysReport } from './keysReport.ts';
+import { asProtocol, listApart } from './protocolReport.ts';
+import type { ProtocolReport } from './protocolReport.ts';
 
 export interface MemberReport {
   readonly id: string;
@@ -78,6 +80,7 @@ export interface StatusReport {
   /** Undefined without a cluster key. */
   readonly clusterKeys: KeysReport | undefined;
   readonly discovery: DiscoveryReport | undefined;
+  readonly protocol: ProtocolReport | undefined;
 }
 
 function asMember(value: unknown): MemberReport {
@@ -155,6 +158,7 @@ export function parseStatus(json: string): StatusReport {
     collection: asCollection(fields),
     clusterKeys: asKeysReport(fields['clusterKeys']),
     discovery: asDiscovery(fields['discovery']),
+    protocol: asProtocol(fields['protocol']),
   };
 }
 
@@ -220,6 +224,7 @@ export function listRemarks(called: string, report: StatusReport): readonly stri
     .map(({ id }) => id);
   return [
     ...describePhase(name, option, report),
+    ...listApart(name, report.protocol),
     ...describeDiscovery(name, option, report.phase === 'fresh', report.discovery),
     ...describeCollection(name, report.collection),
     ...(report.isDiskLow

@@ -40,6 +40,8 @@ import type { Origins } from './settingSources.ts';
 import { ACKNOWLEDGEMENT_LEVELS, TUNABLES } from './tunables.ts';
 import type { NameOfKind, Settings } from './tunables.ts';
 import { findValueFault, parseWhole } from './tunableValue.ts';
+import { OWN_VERSIONS } from '../wire/versions.ts';
+import type { VersionRange } from '../wire/versions.ts';
 
 /** A dead verdict needs this many KEEPALIVEs in a row to be lost: fewer, and plain packet loss looks like death. */
 const KEEPALIVES_BEFORE_DEAD = 3;
@@ -82,6 +84,8 @@ export interface PeerOptions {
   readonly receiveBufferBytes: number;
   readonly allowFaults: boolean;
   readonly clockOffsetMs: number;
+  /** Of the protocol; no setting: what the code reads it reads. */
+  readonly versions: VersionRange;
   readonly logger: Logger;
 }
 
@@ -248,6 +252,7 @@ async function resolvePeer(
     receiveBufferBytes: number('receiveBufferBytes'),
     allowFaults: settings.allowFaults ?? false,
     clockOffsetMs: number('clockOffsetMs'),
+    versions: OWN_VERSIONS,
   };
   checkRelations(options, faults);
   if (servers) faults.push(...findServersFaults(servers, multicast.port, hasKey));

@@ -28,6 +28,8 @@ export const EVENTS = {
   forgotten: { level: 'warn', meaning: 'a member was forgotten for good' },
   selfForgotten: { level: 'warn', meaning: 'the others have forgotten this peer: it takes no writes' },
   startedApart: { level: 'warn', meaning: 'a member was started apart from this peer and both hold data: nothing passes between them' },
+  versionsApart: { level: 'warn', meaning: 'a member reads no version of the protocol that this peer reads: nothing passes between them' },
+  versionsShared: { level: 'info', meaning: 'a member reads a version of the protocol that this peer reads, as it did not before' },
   serversDiffer: { level: 'warn', meaning: "a member's servers.txt says something else than ours" },
   serversReread: { level: 'info', meaning: 'servers.txt was read again' },
   keysReread: { level: 'info', meaning: 'the cluster key file was read again' },

@@ -33,6 +33,7 @@ import { createMachinePorts } from './machinePorts.ts';
 import { openStore } from './openStore.ts';
 import { ClusterKeyRing, describeClusterKeys, reload } from './reloading.ts';
 import { Runtime } from './runtime.ts';
+import { createVersionsLog } from './versionsApart.ts';
 import type { PeerStatus } from './status.ts';
 
 /** Milliseconds between two looks while `caughtUp` waits. */
@@ -149,6 +150,7 @@ export class Peer {
           onFailure: (failure) => {
             for (const listener of failureListeners) listener(failure);
           },
+          onVersions: createVersionsLog(log, { id: options.id, reads: options.versions }),
           findRefusal: space.findRefusal,
         },
       );
@@ -159,6 +161,7 @@ export class Peer {
         self: runtime.state.self,
         membershipHash: runtime.state.membershipHash,
         keys: clusterKeys?.keys ?? [],
+        versions: options.versions,
       });
       const keyRing = clusterKeys && new ClusterKeyRing(clusterKeys, envelope);
       await runtime.start(envelope);

@@ -150,8 +150,9 @@ export class PeerBackend implements Backend {
     const { runtime, store, now, checkpoints, space, discovering, describeKeys, describeNetwork } =
       this.#parts;
     return {
-      ...buildStatus(runtime.state, now(), runtime.drops, runtime.dropSources, runtime.faults.report()),
+      ...buildStatus(runtime.state, now(), runtime.arrivals, runtime.faults.report()),
       wallMs: Math.round(now().wallMs),
+      protocol: runtime.versions.describe(),
       network: { ...describeNetwork(), sendQueueDropped: runtime.sendQueueDropped },
       clusterKeys: describeKeys() ?? null,
       caughtUp: this.isCaughtUp(),

@@ -7,6 +7,8 @@ import type { Now } from '../core/clock.ts';
 import type { Effect } from '../core/effects.ts';
 import type { ToposphereError } from '../core/errors.ts';
 import type { PeerId } from '../core/types.ts';
+import type { VersionRange } from '../wire/versions.ts';
+import type { VersionsVerdict } from './peerVersions.ts';
 import type { Refusal } from './runtimeErrors.ts';
 
 /** Where bytes came from, for the operator's eyes: nothing is ever sent there because of it. */
@@ -41,6 +43,8 @@ export type NoticeEffect = Extract<Effect, { kind: 'notice' }>;
 export interface RuntimeEvents {
   readonly onNotice: (notice: NoticeEffect) => void;
   readonly onFailure: (failure: ToposphereError) => void;
+  /** A member that reads `reads` shares no version of the protocol with this peer, or does again. */
+  readonly onVersions?: ((member: PeerId, reads: VersionRange, verdict: VersionsVerdict) => void) | undefined;
   /** Why nothing more may be written for now, beside what the protocol says. */
   readonly findRefusal?: () => Refusal | undefined;
 }

@@ -20,8 +20,8 @@ import type { PeerState } from '../core/state.ts';
 import type { Store } from '../core/store.ts';
 import { assertNever, type Incarnation, type Key, type PeerId } from '../core/types.ts';
 import { findWriteRefusal, onWrite } from '../core/write.ts';
+import { Arrivals } from './arrivals.ts';
 import type { AcknowledgementLevel } from './backend.ts';
-import { decodeMessage } from '../wire/messageCodec.ts';
 import {
   closedWhileWaitingError,
   commitFailedError,
@@ -31,6 +31,7 @@ import {
 import type { Envelope } from '../wire/envelope.ts';
 import { FILLING } from './diskSpace.ts';
 import type { Faults } from './faults.ts';
+import { PeerVersions } from './peerVersions.ts';
 import type { PacketSource, RuntimeEvents, RuntimePorts } from './ports.ts';
 import { leave } from './leaving.ts';
 import { Outbox, type MulticastEffect } from './outbox.ts';
@@ -42,9 +43,9 @@ export class Runtime {
   readonly state: PeerState;
   readonly watchers = new Watchers();
   readonly faults: Faults;
-  /** Arrivals that were refused before the core saw them, by reason, and where the last of each came from. */
-  readonly drops = new Map<string, number>();
-  readonly dropSources = new Map<string, PacketSource>();
+  readonly versions: PeerVersions;
+  /** What came, and what of it was refused before the core saw it. */
+  readonly arrivals: Arrivals;
   readonly #ports: RuntimePorts;
   readonly #store: Store;
   readonly #events: RuntimeEvents;
@@ -66,8 +67,10 @@ export class Runtime {
     this.#store = options.store;
     this.#events = events;
     this.faults = faults;
-    this.#outbox = new Outbox(ports, faults);
+    this.versions = new PeerVersions(options.settings.deadAfterMs, () => ports.now().monotonicMs);
+    this.#outbox = new Outbox(ports, faults, this.versions);
     this.state = createPeerState(options, ports.now());
+    this.arrivals = new Arrivals(this.versions, (id) => this.state.peers.has(id), events.onVersions);
   }
 
   /** Makes the new incarnation durable (index reuse would lose data), then starts to speak and listen. */
@@ -79,6 +82,7 @@ export class Runtime {
           return;
         }
         this.#envelope = envelope;
+        this.versions.open(envelope.versions);
         this.#outbox.open(envelope);
         onStart(this.state, this.#ports.now());
         this.#openTurn();
@@ -177,22 +181,16 @@ export class Runtime {
   /** Bytes from the network; answers whether they are genuine. Never throws on what they say. `source` is for the operator alone: answers go to configured addresses. */
   receive(bytes: Uint8Array, channel: Channel, source: PacketSource): boolean {
     if (this.#envelope === undefined || this.#isClosed || this.#failure !== undefined) return false;
-    const opened = this.#envelope.open(bytes, channel === 'stream' ? 'stream' : 'datagram');
-    if (!opened.ok) {
-      const isOwnMulticast = opened.reason === 'ownEcho' && channel === 'multicast'; // a group's members hear themselves
-      if (!isOwnMulticast) this.#drop(opened.reason, source);
-      if (opened.reason !== 'oldIncarnation') return false;
-      onOldIncarnation(this.state, this.#ports.now(), opened.sender, opened.incarnation);
-      this.#openTurn();
-      return false;
-    }
-    const decoded = decodeMessage(opened.payload);
-    if (!decoded.ok) {
-      this.#drop(decoded.reason, source);
+    const arrival = this.arrivals.take(this.#envelope, bytes, channel, source);
+    if (arrival.kind === 'refused') return arrival.isGenuine;
+    const { sender, incarnation } = arrival;
+    if (arrival.kind === 'message') {
+      this.#onAuthentic(sender, incarnation, channel, arrival.message, source);
       return true;
     }
-    this.#onAuthentic(opened.sender, opened.incarnation, channel, decoded.message, source);
-    return true;
+    onOldIncarnation(this.state, this.#ports.now(), sender, incarnation);
+    this.#openTurn();
+    return false;
   }
 
   #onAuthentic(
@@ -203,15 +201,15 @@ export class Runtime {
     source: PacketSource,
   ): void {
     if (this.faults.losesArrival(from, message.kind, channel)) {
-      this.#drop('rehearsedFault', source);
+      this.arrivals.drop('rehearsedFault', source);
       return;
     }
     if (this.#store.isBusy() && (message.kind === 'update' || message.kind === 'sync')) {
-      this.#drop('storeBusy', source); // anti-entropy brings it again when the disk has caught up
+      this.arrivals.drop('storeBusy', source); // anti-entropy brings it again when the disk has caught up
       return;
     }
     if (FILLING.has(message.kind) && this.#events.findRefusal?.() !== undefined) {
-      this.#drop('diskFull', source); // likewise, when there is room
+      this.arrivals.drop('diskFull', source); // likewise, when there is room
       return;
     }
     onMessage(this.state, this.#ports.now(), from, incarnation, channel, message);
@@ -223,11 +221,6 @@ export class Runtime {
     const changes = takeChanges(this.state);
     if (this.watchers.isEmpty) return;
     for (const change of changes) this.watchers.onChanged(change);
-  }
-
-  #drop(reason: string, source: PacketSource): void {
-    this.drops.set(reason, (this.drops.get(reason) ?? 0) + 1);
-    this.dropSources.set(reason, source);
   }
 
   #openTurn(): void {

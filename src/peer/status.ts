@@ -10,6 +10,7 @@ import { isSameServers } from '../core/onKeepalive.ts';
 import type { PeerState } from '../core/state.ts';
 import { hashVector } from '../core/vectorHash.ts';
 import { findWriteRefusal, type WriteRefusal } from '../core/write.ts';
+import type { Arrivals } from './arrivals.ts';
 import type { FaultsReport } from './faults.ts';
 import {
   buildCollection,
@@ -18,7 +19,6 @@ import {
   type MemoryStatus,
 } from './collectionStatus.ts';
 import { countLag } from './lag.ts';
-import type { PacketSource } from './ports.ts';
 import { formatAddress } from '../network/tcp.ts';
 
 export interface MemberStatus {
@@ -85,8 +85,7 @@ export interface PeerStatus {
 export function buildStatus(
   state: PeerState,
   now: Now,
-  drops: ReadonlyMap<string, number>,
-  dropSources: ReadonlyMap<string, PacketSource>,
+  { drops, dropSources }: Pick<Arrivals, 'drops' | 'dropSources'>,
   faults: FaultsReport,
 ): PeerStatus {
   const vector: Record<string, number> = {};

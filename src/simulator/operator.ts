@@ -6,6 +6,7 @@
  */
 import { createHaveSet, hasSequence } from '../core/haveSet.ts';
 import type { PeerId } from '../core/types.ts';
+import type { VersionRange } from '../wire/versions.ts';
 import type { Machines } from './machines.ts';
 import { TWIN_SUFFIX } from './machines.ts';
 import { openStream } from './random.ts';
@@ -54,6 +55,12 @@ export class Operator {
     peer.stop(() => {
       this.#ports.end(peer, 'process');
     });
+  }
+
+  /** Another release is installed: the process reads these versions of the protocol when it is next started. */
+  install(id: string, versions: VersionRange): void {
+    this.#world.note(id, `reads versions ${versions.lowest} to ${versions.highest} from its next start on`);
+    this.#world.peer(id).versions = versions;
   }
 
   /** A second process with the same id, on a copy of the disk. It hears multicast; unicast reaches it while the first is down. */

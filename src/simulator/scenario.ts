@@ -87,6 +87,9 @@ function carryOut(world: World, statement: Statement): void {
     case 'bootstrap':
       world.operator.bootstrap(statement.peer);
       return;
+    case 'install':
+      world.operator.install(statement.peer, statement.versions);
+      return;
     case 'forget':
       world.operator.forget(statement.peer, statement.member);
       return;
@@ -95,6 +98,9 @@ function carryOut(world: World, statement: Statement): void {
       return;
     case 'expectSeen':
       expectSeen(world, statement);
+      return;
+    case 'expectVersion':
+      expectVersion(world, statement.version, statement.peers ?? world.ids, statement.withinMs);
       return;
     case 'pause':
       world.pause(statement.peer);
@@ -205,6 +211,19 @@ function expectSeen(
     throw new BrokenInvariant('expectation', `${member} is ${seen} after ${withinMs} ms`);
   }
   world.note('', `${member} ${as} ${Math.round(world.nowMs - startedMs)} ms later`);
+}
+
+function expectVersion(world: World, version: number, ids: readonly string[], withinMs: number): void {
+  const spokenBy = (id: string): number | undefined => {
+    const peer = world.peer(id);
+    return peer.isRunning ? peer.runtime.versions.toAll() : undefined;
+  };
+  const startedMs = world.nowMs;
+  if (!world.runUntilTrue(() => ids.every((id) => spokenBy(id) === version), withinMs, LOOK_EVERY_MS)) {
+    const spoken = ids.map((id) => `${spokenBy(id) ?? 'none'} by ${id}`).join(', ');
+    throw new BrokenInvariant('expectation', `version ${spoken} after ${withinMs} ms`);
+  }
+  world.note('', `version ${version} ${Math.round(world.nowMs - startedMs)} ms later`);
 }
 
 function expectEqual(world: World, ids: readonly string[], withinMs: number): void {

@@ -127,6 +127,18 @@ function parseStatement(verb: string, rest: string, words: string): Statement {
       const [, name = '', share = ''] = match(/^(\S+) (\S+%)$/, rest, 'stray alpha 30%');
       return { kind: 'stray', peer: name, share: parseShare(share) };
     }
+    case 'install': {
+      const [, name = '', lowest = '', highest = ''] = match(
+        /^(\S+) (\d+)\.\.(\d+)$/,
+        rest,
+        'install alpha 1..2',
+      );
+      return {
+        kind: 'install',
+        peer: name,
+        versions: { lowest: parseNumber(lowest), highest: parseNumber(highest) },
+      };
+    }
     case 'wait':
       return { kind: 'wait', forMs: parseTime(rest) };
     case 'expect':
@@ -200,6 +212,9 @@ function parseExpectation(rest: string): Statement {
   const state = /^(collected|fresh|joining|forgotten|member)(?: everywhere| at (\S+))?$/.exec(body);
   if (state !== null)
     return { kind: 'expectState', state: state[1] as Phase, peers: state[2]?.split(','), withinMs };
+  const version = /^version (\d+)(?: everywhere| at (\S+))?$/.exec(body);
+  if (version !== null)
+    return { kind: 'expectVersion', version: Number(version[1]), peers: version[2]?.split(','), withinMs };
   const seen = /^(\S+) (alive|left|silent)(?: everywhere| at (\S+))?$/.exec(body);
   if (seen !== null)
     return {
@@ -326,6 +341,7 @@ function namesIn(statement: Statement): readonly string[] {
     case 'expectValue':
     case 'expectEqual':
     case 'expectState':
+    case 'expectVersion':
       return statement.peers ?? [];
     case 'wait':
       return [];

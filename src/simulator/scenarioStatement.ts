@@ -4,6 +4,7 @@
 import type { MessageKind, Phase } from '../core/messages.ts';
 import type { Level, LinkQuality, ValueSpec } from './schedule.ts';
 import type { DiskState } from './virtualDisk.ts';
+import type { VersionRange } from '../wire/versions.ts';
 
 export const SCENARIO_HELP = `One statement a line, or several with ; between them. # begins a comment.
   peers alpha beta gamma          who takes part (alpha to delta when left out); or: peers 5
@@ -20,6 +21,7 @@ export const SCENARIO_HELP = `One statement a line, or several with ; between th
   clock alpha +3600s     clock alpha right
   disk alpha full|slow|stalled|unflushed|fsyncError|ok
   stray alpha 30%                 its datagrams arrive from another address
+  install alpha 1..2              reads these versions of the protocol from its next start on
   wipe alpha      back up alpha     roll back alpha       its disk, empty or as it was; the process must be started again
   newcomers epsilon (in the head)   admit epsilon     forget delta at alpha     bootstrap alpha
   wait 2s
@@ -28,6 +30,7 @@ export const SCENARIO_HELP = `One statement a line, or several with ; between th
   expect collected within 9s           no tombstone and no table row is left, at any peer or at those named
   expect beta left at alpha            stopped, and said so; or alive, or silent
   expect x dropped at alpha            absent, and without a tombstone
+  expect version 2 at alpha            in which it speaks to all
 At the end everything is healed and the peers must come to rest, equal and silent.`;
 
 export type Statement =
@@ -75,6 +78,13 @@ export type Statement =
       readonly kind: 'expectSeen';
       readonly member: string;
       readonly as: SeenAs;
+      readonly peers: readonly string[] | undefined;
+      readonly withinMs: number;
+    }
+  | { readonly kind: 'install'; readonly peer: string; readonly versions: VersionRange }
+  | {
+      readonly kind: 'expectVersion';
+      readonly version: number;
       readonly peers: readonly string[] | undefined;
       readonly withinMs: number;
     }

@@ -18,6 +18,7 @@ import { Runtime } from '../peer/runtime.ts';
 import type { NoticeEffect } from '../peer/ports.ts';
 import { createEnvelope } from '../wire/envelope.ts';
 import type { Hashing } from '../wire/hash.ts';
+import { OWN_VERSIONS } from '../wire/versions.ts';
 import { BrokenInvariant } from './brokenInvariant.ts';
 import { between } from './random.ts';
 import type { RandomStream } from './random.ts';
@@ -70,6 +71,8 @@ export class VirtualPeer {
   readonly address: string;
   /** Wall clock less the true time, milliseconds. */
   clockOffsetMs = 0;
+  /** Of the protocol, what the process reads from its next start on. */
+  versions = OWN_VERSIONS;
   /** Share of datagrams that leave from an address that is not its own. */
   strayShare = 0;
   touched: Touched = createTouched();
@@ -218,6 +221,7 @@ export class VirtualPeer {
         clusterId: CLUSTER_ID,
         self: runtime.state.self,
         membershipHash: runtime.state.membershipHash,
+        versions: this.versions,
       });
       // Whoever crashes while it starts is told so; nobody waits for it here.
       runtime.start(envelope).catch(() => undefined);

@@ -24,6 +24,8 @@ import { CHECKSUM_BYTES, isPeerId, SEAL_TAG_BYTES } from './limits.ts';
 import { acceptPacket, isReplayed } from './replayWindow.ts';
 import { createSenders } from './senders.ts';
 import type { Sender } from './senders.ts';
+import { isInRange, OWN_VERSIONS } from './versions.ts';
+import type { VersionRange } from './versions.ts';
 
 export type { EnvelopeChannel } from './envelopeHeader.ts';
 
@@ -41,13 +43,15 @@ export interface EnvelopeOptions {
   readonly membershipHash: number;
   /** The first key seals, every key opens; none: all travels in clear. */
   readonly keys?: readonly ClusterKey[];
+  /** Those that this peer reads; OWN_VERSIONS when left out, as everywhere but in tests of peers of several versions. */
+  readonly versions?: VersionRange;
 }
 
 /**
- * Why a packet was not opened. tooShort, badHeader, version: no packet of ours. otherCluster: another cluster's.
+ * Why a packet was not opened. tooShort, badHeader: no packet of ours. otherCluster: another cluster's.
  * wrongChannel: a datagram on a stream, or the reverse. notSealed, unexpectedSeal: in clear to a peer with a key, sealed to one
  * without. unknownKey: a key id we do not have. badSeal, badChecksum: damaged or forged. ownEcho: our own multicast.
- * replayed: seen before or too old to tell. oldIncarnation: below the newest few of its id.
+ * replayed: seen before or too old to tell. oldIncarnation: below the newest few of its id. version: genuine, and written in a version that is not read here.
  */
 export type OpenFault =
   | HeaderFault
@@ -58,7 +62,8 @@ export type OpenFault =
   | 'badChecksum'
   | 'ownEcho'
   | 'replayed'
-  | 'oldIncarnation';
+  | 'oldIncarnation'
+  | 'version';
 
 export type OpenResult =
   | {
@@ -66,23 +71,34 @@ export type OpenResult =
       readonly sender: PeerId;
       readonly incarnation: Incarnation;
       readonly membershipHash: number;
+      /** What the sender reads. */
+      readonly versions: VersionRange;
       /** May share memory with the packet. */
       readonly payload: Uint8Array;
     }
-  | { readonly ok: false; readonly reason: Exclude<OpenFault, 'oldIncarnation'> }
+  | { readonly ok: false; readonly reason: Exclude<OpenFault, 'oldIncarnation' | 'version'> }
   /** Genuine, but perhaps not for the first time. The sender may be one that cannot know: its disk is empty and its clock slow. */
   | {
       readonly ok: false;
       readonly reason: 'oldIncarnation';
       readonly sender: PeerId;
       readonly incarnation: Incarnation;
+    }
+  | {
+      readonly ok: false;
+      readonly reason: 'version';
+      readonly sender: PeerId;
+      readonly incarnation: Incarnation;
+      readonly versions: VersionRange;
     };
 
 export interface Envelope {
   /** What a packet needs around its payload. */
   readonly room: Room;
-  /** Makes a packet of a payload that has `room` around it, in place. */
-  seal(packet: Buffer, channel: EnvelopeChannel): void;
+  /** Those that this peer reads. */
+  readonly versions: VersionRange;
+  /** Makes a packet of a payload that has `room` around it and is written in `version` (the lowest when left out), in place. */
+  seal(packet: Buffer, channel: EnvelopeChannel, version?: number): void;
   open(packet: Uint8Array, channel: EnvelopeChannel): OpenResult;
   setMembershipHash(membershipHash: number): void;
   /** The first key seals from now on, every key opens. Throws BAD_CONFIGURATION as `createEnvelope`, and where there were none or would be none; nothing changed then. */
@@ -103,14 +119,14 @@ const NONCE_BYTES = 12;
 
 /** Throws BAD_CONFIGURATION on an unusable key. `self` must be a pair that never sealed before: nonces start from 1. */
 export function createEnvelope(options: EnvelopeOptions): Envelope {
-  const { hashing, self } = options;
+  const { hashing, self, versions = OWN_VERSIONS } = options;
   if (!isPeerId(self.id)) throw new ToposphereError('BAD_CONFIGURATION', `not a peer id: ${self.id}`);
   let keys = collectKeys(options.keys ?? []);
   const isSealing = keys.size > 0;
   const trailerBytes = isSealing ? SEAL_TAG_BYTES : CHECKSUM_BYTES;
   const clusterHash = Buffer.alloc(8);
   clusterHash.writeBigUInt64BE(hashing.h64(options.clusterId));
-  const template = buildHeaderTemplate(clusterHash, self);
+  const template = buildHeaderTemplate(clusterHash, self, versions);
   const room = { before: template.bytes.length, after: trailerBytes };
   let sealer = createSealer();
   const senders = createSenders();
@@ -120,6 +136,7 @@ export function createEnvelope(options: EnvelopeOptions): Envelope {
 
   return {
     room,
+    versions,
     seal,
     open,
     setMembershipHash(hash) {
@@ -149,13 +166,13 @@ export function createEnvelope(options: EnvelopeOptions): Envelope {
     return undefined;
   }
 
-  function seal(packet: Buffer, channel: EnvelopeChannel): void {
+  function seal(packet: Buffer, channel: EnvelopeChannel, version = versions.lowest): void {
     const packetNumber = ++lastPacket[channel];
     // A nonce must never come twice under one subkey.
     if (packetNumber > MAX_PACKET_NUMBER)
       throw new Error('packet numbers used up: restart with a new incarnation');
     const payloadEnd = packet.length - room.after;
-    writeHeader(packet, template, channel, sealer?.keyId, membershipHash, packetNumber);
+    writeHeader(packet, template, version, channel, sealer?.keyId, membershipHash, packetNumber);
     if (sealer === undefined) {
       packet.writeBigUInt64BE(hashing.h64(packet.subarray(0, payloadEnd)), payloadEnd);
       return;
@@ -191,11 +208,15 @@ export function createEnvelope(options: EnvelopeOptions): Envelope {
     sender.keyId = isSealing ? header.keyId : undefined;
     if (channel === 'stream') sender.lastStreamPacket = header.packetNumber;
     else acceptPacket(sender.datagrams, header.packetNumber);
+    const { id, incarnation } = sender;
+    if (!isInRange(versions, header.version))
+      return { ok: false, reason: 'version', sender: id, incarnation, versions: header.versions };
     return {
       ok: true,
-      sender: sender.id,
-      incarnation: sender.incarnation,
+      sender: id,
+      incarnation,
       membershipHash: header.membershipHash,
+      versions: header.versions,
       payload,
     };
   }

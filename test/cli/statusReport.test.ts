@@ -53,6 +53,22 @@ describe('a status report', () => {
     assert.doesNotMatch(listRemarks('alpha', report({ disk: { isLow: false } })).join('\n'), /disk/);
   });
 
+  it('names who shares no version of the protocol with it, and what to do', () => {
+    const protocol = {
+      reads: { lowest: 1, highest: 1 },
+      toAll: 1,
+      members: {
+        beta: { reads: { lowest: 2, highest: 3 }, spoken: null },
+        gamma: { reads: { lowest: 1, highest: 2 }, spoken: 1 },
+      },
+    };
+    assert.deepEqual(listRemarks('alpha', report({ protocol })), [
+      'the protocol is read in version 1 by alpha, and in version 2 to 3 by beta: nothing passes between them; upgrade toposphere on alpha, or go back on beta to a release that reads version 1',
+    ]);
+    for (const odd of [7, { reads: 1 }, { ...protocol, members: [null, 3, { reads: {} }] }])
+      assert.deepEqual(listRemarks('alpha', report({ protocol: odd })), []);
+  });
+
   it('tells who has left from who is silent', () => {
     const members = [
       member('beta', { alive: false, heard: false, left: true }),

@@ -78,6 +78,7 @@ describe('configuration', () => {
       maxTableRows: 1_000_000,
       maxCheckpointBytes: 512 * 1024 * 1024,
       transferBytesPerSecond: 0,
+      versions: { lowest: 1, highest: 1 },
       minFreeBytes: 256 * 1024 * 1024,
       checkpointDirectory: 'checkpoints',
       checkpointIntervalMs: 3_600_000,

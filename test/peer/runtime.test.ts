@@ -11,6 +11,7 @@ import { createEnvelope } from '../../src/wire/envelope.ts';
 import { sealing, type SealingEnvelope } from '../wire/sealing.ts';
 import { loadHashing, type Hashing } from '../../src/wire/hash.ts';
 import { decodeMessage, encodeMessage } from '../../src/wire/messageCodec.ts';
+import type { VersionRange } from '../../src/wire/versions.ts';
 
 const ALPHA = 'alpha' as PeerId;
 const BETA = 'beta' as PeerId;
@@ -25,6 +26,7 @@ class World {
   readonly runtime: Runtime;
   readonly sent: Uint8Array[] = [];
   readonly failures: string[] = [];
+  readonly verdicts: string[] = [];
   readonly ofBeta: SealingEnvelope;
   timeMs = 0;
   readonly #hashing: Hashing;
@@ -60,7 +62,12 @@ class World {
         },
       },
       new Faults(false, [BETA], () => 0.5),
-      { onNotice: () => undefined, onFailure: (failure) => void this.failures.push(failure.code) },
+      {
+        onNotice: () => undefined,
+        onFailure: (failure) => void this.failures.push(failure.code),
+        onVersions: (id, { lowest, highest }, verdict) =>
+          void this.verdicts.push(`${id} ${verdict} ${lowest}..${highest}`),
+      },
     );
     this.ofBeta = sealing(
       createEnvelope({
@@ -420,9 +427,36 @@ describe('runtime', () => {
     packet[packet.length - 1] = (packet.at(-1) ?? 0) ^ 1;
     world.runtime.receive(packet, 'unicast', SOURCE);
     assert.equal(
-      [...world.runtime.drops.values()].reduce((sum, count) => sum + count, 0),
+      [...world.runtime.arrivals.drops.values()].reduce((sum, count) => sum + count, 0),
       2,
     );
-    assert.equal(world.runtime.drops.get('badChecksum'), 1);
+    assert.equal(world.runtime.arrivals.drops.get('badChecksum'), 1);
+  });
+
+  it('counts what members say in a version it does not read, and says once who shares none with it', async () => {
+    const hashing = await loadHashing();
+    const say = (id: string, versions: VersionRange, incarnation = 9): boolean => {
+      const envelope = sealing(
+        createEnvelope({
+          hashing,
+          clusterId: 'test',
+          self: { id: id as PeerId, incarnation: incarnation as Incarnation },
+          membershipHash: 1,
+          versions,
+        }),
+      );
+      return world.runtime.receive(envelope.seal(Buffer.of(1), 'datagram'), 'unicast', SOURCE);
+    };
+    const { drops } = world.runtime.arrivals;
+    assert.ok(say(BETA, { lowest: 2, highest: 3 }), 'genuine: no stranger');
+    say(BETA, { lowest: 3, highest: 4 }, 10);
+    say('stranger', { lowest: 2, highest: 2 });
+    assert.equal(drops.get('version'), 3);
+    assert.deepEqual(world.verdicts, ['beta apart 2..3']);
+    const { members } = world.runtime.versions.describe();
+    assert.deepEqual(members, { beta: { reads: { lowest: 3, highest: 4 }, spoken: null } });
+    say(BETA, { lowest: 1, highest: 3 }, 11);
+    say(BETA, { lowest: 2, highest: 3 }, 10); // an earlier process
+    assert.deepEqual(world.verdicts, ['beta apart 2..3', 'beta shared 1..3']);
   });
 });

@@ -84,6 +84,36 @@ describe('envelope', () => {
         }
       });
 
+      it('tells of a packet in a version it does not read who sent it and what that reads, once', () => {
+        for (const channel of ['datagram', 'stream'] as const) {
+          const alpha = envelope('alpha', keys, { versions: { lowest: 1, highest: 3 } });
+          const beta = envelope('beta', keys, { versions: { lowest: 1, highest: 1 } });
+          const packet = alpha.seal(payload, channel, 3);
+          const result = beta.open(packet, channel);
+          assert.ok(!result.ok && result.reason === 'version');
+          assert.deepEqual([result.sender, result.incarnation], ['alpha', 2 ** 50 + 3]);
+          assert.deepEqual(result.versions, { lowest: 1, highest: 3 });
+          assert.equal(verdict(beta.open(packet, channel)), 'replayed');
+          const readable = beta.open(alpha.seal(payload, channel, 1), channel);
+          assert.deepEqual(readable.ok && readable.versions, { lowest: 1, highest: 3 });
+        }
+      });
+
+      it('believes nobody who says for another what that reads', () => {
+        const alpha = envelope('alpha', keys, { versions: { lowest: 1, highest: 2 } });
+        const beta = envelope('beta', keys, { versions: { lowest: 1, highest: 2 } });
+        const packet = alpha.seal(payload, 'datagram', 2);
+        for (let flags = 0; flags < 256; flags += 1)
+          for (const version of [1, 2, 3, 9]) {
+            const forged = Buffer.from(packet);
+            forged.set([version, flags], 1);
+            if (forged.equals(packet)) continue;
+            const result = beta.open(forged, 'datagram');
+            assert.ok(!('versions' in result), `version ${version}, flags ${flags}`);
+          }
+        assert.equal(verdict(beta.open(packet, 'datagram')), 'opened', 'none of them left a trace');
+      });
+
       it('refuses every truncation, and every packet with something appended', () => {
         const packet = envelope('alpha', keys).seal(payload, 'datagram');
         const beta = envelope('beta', keys);

@@ -30,6 +30,8 @@ const SIMULATED_ONLY = {
   endTwin: 'end twin: not in the laboratory, only simulated',
   clock: 'clock: not in the laboratory, only simulated',
   stray: 'stray: not in the laboratory, only simulated',
+  install: 'install: there is one release in the laboratory; only simulated',
+  expectVersion: 'expect version: there is one release in the laboratory; only simulated',
 } as const satisfies Partial<Readonly<Record<Statement['kind'], string>>>;
 
 /** `S` with each of its kinds that a laboratory can carry out. */

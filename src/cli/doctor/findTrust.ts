@@ -1,5 +1,5 @@
 /**
- * Who refuses whom, and why: another cluster key, another cluster, a rehearsed cut, a peer that was forgotten, strangers.
+ * Who refuses whom, and why: another cluster key, another cluster, another version, a rehearsed cut, a peer that was forgotten, strangers.
  *
  * Owns who is to blame: the peer that most others refuse. A refusal counts while the one that is refused is not heard: what is counted may be long
  * past. Which keys peers have is findKeys.ts's, and explains refusals first. Also answers which pairs are apart for such a reason, so that they are not taken for a
@@ -9,6 +9,7 @@ import { formatAddress } from '../../network/tcp.ts';
 import { listNames } from './finding.ts';
 import type { Finding } from './finding.ts';
 import { findKeys } from './findKeys.ts';
+import { findProtocol } from './findProtocol.ts';
 import { answeredPeers } from './picture.ts';
 import type { AnsweredPeer, Picture } from './picture.ts';
 
@@ -34,10 +35,6 @@ const REFUSALS: Readonly<Record<string, { readonly seen: string; readonly fix: s
     seen: 'it is of another cluster',
     fix: 'start it with the --cluster-id of the others, or give it ports and a servers.txt of its own',
   },
-  version: {
-    seen: 'it speaks another version of the protocol',
-    fix: 'bring all peers to one version of toposphere',
-  },
 };
 
 interface Refusal {
@@ -59,8 +56,10 @@ export function findTrust(picture: Picture): Trust {
   const apart = new Set<string>();
   const note = (a: string, b: string): void => void apart.add(`${a} ${b}`).add(`${b} ${a}`);
   for (const [by, of] of keys.apart) note(by, of);
+  const protocol = findProtocol(picture);
   const refusals = listRefusals(picture).filter(({ by, of }) => !apart.has(`${by} ${of}`));
   for (const { by, of } of refusals) note(by, of);
+  for (const { older, newer } of protocol.pairs) note(older.id, newer.id);
   for (const { name, answer } of answeredPeers(picture)) {
     for (const id of answer.rehearsedCuts) note(name, id);
     if (answer.status.phase === 'forgotten') for (const other of picture.peers) note(name, other.name);
@@ -69,6 +68,7 @@ export function findTrust(picture: Picture): Trust {
     findings: [
       ...keys.findings,
       ...findRefused(refusals),
+      ...protocol.findings,
       ...findStrangers(picture),
       ...findRehearsed(picture),
       ...findApart(picture),
@@ -129,11 +129,10 @@ function findRefused(refusals: readonly Refusal[]): readonly Finding[] {
     const sameId = keyId === undefined ? '' : `, under the same id ${keyId}`;
     findings.push({
       severity: 'fault',
-      code:
-        reason === 'otherCluster' ? 'otherCluster' : reason === 'version' ? 'protocolVersion' : 'wrongKey',
+      code: reason === 'otherCluster' ? 'otherCluster' : 'wrongKey',
       peers: isEven ? [blamed, ...others] : [blamed],
       seen: isEven
-        ? `${blamed} and ${listNames([...others])} refuse each other's packets (${reason}): one of them has another cluster key${sameId === '' ? ', cluster id or version' : sameId}`
+        ? `${blamed} and ${listNames([...others])} refuse each other's packets (${reason}): one of them has another cluster key${sameId === '' ? ' or cluster id' : sameId}`
         : `what ${blamed} sends is refused by ${listNames([...others])} (${reason}): ${words?.seen ?? ''}${sameId}`,
       fix: `${isEven ? `of ${blamed} or ${listNames([...others])}: ` : `${blamed}: `}${words?.fix ?? ''}`,
     });

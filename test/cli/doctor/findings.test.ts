@@ -584,6 +584,33 @@ describe('findings of who refuses whom', () => {
     );
   });
 
+  it('name two that share no version of the protocol, once, and not as a lost link', () => {
+    const reads = (version: number): object => ({ lowest: version, highest: version });
+    const change = ({ status, examination }: Said, id: string): undefined => {
+      const others = id === 'gamma' ? FOUR.filter((other) => other !== 'gamma') : ['gamma'];
+      const members = others.map((other) => [
+        other,
+        { reads: reads(other === 'gamma' ? 2 : 1), spoken: null },
+      ]);
+      status['protocol'] = {
+        reads: reads(id === 'gamma' ? 2 : 1),
+        toAll: 1,
+        members: Object.fromEntries(members) as object,
+      };
+      for (const view of [...status.members, ...examination.members])
+        if (others.includes(String(view['id'])))
+          Object.assign(view, { alive: false, heard: false, hearsMe: false });
+    };
+    assertOne(
+      findIn({ say: change }),
+      'fault',
+      'protocolVersion',
+      ['alpha', 'beta', 'delta', 'gamma'],
+      /in version 1 by alpha, beta, delta, and in version 2 by gamma: nothing passes between them/,
+      /upgrade toposphere on alpha, beta, delta, or go back on gamma to a release that reads version 1/,
+    );
+  });
+
   it('let a refusal that is past be: the peer is heard again', () => {
     assert.deepEqual(
       findIn(only('alpha', ({ status }) => void (status.dropSources['badSeal'] = '10.0.0.3:7401'))),

@@ -6,5 +6,6 @@ import { DURABILITY } from './durability.ts';
 import { NUMBERED } from './numbered.ts';
 import { REPAIR } from './repair.ts';
 import { ROUNDS } from './rounds.ts';
+import { VERSIONS } from './versions.ts';
 
-export const MUTANTS: readonly Mutant[] = [...NUMBERED, ...DURABILITY, ...REPAIR, ...ROUNDS];
+export const MUTANTS: readonly Mutant[] = [...NUMBERED, ...DURABILITY, ...REPAIR, ...ROUNDS, ...VERSIONS];

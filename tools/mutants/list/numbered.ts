@@ -339,9 +339,9 @@ export const NUMBERED: readonly Mutant[] = [
       },
       {
         file: 'src/peer/runtime.ts',
-        find: '    this.#onAuthentic(opened.sender,',
+        find: '      this.#onAuthentic(sender,',
         replace:
-          "    if (channel !== 'stream') this.#outbox.sources.set(opened.sender, source.address as PeerId);\n    this.#onAuthentic(opened.sender,",
+          "      if (channel !== 'stream') this.#outbox.sources.set(sender, source.address as PeerId);\n      this.#onAuthentic(sender,",
       },
       {
         file: 'src/peer/outbox.ts',
