@@ -67,36 +67,35 @@ export interface DnsRecord {
   readonly data?: unknown;
 }
 
-export interface AnnouncedRecords {
-  readonly answers: readonly (
-    | {
-        readonly name: string;
-        readonly type: 'PTR' | 'A';
-        readonly ttl: number;
-        readonly data: string;
-        readonly flush?: boolean;
-      }
-    | {
-        readonly name: string;
-        readonly type: 'SRV';
-        readonly ttl: number;
-        readonly flush: boolean;
-        readonly data: {
-          readonly port: number;
-          readonly target: string;
-          readonly priority: number;
-          readonly weight: number;
-        };
-      }
-    | {
-        readonly name: string;
-        readonly type: 'TXT';
-        readonly ttl: number;
-        readonly flush: boolean;
-        readonly data: string[];
-      }
-  )[];
-}
+/** The records of one peer. */
+type AnnouncedRecords = readonly (
+  | {
+      readonly name: string;
+      readonly type: 'PTR' | 'A';
+      readonly ttl: number;
+      readonly data: string;
+      readonly flush?: boolean;
+    }
+  | {
+      readonly name: string;
+      readonly type: 'SRV';
+      readonly ttl: number;
+      readonly flush: boolean;
+      readonly data: {
+        readonly port: number;
+        readonly target: string;
+        readonly priority: number;
+        readonly weight: number;
+      };
+    }
+  | {
+      readonly name: string;
+      readonly type: 'TXT';
+      readonly ttl: number;
+      readonly flush: boolean;
+      readonly data: string[];
+    }
+)[];
 
 export interface Names {
   readonly instance: string;
@@ -115,7 +114,7 @@ export function buildRecords(
   announcement: Announcement,
   proof: string,
   ttlSeconds: number,
-): AnnouncedRecords['answers'] {
+): AnnouncedRecords {
   const { instance, host } = namesOf(announcement);
   const own = { ttl: ttlSeconds, flush: true }; // whoever caches forgets what it had under this name
   return [

@@ -18,7 +18,7 @@ const MAX_RECORDS = 64;
 const PACKETS_PER_SECOND = 100;
 const BURST_PACKETS = 200;
 
-export interface ArrivalGate {
+interface ArrivalGate {
   /** Why a packet is not decoded; undefined when it may be. */
   refuses(
     packet: Uint8Array,

@@ -58,6 +58,7 @@ export const MAX_SEND_QUEUE_BYTES = 8 * 1024 * 1024;
 const SEND_BUFFER_BYTES = 2 * 1024 * 1024;
 /** How often a group that could not be joined or reached is tried again (a cable, an interface that comes up), milliseconds. */
 const REJOIN_PERIOD_MS = 5_000;
+const NO_INTERFACE = 'no interface of this machine has that address';
 
 /** Rejects with ADDRESS_IN_USE or BAD_CONFIGURATION when a socket cannot be bound; a group that cannot be joined is only a fault. */
 export async function openDatagrams(options: DatagramOptions): Promise<Datagrams> {
@@ -65,6 +66,7 @@ export async function openDatagrams(options: DatagramOptions): Promise<Datagrams
   const sent = { multicast: 0, unicast: 0, bytes: 0 };
   const received = { multicast: 0, unicast: 0, bytes: 0 };
   let closed = false;
+  let closing: Promise<void> | undefined;
   let isMember = false;
   let joined = false;
   let rejoinTimer: NodeJS.Timeout | undefined;
@@ -94,7 +96,7 @@ export async function openDatagrams(options: DatagramOptions): Promise<Datagrams
       const onFailure = (failure: Error): void => {
         // Nothing can leave until there is a way (Linux has none for IPv6 on its loopback): no send is tried in vain meanwhile.
         if (errorCode(failure) === 'ENETUNREACH')
-          loseGroup(`cannot reach ${describeGroup(multicast)}`, failure);
+          loseGroup(`cannot reach ${describeGroup(multicast)}`, errorCode(failure));
         else countFailedSend(group, port, failure);
       };
       if (send(bytes, port, group, onFailure)) sent.multicast += 1;
@@ -112,23 +114,27 @@ export async function openDatagrams(options: DatagramOptions): Promise<Datagrams
       sent: { ...sent },
       received: { ...received },
     }),
-    async close() {
-      if (closed) return;
-      closed = true;
-      clearTimeout(rejoinTimer);
-      const sockets = groupSocket === undefined ? [unicastSocket] : [unicastSocket, groupSocket];
-      await Promise.all(
-        sockets.map(
-          (socket) =>
-            new Promise<void>((resolve) =>
-              socket.close(() => {
-                resolve();
-              }),
-            ),
-        ),
-      );
+    close() {
+      closing ??= close();
+      return closing;
     },
   };
+
+  async function close(): Promise<void> {
+    closed = true;
+    clearTimeout(rejoinTimer);
+    const sockets = groupSocket === undefined ? [unicastSocket] : [unicastSocket, groupSocket];
+    await Promise.all(
+      sockets.map(
+        (socket) =>
+          new Promise<void>((resolve) =>
+            socket.close(() => {
+              resolve();
+            }),
+          ),
+      ),
+    );
+  }
 
   function send(
     bytes: Uint8Array,
@@ -151,6 +157,7 @@ export async function openDatagrams(options: DatagramOptions): Promise<Datagrams
   }
 
   function countFailedSend(address: string, port: number, failure: Error): void {
+    if (closed) return;
     faults.count('sendFailed', () => `a datagram to ${formatAddress(address, port)}: ${errorCode(failure)}`);
   }
 
@@ -191,7 +198,10 @@ export async function openDatagrams(options: DatagramOptions): Promise<Datagrams
     if (closed || multicast === undefined) return;
     try {
       const scoped = scopeGroup(multicast.group, multicast.interface);
-      if (groupSocket === undefined || scoped === undefined) throw new Error('no interface has this address');
+      if (groupSocket === undefined || scoped === undefined) {
+        loseGroup(`cannot join ${describeGroup(multicast)}`, NO_INTERFACE);
+        return;
+      }
       if (!isMember) groupSocket.addMembership(multicast.group, scoped.interface);
       isMember = true;
       unicastSocket.setMulticastInterface(scoped.interface);
@@ -201,24 +211,29 @@ export async function openDatagrams(options: DatagramOptions): Promise<Datagrams
       groupSocket.setMulticastLoopback(true);
       joined = true;
     } catch (failure) {
-      loseGroup(`cannot join ${describeGroup(multicast)}`, failure);
+      const code = errorCode(failure);
+      loseGroup(`cannot join ${describeGroup(multicast)}`, code === 'ENODEV' ? NO_INTERFACE : code);
     }
   }
 
+  /** The group's socket, if it is not there yet, then the group. */
+  async function rejoin(): Promise<void> {
+    try {
+      if (groupSocket === undefined) await openGroup();
+    } catch (failure) {
+      loseGroup('cannot hear the group', failure instanceof Error ? failure.message : String(failure));
+      return;
+    }
+    joinGroup();
+  }
+
   /** Goes on without the group and tries again, now and then. */
-  function loseGroup(what: string, cause: unknown): void {
-    joined = false;
-    faults.count(
-      'multicastUnavailable',
-      () => `${what}: ${errorCode(cause)}; going on by unicast, trying again`,
-    );
-    clearTimeout(rejoinTimer);
+  function loseGroup(what: string, cause: string): void {
     if (closed) return;
-    rejoinTimer = setTimeout(() => {
-      const opening = groupSocket === undefined ? openGroup() : Promise.resolve();
-      // What keeps the socket from being bound is said by the attempt to join without it.
-      void opening.catch(() => undefined).then(joinGroup);
-    }, REJOIN_PERIOD_MS);
+    joined = false;
+    faults.count('multicastUnavailable', () => `${what}: ${cause}; going on by unicast, trying again`);
+    clearTimeout(rejoinTimer);
+    rejoinTimer = setTimeout(() => void rejoin(), REJOIN_PERIOD_MS);
     rejoinTimer.unref();
   }
 }

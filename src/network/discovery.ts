@@ -52,7 +52,7 @@ export interface DiscoveryOptions {
 }
 
 /** Why something that arrived counts for nothing; `failed`: a defect of our own, or of the decoder. */
-export type DiscoveryDrop =
+type DiscoveryDrop =
   | GateRefusal
   | 'undecodable'
   | 'malformed'
@@ -110,6 +110,7 @@ export function openDiscovery(options: DiscoveryOptions): Discovery {
   let announced = 0;
   let asked = 0;
   let isClosed = false;
+  let closing: Promise<void> | undefined;
   let lastResponseMs = -Infinity;
   let announcementsLeft = describe === undefined ? 0 : FIRST_ANNOUNCEMENTS;
   let responseTimer: NodeJS.Timeout | undefined;
@@ -156,17 +157,21 @@ export function openDiscovery(options: DiscoveryOptions): Discovery {
       respondIn(0);
     },
     report: () => ({ unavailable: unavailable ?? null, announced, asked, drops: { ...drops } }),
-    async close() {
-      if (isClosed) return;
-      isClosed = true;
-      clearTimeout(responseTimer);
-      clearTimeout(questionTimer);
-      if (describe !== undefined && isJoined) await sayGoodbye(describe());
-      await new Promise<void>((resolve) => {
-        mdns.destroy(resolve);
-      });
+    close() {
+      closing ??= close();
+      return closing;
     },
   };
+
+  async function close(): Promise<void> {
+    isClosed = true;
+    clearTimeout(responseTimer);
+    clearTimeout(questionTimer);
+    if (describe !== undefined && isJoined) await sayGoodbye(describe());
+    await new Promise<void>((resolve) => {
+      mdns.destroy(resolve);
+    });
+  }
 
   /** Puts the gate before the package's own listener: decoding is what a hostile packet would make dear. */
   function guardArrivals(): void {

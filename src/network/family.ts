@@ -17,7 +17,7 @@ export function familyOf(host: string): Family | undefined {
 }
 
 /** A group on an interface, as the system wants both named. */
-export interface ScopedGroup {
+interface ScopedGroup {
   /** What the socket that hears the group is bound to. */
   readonly bind: string;
   /** For addMembership and setMulticastInterface. */

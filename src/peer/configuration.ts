@@ -166,7 +166,9 @@ function checkMulticast(
   }
   const chosen = settings.multicastInterface ?? own?.address;
   const address = chosen === undefined ? '' : (canonicalHost(chosen) ?? chosen);
-  if (chosen !== undefined && familyOf(address) !== (ownFamily ?? familyOf(address) ?? 4)) {
+  // Where it stands for the peer's own address as well, that check has said it.
+  const isSaid = isWithoutServers(settings) && settings.host === undefined;
+  if (!isSaid && chosen !== undefined && familyOf(address) !== (ownFamily ?? familyOf(address) ?? 4)) {
     faults.push(
       `${faults.called('multicastInterface')} is '${chosen}'; give an IPv${ownFamily ?? 4} address of this machine`,
     );

@@ -125,11 +125,8 @@ export class Peer {
       const failureListeners = new Set<(failure: ToposphereError) => void>();
       const ports = createMachinePorts(network, options.clockOffsetMs);
       const members = [...options.servers.servers, ...options.known].map(({ id }) => id);
-      const faults = new Faults(
-        options.allowFaults,
-        members.filter((id) => id !== options.id),
-        ports.random,
-      );
+      const others = members.filter((id) => id !== options.id);
+      const faults = new Faults(options.allowFaults, others, ports.random);
       const logNotice = createNoticeLog(log, options.maxDriftMs, () => ports.now().monotonicMs);
       runtime = new Runtime(
         {

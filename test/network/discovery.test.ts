@@ -364,7 +364,10 @@ describe('discovery over 127.0.0.1', () => {
     alpha.announce();
     await see(early, 'alpha member right');
     await see(late, 'alpha member right');
+    let hasClosed = false;
+    void alpha.close().then(() => (hasClosed = true));
     await alpha.close();
+    assert.ok(hasClosed, 'whoever closes it again waits for the same end');
     await see(early);
     assert.deepEqual(alpha.found(), [], 'itself');
     assert.deepEqual(early.report().drops, {});

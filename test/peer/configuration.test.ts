@@ -196,6 +196,12 @@ describe('configuration', () => {
         /^--host is '::1'; give an IPv4 address/,
       );
       assert.match((await refusal(unlisted({ host: '203.0.113.9' }))).join(), /this machine has/);
+      const wrong = { multicastInterface: 'eth0' };
+      const said = (faults: readonly string[]): readonly string[] =>
+        faults.filter((fault) => fault.includes("--multicast-interface is 'eth0'; give an IPv4 address"));
+      assert.equal(said(await refusal(unlisted(wrong))).length, 1, 'it stands for the host as well');
+      assert.equal(said(await refusal(unlisted({ ...wrong, host: '127.0.0.1' }))).length, 1);
+      assert.equal(said(await faultsOf(wrong)).length, 1);
       assert.match(
         (await refusal(unlisted({ admitDiscovered: true }))).join(),
         /needs --discover, and --cluster-key-file/,
