@@ -136,7 +136,7 @@ function buildRefusal(name: string, said: string): PeerRefusal {
   }
   if (said.startsWith('WRONGPASS')) {
     return new PasswordRefusal(
-      `${name} has another client password: name the file that it was started with (--client-password-file or TOPOSPHERE_CLIENT_PASSWORD_FILE)`,
+      `${name} has another client password: name a file with the one that it goes by (--client-password-file or TOPOSPHERE_CLIENT_PASSWORD_FILE)`,
       'wrong',
     );
   }

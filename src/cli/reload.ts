@@ -1,5 +1,5 @@
 /**
- * `toposphere reload`: lets running peers read servers.txt and their cluster key file again (SIGHUP to `toposphere serve` does the same).
+ * `toposphere reload`: lets running peers read servers.txt, their cluster key file and their client password file again (SIGHUP to `toposphere serve` does the same).
  *
  * Owns whom to tell: all peers of the file at hand, or the one that is named. A new peer that does not run yet is told nothing.
  */
@@ -10,10 +10,17 @@ import { findTargets, withTarget } from './target.ts';
 export function addReload(yargs: Argv): Argv {
   return yargs.command(
     'reload',
-    'let the peers of servers.txt (or one of them) read their servers.txt and cluster key file again',
-    (options) => withTarget(options),
+    'let the peers of servers.txt (or one of them) read their servers.txt, cluster key and client password file again',
+    (options) =>
+      withTarget(options).option('force', {
+        type: 'boolean',
+        default: false,
+        describe:
+          'retire a key also where members still seal with it: they are cut off until they have the new key file',
+      }),
     async (argv) => {
-      await askEach(await findTargets(argv), ['TOPOSPHERE', 'RELOAD']);
+      const words = ['TOPOSPHERE', 'RELOAD', ...(argv.force ? ['FORCE'] : [])];
+      await askEach(await findTargets(argv), words);
     },
   );
 }

@@ -8,6 +8,7 @@
 import type { Argv } from 'yargs';
 import { ToposphereError } from '../core/errors.ts';
 import { formatAddress, listenTcp } from '../network/tcp.ts';
+import { followClientPassword } from '../peer/clientPassword.ts';
 import { resolveServeOptions } from '../peer/configuration.ts';
 import type { HttpOptions, ServeOptions } from '../peer/configuration.ts';
 import { createLog } from '../peer/logger.ts';
@@ -90,6 +91,9 @@ async function serveClients(
 ): Promise<void> {
   const { startRedisServer } = await import('../server/server.ts');
   const server = await startRedisServer({ backend, ...options.clients });
+  const { passwordFile } = options.clients;
+  if (passwordFile !== undefined)
+    backend.addFile(followClientPassword(passwordFile, server.changePassword, log));
   try {
     await serveHttp(log, backend, options.http, server, async () => {
       announce(log, options);
@@ -177,7 +181,7 @@ export function addServe(yargs: Argv): Argv {
     'serve',
     'run one peer (of servers.txt, or with --discover), with a Redis server and an HTTP port in front of it',
     (options) => withSettings(options),
-    // SIGHUP: read servers.txt and the cluster key file again.
+    // SIGHUP: read servers.txt, the cluster key file and the client password file again.
     async (argv) => {
       const stop = listenForStop(['SIGINT', 'SIGTERM']);
       await serve(await readSettings(argv), stop);

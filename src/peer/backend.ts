@@ -11,6 +11,11 @@ export type { DigestRange, EntryMark, PartDigest } from './rangeDigests.ts';
 export { LATEST_EXPIRY_MS } from '../core/expiry.ts';
 export type { PeerDescription } from './peerDescription.ts';
 
+export interface ReloadOptions {
+  /** Retire keys also where members that are heard seal with them: they are cut off until they have the file too. */
+  readonly force?: boolean;
+}
+
 /** `fast`: nothing is waited for. `committed`: survives this process's death. `durable`: survives a power cut here. */
 export type AcknowledgementLevel = 'fast' | 'committed' | 'durable';
 
@@ -73,8 +78,8 @@ export interface Backend {
   describeBootstrap(): string;
   /** Takes part with what this disk holds, when nobody is left to join from; resolves when that is durable. Throws BAD_ARGUMENT for a peer that need not, or may not. */
   bootstrap(): Promise<void>;
-  /** Reads servers.txt and the cluster key file again; resolves to what changed, in a sentence each. Throws BAD_CONFIGURATION, and nothing changed then. */
-  reload(): Promise<string>;
+  /** Reads servers.txt, the cluster key file and the client password file again; resolves to what changed, in a sentence each. Rejects with BAD_CONFIGURATION, and nothing changed then. */
+  reload(options?: ReloadOptions): Promise<string>;
   /** Writes a checkpoint file; resolves to its path. Rejects with DISK_FULL, STORAGE_FAILED. */
   checkpoint(): Promise<string>;
   /** Sets or clears rehearsed faults; throws BAD_ARGUMENT unless the peer was started with faults allowed. `words` as in `faults cut beta gamma`. */

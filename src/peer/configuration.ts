@@ -96,6 +96,8 @@ export interface ClientOptions {
   readonly acknowledge: AcknowledgementLevel;
   /** Left out: none is asked for. */
   readonly password?: string;
+  /** Where it came from, to be read again while the server runs. */
+  readonly passwordFile?: string | undefined;
 }
 
 /** Where /healthz, /ready and /metrics are served. */
@@ -291,7 +293,7 @@ async function checkClients(
     host: host ?? given,
     port,
     acknowledge: acknowledge ?? TUNABLES.acknowledge.default,
-    ...(password === undefined ? {} : { password }),
+    ...(password === undefined ? {} : { password, passwordFile: settings.clientPasswordFile }),
   };
 }
 

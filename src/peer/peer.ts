@@ -12,7 +12,7 @@ import type { LmdbStore } from '../storage/lmdbStore.ts';
 import { createEnvelope } from '../wire/envelope.ts';
 import { loadHashing } from '../wire/hash.ts';
 import { acknowledged } from './acknowledged.ts';
-import type { AcknowledgementLevel } from './backend.ts';
+import type { AcknowledgementLevel, ReloadOptions } from './backend.ts';
 import { resolvePeerOptions, type PeerOptions } from './configuration.ts';
 import { createLog, silentLogger, type Logger } from './logger.ts';
 import type { Settings } from './tunables.ts';
@@ -160,9 +160,9 @@ export class Peer {
         keys: clusterKeys?.keys ?? [],
         versions: options.versions,
       });
-      const keyRing = clusterKeys && new ClusterKeyRing(clusterKeys, envelope);
+      const keys = clusterKeys && new ClusterKeyRing(clusterKeys, envelope);
       await runtime.start(envelope);
-      const opened = runtime;
+      const [opened, now] = [runtime, ports.now];
       const checkpoints = await Checkpoints.start({
         options,
         log,
@@ -172,21 +172,19 @@ export class Peer {
         after: ports.after,
         whenCommitted: () => acknowledged(opened, 'committed'),
       });
-      discovering = Discovering.start({ options, log, runtime, addresses, now: ports.now });
+      discovering = Discovering.start({ options, log, runtime, addresses, now });
       const backend = new PeerBackend({
         runtime,
         store,
         checkpoints,
         space,
         discovering,
-        now: ports.now,
+        now,
         startedMs: ports.now().monotonicMs,
         createHash: () => hashing.createHash64(),
-        examine: createExaminer({
-          ...{ options, addresses, network, space, now: ports.now },
-          ...{ state: runtime.state, keys: keyRing },
-        }),
-        reload: () => reload({ addresses, runtime: opened, keys: keyRing, discovering, log, multicast }),
+        examine: createExaminer({ options, addresses, state: opened.state, keys, network, space, now }),
+        reload: (how) =>
+          reload({ ...how, addresses, runtime: opened, keys, discovering, multicast, now, log }),
         describeKeys: () => describeClusterKeys(envelope, opened.state.peers.keys()),
         describeNetwork: () => network.report(),
       });
@@ -329,10 +327,13 @@ export class Peer {
     return this.backend.admit(id);
   }
 
-  /** Reads servers.txt (new lines are admitted, missing ones are kept) and the cluster key file again. Resolves to what changed, in words. Rejects with BAD_CONFIGURATION, and nothing changed then. */
-  async reload(): Promise<string> {
+  /**
+   * Reads servers.txt (new lines are admitted, missing ones are kept) and the cluster key file again. Resolves to what changed, in words. Rejects with BAD_CONFIGURATION,
+   * and nothing changed then; also, unless `force` is given, where a member that is heard seals with a key that the file has no more.
+   */
+  async reload(options: ReloadOptions = {}): Promise<string> {
     this.#assertOpen();
-    return this.backend.reload();
+    return this.backend.reload(options);
   }
 
   /**

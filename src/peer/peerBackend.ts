@@ -9,7 +9,7 @@ import type { Entry, Key, PeerId } from '../core/types.ts';
 import { findLoading } from '../core/write.ts';
 import type { NetworkReport } from '../network/network.ts';
 import type { LmdbStore } from '../storage/lmdbStore.ts';
-import type { AcknowledgementLevel, Backend, KeyChange } from './backend.ts';
+import type { AcknowledgementLevel, Backend, KeyChange, ReloadOptions } from './backend.ts';
 import { findBehind } from './caughtUp.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import { assertMayBootstrap, describeBootstrap } from './bootstrapping.ts';
@@ -27,7 +27,7 @@ import {
   type EntryMark,
   type PartDigest,
 } from './rangeDigests.ts';
-import type { ClusterKeysReport } from './reloading.ts';
+import type { ClusterKeysReport, FurtherFile } from './reloading.ts';
 import type { Runtime } from './runtime.ts';
 import type { PeerDescription } from './peerDescription.ts';
 import { buildStatus } from './status.ts';
@@ -43,8 +43,8 @@ export interface PeerBackendParts {
   readonly space: DiskSpace;
   readonly discovering: Discovering | undefined;
   readonly examine: () => Promise<Examination>;
-  /** Reads servers.txt and the cluster key file again. */
-  readonly reload: () => Promise<string>;
+  /** Reads servers.txt, the cluster key file and further files again. */
+  readonly reload: (how: ReloadOptions & { readonly further: readonly FurtherFile[] }) => Promise<string>;
   /** Undefined without a cluster key. */
   readonly describeKeys: () => ClusterKeysReport | undefined;
   /** What the network layer reports: buffers granted, frames dropped. */
@@ -53,6 +53,7 @@ export interface PeerBackendParts {
 
 export class PeerBackend implements Backend {
   readonly #parts: PeerBackendParts;
+  readonly #further: FurtherFile[] = [];
 
   constructor(parts: PeerBackendParts) {
     this.#parts = parts;
@@ -239,8 +240,13 @@ export class PeerBackend implements Backend {
     });
   }
 
-  reload(): Promise<string> {
-    return this.#parts.reload();
+  reload(options: ReloadOptions = {}): Promise<string> {
+    return this.#parts.reload({ ...options, further: this.#further });
+  }
+
+  /** From now on `reload` reads this file too. */
+  addFile(file: FurtherFile): void {
+    this.#further.push(file);
   }
 
   checkpoint(): Promise<string> {

@@ -1,15 +1,19 @@
 /**
- * Reading again, while the peer runs, what an operator may have changed: servers.txt and the cluster key file.
+ * Reading again, while the peer runs, what an operator may have changed: servers.txt, the cluster key file, and files of whoever serves this peer.
  *
- * Owns that both are read and checked before anything of either is taken over, and the words for what changed with the keys. Members and addresses are
- * addressBook.ts's, sealing is src/wire's. Invariant: a file that is refused leaves the peer as it was, in all it does.
+ * Owns that all are read and checked before anything of one is taken over, that no key is retired with which a member still seals, and the words for what
+ * changed with the keys. Members and addresses are addressBook.ts's, sealing is src/wire's. Invariant: a file that is refused leaves the peer as it was, in all it does.
  */
+import type { Now } from '../core/clock.ts';
 import { ToposphereError } from '../core/errors.ts';
+import { isHeard } from '../core/liveness.ts';
+import type { PeerState } from '../core/state.ts';
 import type { PeerId } from '../core/types.ts';
 import { familyOf } from '../network/family.ts';
 import type { ClusterKey, Envelope } from '../wire/envelope.ts';
 import { applyServers } from './addressBook.ts';
 import type { AddressBook } from './addressBook.ts';
+import type { ReloadOptions } from './backend.ts';
 import { readClusterKeys } from './clusterKeyFile.ts';
 import type { ClusterKeys } from './clusterKeyFile.ts';
 import type { Discovering } from './discovering.ts';
@@ -46,18 +50,26 @@ export interface KeyFileExamination {
   readonly fault: string | null;
 }
 
-export interface Reloading {
+/** A file of whoever serves this peer, to be read again with the peer's own. */
+export interface FurtherFile {
+  /** Resolves, when the file is right, to what takes it over and says so in a sentence. Rejects with BAD_CONFIGURATION. */
+  read(): Promise<() => string>;
+}
+
+export interface Reloading extends ReloadOptions {
   readonly addresses: AddressBook;
   readonly runtime: Pick<Runtime, 'state' | 'admit'>;
   readonly multicast: { readonly port: number };
   readonly keys: ClusterKeyRing | undefined;
   readonly discovering: Discovering | undefined;
+  readonly further: readonly FurtherFile[];
+  readonly now: () => Now;
   readonly log: Log;
 }
 
 /** Resolves to what changed, in a sentence a file. Rejects with BAD_CONFIGURATION, and nothing changed then. */
-export async function reload(parts: Reloading): Promise<string> {
-  const { addresses, runtime, multicast, keys, discovering, log } = parts;
+export async function reload(reloading: Reloading): Promise<string> {
+  const { addresses, runtime, multicast, keys, discovering, further, now, log, force = false } = reloading;
   const { isUnlisted } = runtime.state.settings;
   const family = familyOf(addresses.hostOf(addresses.id) ?? '');
   const servers = isUnlisted ? undefined : await resolveHosts(await readServersFile(addresses.path), family);
@@ -66,17 +78,27 @@ export async function reload(parts: Reloading): Promise<string> {
     // The next start would refuse it, and nothing could be sent to some of those lines.
     throw new ToposphereError('BAD_CONFIGURATION', [...faults, 'nothing was changed'].join('\n'));
   }
+  const takes = await Promise.all(further.map((file) => file.read()));
   const read = await keys?.read();
+  if (keys !== undefined && read !== undefined && !force)
+    keys.assertRetirable(read, listHeard(runtime.state, now()));
   const members =
     servers === undefined
       ? 'there is no servers.txt: toposphere admit <id> admits whom this peer discovered'
       : applyServers(addresses, runtime, servers);
   if (servers !== undefined) log('serversReread', members, { path: addresses.path });
-  if (keys === undefined || read === undefined) return members;
-  const changed = keys.take(read);
-  discovering?.proveBy(read);
-  log('keysReread', changed, { path: keys.path });
-  return `${members}; ${changed}`;
+  const said = [members];
+  if (keys !== undefined && read !== undefined) {
+    const changed = keys.take(read);
+    discovering?.proveBy(read);
+    log('keysReread', changed, { path: keys.path });
+    said.push(changed);
+  }
+  return [...said, ...takes.map((take) => take())].join('; ');
+}
+
+function listHeard(state: PeerState, now: Now): readonly PeerId[] {
+  return [...state.peers.values()].filter((view) => isHeard(state, view, now)).map(({ id }) => id);
 }
 
 /** The keys in use, and the file that they came from. */
@@ -104,6 +126,25 @@ export class ClusterKeyRing {
       );
     }
     return keys;
+  }
+
+  /**
+   * Throws BAD_CONFIGURATION when one of `heard`, members that are heard now, seals with a key that is not among `keys`. What keys a member accepts it does not
+   * say, so that a promoted key is one which all have is the operator's to know (`toposphere status`).
+   */
+  assertRetirable(keys: readonly ClusterKey[], heard: readonly PeerId[]): void {
+    const kept = new Set(keys.map(({ id }) => id));
+    const sealers = heard.flatMap((id) => {
+      const keyId = this.#envelope.keyIdOf(id);
+      return keyId === undefined || kept.has(keyId) ? [] : [{ id, keyId }];
+    });
+    if (sealers.length === 0) return;
+    const keyIds = [...new Set(sealers.map(({ keyId }) => keyId))].join(', ');
+    const names = sealers.map(({ id }) => id).join(', ');
+    throw new ToposphereError(
+      'BAD_CONFIGURATION',
+      `${this.path}: without key ${keyIds} ${names} would be cut off, for it is what they seal with; nothing was changed: let them read a file first in which a newer key is promoted, or cut them off until they have this one with: toposphere reload --force`,
+    );
   }
 
   async examine(): Promise<KeyFileExamination> {

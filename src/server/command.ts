@@ -53,8 +53,8 @@ export interface ServerState {
   readonly counters: ServerCounters;
   /** Level that a new or reset connection waits for. */
   readonly acknowledge: AcknowledgementLevel;
-  /** Undefined: clients need no password. */
-  readonly isPassword: PasswordCheck | undefined;
+  /** Undefined: clients need no password. May change to another check, not to or from undefined. */
+  isPassword: PasswordCheck | undefined;
   readonly maxClients: number;
   readonly port: () => number;
   readonly startedAtMs: number;

@@ -48,6 +48,11 @@ export interface RedisServer {
   readonly port: number;
   readonly counters: Readonly<ServerCounters>;
   readonly connectionCount: () => number;
+  /**
+   * From now on clients give this password; those that have given the one before stay, as in Redis. False when it is the same. Only for a server that was started with
+   * one: clients that needed none have not given any.
+   */
+  readonly changePassword: (password: string) => boolean;
   /** Takes no more requests, sends what can still be sent within CLOSE_GRACE_MS, then closes. May be called twice. */
   readonly close: () => Promise<void>;
 }
@@ -141,6 +146,13 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
   });
   port = listener.port;
 
+  function changePassword(password: string): boolean {
+    if (server.isPassword === undefined) throw new Error('a server without a password was given one');
+    if (server.isPassword(Buffer.from(password).toString('latin1'))) return false;
+    server.isPassword = createPasswordCheck(password);
+    return true;
+  }
+
   async function closeAll(): Promise<void> {
     for (const connection of connections.values()) connection.endGently();
     if (connections.size > 0) {
@@ -160,6 +172,7 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
     port,
     counters,
     connectionCount: () => connections.size,
+    changePassword,
     close: () => (closing ??= closeAll()),
   };
 }

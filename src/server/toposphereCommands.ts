@@ -147,12 +147,13 @@ export const toposphereCommand: Command = {
     {
       ...ORDINARY,
       name: 'toposphere|reload',
-      arity: 2,
+      arity: -2,
       flags: ['admin', 'noscript', 'loading', 'stale'],
-      summary: 'Read servers.txt (new lines are admitted as members) and the cluster key file again',
+      summary:
+        'Read servers.txt (new lines are admitted as members), the cluster key file and the client password file again; with FORCE retire also keys that members seal with',
       partition: LOCAL_TO_PEER,
-      run: async ({ backend }) => {
-        const changed = await backend.reload();
+      run: async ({ backend }, request) => {
+        const changed = await backend.reload({ force: hasWord(request, 'FORCE', 'TOPOSPHERE RELOAD') });
         return (reply) => {
           reply.bulkUtf8(changed);
         };
@@ -210,6 +211,13 @@ export const toposphereCommand: Command = {
     },
   ],
 };
+
+/** Whether `word`, which may be left out, follows the subcommand. */
+function hasWord(request: Request, word: string, command: string): boolean {
+  if (request.count === 2) return false;
+  if (request.count === 3 && argumentText(request, 2).toUpperCase() === word) return true;
+  throw new ToposphereError('BAD_ARGUMENT', `say ${command}, or ${command} ${word}`);
+}
 
 /** What cannot be taken back is done only where the last of `count` words is YES. */
 function assertYes(request: Request, count: number, command: string): void {

@@ -123,7 +123,7 @@ describe('secrets on the command line', function () {
         );
         const wrong = await run([...words, ...withFile('other')]);
         assert.equal(wrong.code, 1, words.join(' '));
-        assert.match(wrong.errors, /has another client password: name the file/);
+        assert.match(wrong.errors, /has another client password: name a file/);
         assert.ok(!wrong.errors.includes('another password'));
       }
       assert.match(

@@ -46,6 +46,8 @@ describe('files read again', () => {
       multicast: { port: 7400 },
       keys: undefined,
       discovering: undefined,
+      further: [],
+      now: () => ({ monotonicMs: 0, wallMs: Date.UTC(2026, 0, 1) }),
       log: createLog(
         ({ event }) => log.push(event),
         () => ({ peer: ALPHA }),

@@ -98,6 +98,20 @@ describe('a server with a password', () => {
     ok(!answer.includes(password));
   });
 
+  it('asks new connections for the password that it was changed to; those that gave the one before stay', async () => {
+    const [before, waiting] = [open(), open()];
+    await before.ask(encode('AUTH', password), '+OK\r\n');
+    await waiting.ask('GET a\r\n', NOAUTH);
+    equal(server.changePassword(PASSWORD), false);
+    equal(server.changePassword('ein anderes ü'), true);
+    await before.ask('SET a 1\r\n', '+OK\r\n');
+    const wrong = '-WRONGPASS invalid username-password pair or user is disabled.\r\n';
+    await waiting.ask(encode('AUTH', password), wrong);
+    await waiting.ask(encode('AUTH', Buffer.from('ein anderes ü')), '+OK\r\n');
+    await before.ask(encode('RESET'), '+RESET\r\n');
+    await before.ask(encode('AUTH', password), wrong);
+  });
+
   it('serves node-redis and ioredis with the password, and tells them without', async () => {
     const url = `redis://127.0.0.1:${server.port}`;
     const withPassword = createClient({ url, password: PASSWORD });

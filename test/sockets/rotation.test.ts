@@ -10,7 +10,13 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Incarnation, PeerId } from '../../src/core/types.ts';
-import { readClusterKeys } from '../../src/peer/clusterKeyFile.ts';
+import {
+  addKey,
+  generateKeyText,
+  promoteKey,
+  readClusterKeys,
+  retireKeys,
+} from '../../src/peer/clusterKeyFile.ts';
 import { createEnvelope } from '../../src/wire/envelope.ts';
 import type { ClusterKey } from '../../src/wire/envelope.ts';
 import { loadHashing } from '../../src/wire/hash.ts';
@@ -167,5 +173,59 @@ describe('key rotation', () => {
     await waitUntil('the added key', async () => (await accepted()) === '1,2');
     await cluster.peer('beta').set('still', 'heard');
     await awaitAllPresent(cluster.peers, new Map([['still', 'heard']]));
+  }).timeout(60_000);
+
+  it('no peer retires a key with which a member still seals, by reload or SIGHUP, unless it is told to by force', async () => {
+    const ids = ['alpha', 'beta'];
+    const site = await clusters.prepare({ ids });
+    const fileOf = (id: string): string => join(site.folder, `${id}.key`);
+    const give = (id: string, text: string): Promise<void> => writeFile(fileOf(id), text, { mode: 0o600 });
+    const added = addKey(generateKeyText(), 'key').text;
+    for (const id of ids) await give(id, added);
+    const settingsOf = Object.fromEntries(ids.map((id) => [id, { clusterKeyFile: fileOf(id) }]));
+    const { peers, peer, serversPath } = await clusters.start({ ids, settingsOf });
+    const [alpha, beta] = [peer('alpha'), peer('beta')];
+    const acceptedBy = async (one: ChildPeer): Promise<string> =>
+      (await one.status()).clusterKeys?.accepted.join() ?? '';
+    const promoted = promoteKey(added, 'key').text;
+    await give('alpha', promoted);
+    await alpha.ask('TOPOSPHERE', 'RELOAD');
+    assert.equal(await acceptedBy(alpha), '2,1');
+
+    // beta seals with key 1 still.
+    await give('alpha', retireKeys(promoted, 'key').text);
+    const complaint = /without key 1 beta would be cut off.*nothing was changed.*toposphere reload --force/;
+    await assert.rejects(alpha.ask('TOPOSPHERE', 'RELOAD'), complaint);
+    await assert.rejects(alpha.ask('TOPOSPHERE', 'RELOAD', 'now'), /say TOPOSPHERE RELOAD/);
+    const seen = alpha.log.length;
+    alpha.signal('SIGHUP');
+    await waitUntil('the complaint', () => alpha.log.slice(seen).some((line) => complaint.test(line)));
+    assert.equal(await acceptedBy(alpha), '2,1');
+    await beta.set('still', 'heard');
+    await awaitAllPresent(peers, new Map([['still', 'heard']]));
+
+    // Nobody has to be cut off: the step that beta lacks comes first.
+    await give('beta', promoted);
+    await beta.ask('TOPOSPHERE', 'RELOAD');
+    await waitUntil(
+      'beta is heard under key 2',
+      async () => (await alpha.status()).clusterKeys?.heard['beta'] === 2,
+    );
+    await alpha.ask('TOPOSPHERE', 'RELOAD');
+    assert.equal(await acceptedBy(alpha), '2');
+
+    // Told to by force, it does what cuts beta off.
+    await give('alpha', addKey(retireKeys(promoted, 'key').text, 'key').text);
+    await alpha.ask('TOPOSPHERE', 'RELOAD');
+    await give(
+      'alpha',
+      retireKeys(promoteKey(await readFile(fileOf('alpha'), 'utf8'), 'key').text, 'key').text,
+    );
+    const refused = await runCommand(['reload', '--id', 'alpha', '--servers', serversPath]);
+    assert.equal(refused.ended.code, 1);
+    assert.match(refused.errorLines.join(), /without key 2 beta would be cut off/);
+    await toposphere('reload', '--id', 'alpha', '--servers', serversPath, '--force');
+    assert.equal(await acceptedBy(alpha), '3');
+    await waitUntil('beta is refused', async () => ((await alpha.status()).drops['unknownKey'] ?? 0) > 0);
   }).timeout(60_000);
 });
