@@ -98,6 +98,8 @@ export interface ClientOptions {
   readonly password?: string;
   /** Where it came from, to be read again while the server runs. */
   readonly passwordFile?: string | undefined;
+  /** How long a client that has not given it may stay. */
+  readonly unauthenticatedClientMs: number;
 }
 
 /** Where /healthz, /ready and /metrics are served. */
@@ -293,6 +295,7 @@ async function checkClients(
     host: host ?? given,
     port,
     acknowledge: acknowledge ?? TUNABLES.acknowledge.default,
+    unauthenticatedClientMs: numberOf('unauthenticatedClientMs', settings) ?? 0,
     ...(password === undefined ? {} : { password, passwordFile: settings.clientPasswordFile }),
   };
 }

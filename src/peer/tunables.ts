@@ -79,6 +79,7 @@ export const TUNABLES = {
   clientHost: { kind: 'text', default: undefined, meaning: "address that serves Redis clients; by default the peer's own" },
   clientPort: { kind: 'number', unit: 'port', default: undefined, minimum: 1, maximum: 65_535, meaning: "TCP port that serves Redis clients; by default the peer's port less 1000", raising: "must differ from the peer's own port" },
   clientPasswordFile: { kind: 'text', isPath: true, default: undefined, meaning: 'path of a file with the password of Redis clients on one line, readable by its owner alone; needed beyond loopback' },
+  unauthenticatedClientMs: { kind: 'number', unit: 'ms', default: 30_000, minimum: 100, maximum: HOUR_MS, meaning: 'where Redis clients give a password: time after which one that has not is closed', raising: 'more time for whoever types it; strangers hold their connections for longer' },
   openClients: { kind: 'flag', meaning: 'serve Redis clients without a password beyond loopback too' },
   httpHost: { kind: 'text', default: undefined, meaning: 'address that serves /healthz, /ready and /metrics over HTTP, to whoever asks; by default the one of Redis clients, and beyond loopback on the same terms' },
   httpPort: { kind: 'number', unit: 'port', default: undefined, minimum: 0, maximum: 65_535, meaning: "TCP port of these; by default the peer's port plus 1000; 0: none", raising: 'must differ from the ports of the peer and of Redis clients' },

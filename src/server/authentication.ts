@@ -54,6 +54,7 @@ export function authenticate(context: CommandContext, user: string, guess: strin
     return false;
   }
   client.isAuthenticated = true;
+  server.noteAuthentication(client);
   return true;
 }
 

@@ -55,6 +55,8 @@ export interface ServerState {
   readonly acknowledge: AcknowledgementLevel;
   /** Undefined: clients need no password. May change to another check, not to or from undefined. */
   isPassword: PasswordCheck | undefined;
+  /** To be called whenever a client's `isAuthenticated` was set. */
+  readonly noteAuthentication: (client: ClientState) => void;
   readonly maxClients: number;
   readonly port: () => number;
   readonly startedAtMs: number;

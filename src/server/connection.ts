@@ -100,6 +100,13 @@ export class Connection {
     this.#endWhenEmpty();
   }
 
+  /** Says why and closes, without waiting for a client that takes nothing. */
+  expel(reason: string): void {
+    if (this.#isStopping()) return;
+    this.#refuse(reason);
+    if (this.#socket.writableLength > 0) this.destroy();
+  }
+
   /** Closes at once, whatever was not sent. */
   destroy(): void {
     this.#isClosed = true;
@@ -247,10 +254,14 @@ export class Connection {
   /** The writes may be lost: their replies must not be sent, and no later one may take their place. */
   #failWrites(failure: Error): void {
     this.#host.server.counters.acknowledgementFailed += 1;
+    const reason = new ToposphereError('STORAGE_FAILED', `the write may be lost: ${failure.message}`);
+    this.#refuse(wordError(reason).replaceAll(/[\r\n]/g, ' '));
+  }
+
+  #refuse(reason: string): void {
     this.#held.clear();
     this.client.isClosing = true;
-    const reason = new ToposphereError('STORAGE_FAILED', `the write may be lost: ${failure.message}`);
-    this.#socket.write(Buffer.from(`-${wordError(reason).replaceAll(/[\r\n]/g, ' ')}\r\n`, 'latin1'));
+    this.#socket.write(Buffer.from(`-${reason}\r\n`, 'latin1'));
     this.#end();
   }
 

@@ -87,6 +87,7 @@ export const connectionCommands: readonly Command[] = [
       client.name = '';
       client.acknowledge = server.acknowledge;
       client.isAuthenticated = isOpen(server);
+      server.noteAuthentication(client);
       for (const endWatch of client.watches.splice(0)) endWatch();
       reply.simple('RESET');
       return undefined;

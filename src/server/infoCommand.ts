@@ -102,6 +102,8 @@ function statisticsFields({ server }: CommandContext): Fields {
     ['keyspace_misses', counters.keyspaceMisses],
     ['total_error_replies', counters.commandsRefused],
     ['acl_access_denied_auth', counters.authenticationsFailed],
+    ['client_authentication_timeouts', counters.authenticationTimedOut],
+    ['client_unauthenticated_displaced', counters.unauthenticatedDisplaced],
     ['client_protocol_errors', counters.protocolErrors],
     ['client_http_dropped', counters.httpDropped],
     ['client_query_buffer_limit_disconnections', counters.inputLimitClosed],

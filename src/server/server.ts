@@ -1,8 +1,8 @@
 /**
  * The Redis protocol server of one peer: accepts clients and holds what their connections share.
  *
- * Owns the listening socket, the list of connections, their number and the memory behind their unfinished
- * requests. Leaves each conversation to connection.ts and all data to the Backend.
+ * Owns the listening socket, the list of connections, their number, who of them gives way, and the memory behind
+ * their unfinished requests. Leaves each conversation to connection.ts and all data to the Backend.
  * Invariant: after `close` has resolved no connection is open and no command will run; replies that waited
  * for their acknowledgement were sent, or their connection was closed without them.
  */
@@ -19,15 +19,19 @@ import { BULK_LIMIT_BYTES } from './requestParser.ts';
 import { createScanCursors } from './scanCursors.ts';
 import type { ServerCounters } from './serverCounters.ts';
 import { createServerCounters } from './serverCounters.ts';
+import { createUnauthenticatedClients } from './unauthenticatedClients.ts';
 
 /** Clients connected at a time, count (Redis's maxclients). Raising it needs as many file descriptors. */
 export const DEFAULT_MAX_CLIENTS = 10_000;
+/** Milliseconds, where there is a password, that a client may be connected without having given it. */
+export const DEFAULT_UNAUTHENTICATED_CLIENT_MS = 30_000;
 /** One reply, bytes: a larger one closes the connection. It is also the most that one client can make us hold. */
 export const DEFAULT_OUTPUT_LIMIT_BYTES = 256 * 1024 * 1024;
 /** Memory behind the unfinished requests of all connections, bytes: who passes it is closed. */
 export const INPUT_TOTAL_LIMIT_BYTES = 512 * 1024 * 1024;
 /** How long `close` waits for replies on their way, milliseconds. */
 export const CLOSE_GRACE_MS = 1000;
+const TOO_MANY_CLIENTS = 'ERR max number of clients reached';
 
 export interface RedisServerOptions {
   readonly backend: Backend;
@@ -39,6 +43,8 @@ export interface RedisServerOptions {
   /** What clients have to say first; left out: nothing. */
   readonly password?: string;
   readonly maxClients?: number;
+  /** Where there is a password: how long a client may be connected without having given it. */
+  readonly unauthenticatedClientMs?: number;
   /** Largest argument taken, bytes: the peer's maxValueBytes. */
   readonly maxValueBytes?: number;
   readonly outputLimitBytes?: number;
@@ -63,6 +69,11 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
   const maxClients = options.maxClients ?? DEFAULT_MAX_CLIENTS;
   const connections = new Map<number, Connection>();
   const counters = createServerCounters();
+  const unauthenticatedMs = options.unauthenticatedClientMs ?? DEFAULT_UNAUTHENTICATED_CLIENT_MS;
+  const unauthenticated = createUnauthenticatedClients(unauthenticatedMs, (clientId) => {
+    counters.authenticationTimedOut += 1;
+    connections.get(clientId)?.expel(`NOAUTH no password was given within ${unauthenticatedMs} ms`);
+  });
   const acknowledgements = createAcknowledgements(backend);
   let port = options.port;
   let lastClientId = 0;
@@ -80,6 +91,7 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
     maxClients,
     port: () => port,
     startedAtMs: Date.now(),
+    noteAuthentication,
     clients: listClients,
     clientCount: () => connections.size,
   };
@@ -98,6 +110,7 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
     whenReady,
     onClosed: (clientId) => {
       connections.delete(clientId);
+      unauthenticated.remove(clientId);
       if (connections.size === 0) onEmpty?.();
     },
   };
@@ -119,23 +132,40 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
     backend.whenReady().then(tellAll, tellAll);
   }
 
+  function noteAuthentication({ id, isAuthenticated }: ClientState): void {
+    if (isAuthenticated) unauthenticated.remove(id);
+    else unauthenticated.add(id);
+  }
+
+  /** Whoever has been here longest without the password gives way, so that strangers keep nobody out by being many. False: all have given it. */
+  function makePlace(): boolean {
+    const clientId = unauthenticated.oldest();
+    if (clientId === undefined) return false;
+    unauthenticated.remove(clientId);
+    counters.unauthenticatedDisplaced += 1;
+    connections.get(clientId)?.expel(TOO_MANY_CLIENTS);
+    return true;
+  }
+
   function onSocket(socket: ClientSocket): void {
     if (closing !== undefined) {
       socket.destroy();
       return;
     }
     counters.connectionsAccepted += 1;
-    if (connections.size >= maxClients) {
+    if (connections.size >= maxClients && !makePlace()) {
       counters.connectionsRejected += 1;
       socket.on('error', () => undefined);
-      socket.write(Buffer.from('-ERR max number of clients reached\r\n'));
+      socket.write(Buffer.from(`-${TOO_MANY_CLIENTS}\r\n`));
       socket.end(() => {
         socket.destroy();
       });
       return;
     }
     lastClientId += 1;
-    connections.set(lastClientId, new Connection(host, socket, lastClientId));
+    const connection = new Connection(host, socket, lastClientId);
+    connections.set(lastClientId, connection);
+    noteAuthentication(connection.client);
   }
 
   const listener = await listenTcp({
@@ -154,6 +184,7 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
   }
 
   async function closeAll(): Promise<void> {
+    unauthenticated.stop();
     for (const connection of connections.values()) connection.endGently();
     if (connections.size > 0) {
       await new Promise<void>((resolve) => {

@@ -13,6 +13,10 @@ export interface ServerCounters {
   commandsRefused: number;
   /** Passwords that were wrong. */
   authenticationsFailed: number;
+  /** Closed: no password was given in time. */
+  authenticationTimedOut: number;
+  /** Closed: `maxClients` were connected, and of those without the password it was the one that had been there longest. */
+  unauthenticatedDisplaced: number;
   keyspaceHits: number;
   keyspaceMisses: number;
   bytesReceived: number;
@@ -40,6 +44,8 @@ export function createServerCounters(): ServerCounters {
     commandsProcessed: 0,
     commandsRefused: 0,
     authenticationsFailed: 0,
+    authenticationTimedOut: 0,
+    unauthenticatedDisplaced: 0,
     keyspaceHits: 0,
     keyspaceMisses: 0,
     bytesReceived: 0,

@@ -90,7 +90,12 @@ describe('configuration', () => {
 
   it('serves Redis clients at the own address, 1000 below the own port, acknowledging when committed', async () => {
     const { clients } = await resolveServeOptions(await base(), logger);
-    assert.deepEqual(clients, { host: '127.0.0.1', port: 6401, acknowledge: 'committed' });
+    assert.deepEqual(clients, {
+      host: '127.0.0.1',
+      port: 6401,
+      acknowledge: 'committed',
+      unauthenticatedClientMs: 30_000,
+    });
   });
 
   it('takes numbers as numbers and as text', async () => {

@@ -129,6 +129,128 @@ describe('a server with a password', () => {
   });
 });
 
+describe('clients that do not give the password', () => {
+  const LIMIT_MS = 300;
+  const LATE = `-NOAUTH no password was given within ${LIMIT_MS} ms\r\n`;
+  let server: RedisServer;
+  const clients: RawClient[] = [];
+
+  async function start(limits: { maxClients?: number; unauthenticatedClientMs: number }): Promise<void> {
+    server = await startRedisServer({
+      ...{ backend: createMapBackend(), host: '127.0.0.1', port: 0, password: PASSWORD },
+      ...limits,
+    });
+  }
+
+  afterEach(async () => {
+    for (const client of clients.splice(0)) client.destroy();
+    await server.close();
+  });
+
+  function open(): RawClient {
+    const client = openRawClient(server.port);
+    clients.push(client);
+    return client;
+  }
+
+  async function authenticated(): Promise<RawClient> {
+    const client = open();
+    await client.ask(encode('AUTH', Buffer.from(PASSWORD)), '+OK\r\n');
+    return client;
+  }
+
+  /** Asks until the connection ends; what was received. */
+  async function insist(client: RawClient, request: string): Promise<string> {
+    const timer = setInterval(() => {
+      client.send(request);
+    }, LIMIT_MS / 20);
+    try {
+      return await client.waitForClose();
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
+  it('are closed when their time is up, with the reason, whatever they say meanwhile; those that gave it stay', async () => {
+    await start({ unauthenticatedClientMs: LIMIT_MS });
+    const right = await authenticated();
+    const startMs = performance.now();
+    const [silent, asking, resetting] = [open(), open(), open()];
+    const ends = await Promise.all([
+      silent.waitForClose(),
+      insist(asking, 'PING\r\n'),
+      insist(resetting, 'RESET\r\n'),
+    ]);
+    ok(performance.now() - startMs >= LIMIT_MS);
+    equal(ends[0], LATE);
+    for (const end of ends) ok(end.endsWith(LATE), end.slice(-100));
+    equal(server.counters.authenticationTimedOut, 3);
+    await right.ask('PING\r\n', '+PONG\r\n');
+    equal(server.connectionCount(), 1);
+  });
+
+  it('have as much time again after RESET took the password back', async () => {
+    await start({ unauthenticatedClientMs: LIMIT_MS });
+    const client = await authenticated();
+    await client.ask('RESET\r\n', '+RESET\r\n');
+    ok((await client.waitForClose()).endsWith(LATE));
+    const again = await authenticated();
+    await again.ask('RESET\r\n', '+RESET\r\n');
+    await again.ask(encode('AUTH', Buffer.from(PASSWORD)), '+OK\r\n');
+    await open().waitForClose();
+    await again.ask('PING\r\n', '+PONG\r\n');
+  });
+
+  it('give way, the oldest first, where there is no room for another', async () => {
+    await start({ maxClients: 4, unauthenticatedClientMs: 60_000 });
+    const right = await authenticated();
+    const silent: RawClient[] = [];
+    for (let at = 0; at < 3; at += 1) {
+      const client = open();
+      await client.ask('PING\r\n', NOAUTH);
+      silent.push(client);
+    }
+    const others = [await authenticated(), await authenticated(), await authenticated()];
+    for (const client of silent)
+      equal(await client.waitForClose(), `${NOAUTH}-ERR max number of clients reached\r\n`);
+    equal(server.counters.unauthenticatedDisplaced, 3);
+    // Those with the password have all places now: nobody gives way.
+    equal(await open().waitForClose(), '-ERR max number of clients reached\r\n');
+    equal(server.counters.connectionsRejected, 1);
+    for (const client of [right, ...others]) await client.ask('PING\r\n', '+PONG\r\n');
+  });
+
+  it('are closed at once though they take nothing of what they are told', async () => {
+    await start({ maxClients: 1, unauthenticatedClientMs: 60_000 });
+    const client = open();
+    client.pause();
+    const request = Buffer.from('GET\r\n'.repeat(20_000));
+    while (server.counters.readingPaused === 0) {
+      client.send(request);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await open().ask('GET a\r\n', NOAUTH);
+    equal(server.counters.unauthenticatedDisplaced, 1);
+    equal(server.connectionCount(), 1);
+  });
+
+  it('are let be where nobody needs a password', async () => {
+    const options = { backend: createMapBackend(), host: '127.0.0.1', port: 0 };
+    const free = await startRedisServer({ ...options, unauthenticatedClientMs: 100 });
+    const client = openRawClient(free.port);
+    try {
+      await client.ask('PING\r\n', '+PONG\r\n');
+      // Another server's client has more time than this one would have had.
+      await start({ unauthenticatedClientMs: LIMIT_MS });
+      await open().waitForClose();
+      await client.ask('PING\r\n', '+PONG\r\n');
+    } finally {
+      client.destroy();
+      await free.close();
+    }
+  });
+});
+
 describe('the comparison of passwords', () => {
   it('is by whole bytes', () => {
     const isPassword = createPasswordCheck('geheim-ü');
