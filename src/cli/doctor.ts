@@ -5,8 +5,7 @@
  * Ends with 1 when anything was found that matters, so that a script can go by it. It only reads.
  */
 import type { Argv } from 'yargs';
-import { canonicalServersText, readServersFile } from '../peer/serversFile.ts';
-import { TUNABLES } from '../peer/tunables.ts';
+import { canonicalServersText } from '../peer/serversFile.ts';
 import { askPeer } from './doctor/askPicture.ts';
 import { compareKeys } from './doctor/compareKeys.ts';
 import type { Finding, Severity } from './doctor/finding.ts';
@@ -15,7 +14,7 @@ import { examinedPeers } from './doctor/picture.ts';
 import type { Comparison, PeerPicture, Picture } from './doctor/picture.ts';
 import { CommandFailure } from './failure.ts';
 import { printLine } from './print.ts';
-import { findTargets, readClientSettings, withTarget } from './target.ts';
+import { findListed, withTarget } from './target.ts';
 import type { TargetArguments } from './target.ts';
 
 /** Differing keys that are named unless --keys says otherwise. */
@@ -31,10 +30,7 @@ const TITLES: Readonly<Record<Severity, string>> = {
 };
 
 async function takePicture(argv: TargetArguments, maxKeys: number): Promise<Picture> {
-  const targets = await findTargets(argv);
-  const { servers } = await readClientSettings(argv);
-  const file =
-    argv.peer === undefined ? await readServersFile(servers ?? TUNABLES.servers.default) : undefined;
+  const { targets, file } = await findListed(argv);
   const peers = await Promise.all(
     targets.map((target) => askPeer({ target, peers: file?.servers.find(({ id }) => id === target.id) })),
   );

@@ -10,6 +10,7 @@ import { formatAddress } from '../network/tcp.ts';
 import { ToposphereError } from '../core/errors.ts';
 import { readClientPassword } from '../peer/clientPassword.ts';
 import { canonicalHost, clientPortOf, readServersFile } from '../peer/serversFile.ts';
+import type { ServersFile } from '../peer/serversFile.ts';
 import { TUNABLES } from '../peer/tunables.ts';
 import type { Settings, TunableName } from '../peer/tunables.ts';
 import type { Address } from './connection.ts';
@@ -74,11 +75,23 @@ export function parseAddress(text: string): Address {
   return { host: canonical, port: Number(port) };
 }
 
+/** Whom a command speaks to, and the servers.txt that they were found in; undefined where --peer says it all. */
+export interface Listed {
+  readonly targets: readonly Target[];
+  readonly file: ServersFile | undefined;
+}
+
 /** Every peer of servers.txt, or the one that --peer or --id names. Throws CommandFailure or BAD_CONFIGURATION. */
 export async function findTargets(argv: TargetArguments): Promise<readonly Target[]> {
+  return (await findListed(argv)).targets;
+}
+
+/** As findTargets, with the file: read once, so that both are of one moment. */
+export async function findListed(argv: TargetArguments): Promise<Listed> {
   const settings = await readClientSettings(argv);
   const password = await findPassword(settings.clientPasswordFile);
-  if (argv.peer !== undefined) return [{ id: undefined, ...parseAddress(argv.peer), password }];
+  if (argv.peer !== undefined)
+    return { targets: [{ id: undefined, ...parseAddress(argv.peer), password }], file: undefined };
   const file = await readServersFile(settings.servers ?? TUNABLES.servers.default);
   const targets = file.servers.map((server): Target => ({
     id: server.id,
@@ -86,9 +99,9 @@ export async function findTargets(argv: TargetArguments): Promise<readonly Targe
     port: clientPortOf(server),
     password,
   }));
-  if (argv.id === undefined) return targets;
+  if (argv.id === undefined) return { targets, file };
   const named = targets.filter((target) => target.id === argv.id);
-  if (named.length > 0) return named;
+  if (named.length > 0) return { targets: named, file };
   const listed = targets.map((target) => target.id).join(', ');
   throw new CommandFailure(`${file.name} has no peer '${argv.id}'; it lists ${listed}`);
 }
