@@ -7,16 +7,20 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Argv } from 'yargs';
-import { DEFAULT_DISCOVERY_PORT, openDiscovery } from '../network/discovery.ts';
+import { openDiscovery } from '../network/discovery.ts';
 import type { Discovery, Found } from '../network/discovery.ts';
 import { formatAddress } from '../network/tcp.ts';
 import { readClusterKeys } from '../peer/clusterKeyFile.ts';
 import { listOwnAddresses } from '../peer/configuration.ts';
+import { createFaultReport, reportValues } from '../peer/faultReport.ts';
 import { buildServersText, writeServersText } from '../peer/knownPeers.ts';
 import { isIpv4, parseServersFile } from '../peer/serversFile.ts';
 import { TUNABLES } from '../peer/tunables.ts';
+import type { Settings, TunableName } from '../peer/tunables.ts';
+import { parseWhole } from '../peer/tunableValue.ts';
 import { CommandFailure } from './failure.ts';
 import { printLine, printWarning, renderTable } from './print.ts';
+import { readSettings, withOptionsOf } from './settingsOptions.ts';
 
 const DEFAULT_SECONDS = 3;
 const MAXIMUM_SECONDS = 3600;
@@ -29,21 +33,34 @@ const PROOFS: Readonly<Record<Found['trust'], string>> = {
   unchecked: '-',
 };
 
+/** Settings of peers that say whom they announce themselves to, from the same sources. */
+const SETTINGS: readonly TunableName[] = ['clusterId', 'clusterKeyFile', 'discoveryPort'];
+
 interface DiscoverArguments {
   readonly seconds: number;
   readonly interface: string | undefined;
-  readonly discoveryPort: number;
-  readonly clusterId: string;
-  readonly clusterKeyFile: string | undefined;
+}
+
+/** Throws BAD_CONFIGURATION with every fault of the sources. */
+async function readDiscoverSettings(argv: DiscoverArguments): Promise<Settings> {
+  const { settings, origins } = await readSettings(argv, SETTINGS);
+  const report = createFaultReport(origins);
+  reportValues(settings, report);
+  report.refuse();
+  return settings;
 }
 
 /** Everybody heard on any of the interfaces, each once. Rejects when none of them can be listened on. */
-async function listen(argv: DiscoverArguments, secrets: readonly Uint8Array[]): Promise<readonly Found[]> {
+async function listen(
+  argv: DiscoverArguments,
+  port: number,
+  secrets: readonly Uint8Array[],
+): Promise<readonly Found[]> {
   const interfaces = argv.interface === undefined ? listOwnAddresses().filter(isIpv4) : [argv.interface];
   const open = (address: string): Discovery =>
     openDiscovery({
       interface: address,
-      port: argv.discoveryPort,
+      port,
       secrets,
       onFault: printWarning,
       wallMs: Date.now,
@@ -119,11 +136,9 @@ async function readSecrets(path: string | undefined): Promise<readonly Uint8Arra
   return path === undefined ? [] : (await readClusterKeys(path)).keys.map(({ secret }) => secret);
 }
 
-function checkArguments({ seconds, interface: address, discoveryPort }: DiscoverArguments): void {
+function checkArguments({ seconds, interface: address }: DiscoverArguments): void {
   if (!(seconds > 0 && seconds <= MAXIMUM_SECONDS))
     throw new CommandFailure(`--seconds must be a number above 0, up to ${MAXIMUM_SECONDS}`);
-  if (!Number.isInteger(discoveryPort) || discoveryPort < 1 || discoveryPort > 65_535)
-    throw new CommandFailure('--discovery-port must be a whole number from 1 to 65535');
   if (address === undefined || listOwnAddresses().filter(isIpv4).includes(address)) return;
   throw new CommandFailure(
     `--interface is '${address}'; give an IPv4 address of this machine: ${listOwnAddresses().filter(isIpv4).join(', ')}`,
@@ -135,52 +150,45 @@ export function addDiscover(yargs: Argv): Argv {
     'discover',
     'list the peers that announce themselves on the LAN (multicast DNS)',
     (options) =>
-      options
-        .option('seconds', {
-          type: 'number',
-          requiresArg: true,
-          default: DEFAULT_SECONDS,
-          describe: 'listen for so long',
-        })
-        .option('interface', {
-          type: 'string',
-          requiresArg: true,
-          describe: 'IPv4 address of the interface to listen on; by default all of this machine',
-        })
-        .option('json', { type: 'boolean', default: false, describe: 'what was found, as JSON' })
-        .option('write', {
-          type: 'string',
-          requiresArg: true,
-          describe: 'write the peers of --cluster-id to this file, as a servers.txt',
-        })
-        .option('replace', { type: 'boolean', default: false, describe: 'write over a file that is there' })
-        .option('cluster-id', {
-          type: 'string',
-          requiresArg: true,
-          default: TUNABLES.clusterId.default,
-          describe: 'whose peers --write takes',
-        })
-        .option('cluster-key-file', {
-          type: 'string',
-          requiresArg: true,
-          describe: 'say of each whether it proves this key, and write only those that do',
-        })
-        .option('discovery-port', {
-          type: 'number',
-          requiresArg: true,
-          default: DEFAULT_DISCOVERY_PORT,
-          describe: TUNABLES.discoveryPort.meaning,
-        }),
+      withOptionsOf(
+        options
+          .option('seconds', {
+            type: 'number',
+            requiresArg: true,
+            default: DEFAULT_SECONDS,
+            describe: 'listen for so long',
+          })
+          .option('interface', {
+            type: 'string',
+            requiresArg: true,
+            describe: 'IPv4 address of the interface to listen on; by default all of this machine',
+          })
+          .option('json', { type: 'boolean', default: false, describe: 'what was found, as JSON' })
+          .option('write', {
+            type: 'string',
+            requiresArg: true,
+            describe: 'write the peers of --cluster-id to this file, as a servers.txt',
+          })
+          .option('replace', {
+            type: 'boolean',
+            default: false,
+            describe: 'write over a file that is there',
+          }),
+        SETTINGS,
+      ),
     async (argv) => {
       checkArguments(argv);
       if (argv.write !== undefined && !argv.replace && existsSync(argv.write))
         throw new CommandFailure(
           `${argv.write} is there already, and was not changed; add --replace to write over it`,
         );
-      const found = await listen(argv, await readSecrets(argv.clusterKeyFile));
+      const { clusterId, clusterKeyFile, discoveryPort } = await readDiscoverSettings(argv);
+      const port = parseWhole(discoveryPort ?? TUNABLES.discoveryPort.default);
+      const found = await listen(argv, port, await readSecrets(clusterKeyFile));
       if (argv.json) printJson(found);
       else printTable(found, argv.seconds);
-      if (argv.write !== undefined) await writeServers(argv.write, found, argv.clusterId);
+      if (argv.write !== undefined)
+        await writeServers(argv.write, found, clusterId ?? TUNABLES.clusterId.default);
     },
   );
 }

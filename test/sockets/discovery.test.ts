@@ -142,6 +142,16 @@ describe('discovery', () => {
     const again = await runCommand([...discover, ...options]);
     assert.equal(again.ended.code, 1);
     assert.match(again.errorLines.join('\n'), /is there already, and was not changed; add --replace/);
+    // The settings of the peers serve it too.
+    const config = join(lan.folder, 'discover.json');
+    await writeFile(config, JSON.stringify({ discoveryPort: lan.discoveryPort, clusterKeyFile: lan.key }));
+    const heard = await runCommand([...discover.slice(0, 5), '--config', config, '--json']);
+    assert.equal(heard.ended.code, 0, heard.errorLines.join('\n'));
+    assert.equal(heard.lines.join('\n').match(/"clusterKey": "right"/g)?.length, 2);
+    await writeFile(config, JSON.stringify({ discoveryPort: 80, clusterId: 'a b' }));
+    const refused = await runCommand([...discover.slice(0, 5), '--config', config]);
+    assert.equal(refused.ended.code, 1);
+    assert.match(refused.errorLines.join('\n'), /discover\.json: discoveryPort is 80; use 1024 to 65535/);
 
     await beta.stop();
     await awaitStandings(alpha, ''); // its goodbye
