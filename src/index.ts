@@ -2,7 +2,9 @@
  * What `import … from 'toposphere'` gives: the embedded peer, its types and its error.
  */
 export { Peer } from './peer/peer.ts';
-export type { Change, SetOptions, WriteOptions } from './peer/peer.ts';
+export type { Change } from './peer/peer.ts';
+export type { SetOptions, WriteOptions } from './peer/writeOptions.ts';
+export type { Session, SessionOptions } from './peer/session.ts';
 export type { RangeEntry, RangeOptions } from './peer/keyRange.ts';
 export type { AcknowledgementLevel } from './peer/backend.ts';
 export type { PeerOptions } from './peer/configuration.ts';

@@ -32,6 +32,7 @@ export interface Arguments {
   readonly servers: number;
   readonly minutes: number;
   readonly faults: readonly FaultKind[];
+  readonly sessions: number;
   readonly runs: number;
   readonly untilFailure: boolean;
   readonly shrink: boolean;
@@ -195,13 +196,16 @@ function* seeds({
   servers,
   minutes,
   faults,
+  sessions,
   runs,
   untilFailure,
 }: Arguments): Generator<Planned> {
   const kinds = faults.length === FAULT_KINDS.length ? '' : ` --faults ${faults.join(',') || 'none'}`;
+  const clients = sessions === 0 ? '' : ` --sessions ${sessions}`;
   for (let seed = first; seed < first + runs || untilFailure; seed += 1) {
-    const replay = `toposphere simulate --seed ${seed} --servers ${servers} --minutes ${minutes}${kinds}`;
-    yield { title: `seed ${seed}`, replay, schedule: generateSchedule({ seed, servers, minutes, faults }) };
+    const replay = `toposphere simulate --seed ${seed} --servers ${servers} --minutes ${minutes}${kinds}${clients}`;
+    const schedule = generateSchedule({ seed, servers, minutes, faults, sessions });
+    yield { title: `seed ${seed}`, replay, schedule };
   }
 }
 

@@ -19,6 +19,9 @@ export type ErrorCode =
   | 'DISK_FULL'
   | 'BAD_CHECKPOINT'
   | 'ADDRESS_IN_USE'
+  | 'BEHIND'
+  | 'UNDECIDED'
+  | 'LOST_WRITE'
   | 'CLOSED';
 
 export class ToposphereError extends Error {

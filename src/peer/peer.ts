@@ -17,7 +17,6 @@ import { resolvePeerOptions, type PeerOptions } from './configuration.ts';
 import { createLog, silentLogger, type Logger } from './logger.ts';
 import type { Settings } from './tunables.ts';
 import type { Digest } from './digest.ts';
-import { LATEST_EXPIRY_MS } from '../core/expiry.ts';
 import { coreSettings } from './coreSettings.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { Discovering } from './discovering.ts';
@@ -33,21 +32,13 @@ import { createMachinePorts } from './machinePorts.ts';
 import { openStore } from './openStore.ts';
 import { ClusterKeyRing, describeClusterKeys, reload } from './reloading.ts';
 import { Runtime } from './runtime.ts';
+import { Session } from './session.ts';
 import { createVersionsLog } from './versionsApart.ts';
 import type { PeerStatus } from './status.ts';
+import { expiryOf, type SetOptions, type WriteOptions } from './writeOptions.ts';
 
 /** Milliseconds between two looks while `caughtUp` waits. */
 const CAUGHT_UP_POLL_MS = 50;
-
-export interface WriteOptions {
-  /** What the resolved promise survives: nothing, this process's death (default), a power cut here. */
-  readonly acknowledge?: AcknowledgementLevel;
-}
-
-export interface SetOptions extends WriteOptions {
-  /** The key is gone after so many milliseconds (1 or more), everywhere, cut off or not. */
-  readonly expiresInMs?: number;
-}
 
 export interface Change {
   readonly key: Buffer;
@@ -227,7 +218,7 @@ export class Peer {
   async set(key: KeyInput, value: ValueInput, options: SetOptions = {}): Promise<void> {
     this.#assertOpen();
     const level = options.acknowledge ?? 'committed';
-    const expiresAtMs = this.#expiryOf(options);
+    const expiresAtMs = expiryOf(options, this.backend.timeMs());
     this.backend.write(
       parseKey(key, this.#limits),
       parseValue(value, this.#limits),
@@ -243,17 +234,6 @@ export class Peer {
     const expiresAtMs = this.backend.expiryOf(parseKey(key, this.#limits));
     if (expiresAtMs === undefined) return undefined;
     return expiresAtMs === 0 ? Infinity : expiresAtMs - this.backend.timeMs();
-  }
-
-  #expiryOf({ expiresInMs }: SetOptions): number {
-    if (expiresInMs === undefined) return 0;
-    const expiresAtMs = this.backend.timeMs() + expiresInMs;
-    if (Number.isSafeInteger(expiresInMs) && expiresInMs >= 1 && expiresAtMs <= LATEST_EXPIRY_MS)
-      return expiresAtMs;
-    throw new ToposphereError(
-      'BAD_ARGUMENT',
-      `expiresInMs is ${String(expiresInMs)}: it must be a whole number of milliseconds, at least 1, and end before 2089`,
-    );
   }
 
   /** Deletes a key; resolves to whether it was there. Errors as `set`. */
@@ -284,6 +264,19 @@ export class Peer {
     return this.backend.watchKeys(parsePrefix(prefix), ({ key, previous, value }) => {
       listener({ key: keyBytes(key), previous: copyOf(previous), value: copyOf(value) });
     });
+  }
+
+  /**
+   * A client's session: it reads its own writes and never goes back in time. `token` is the `token` of its session at another peer, or at this one earlier;
+   * left out, the session begins. Throws BAD_ARGUMENT for what is no token.
+   */
+  session(token?: string): Session {
+    const { backend } = this;
+    const { runtime, store } = this.#parts;
+    const assertOpen = (): void => {
+      this.#assertOpen();
+    };
+    return new Session({ runtime, backend, readEntry: (key) => store.readEntry(key), assertOpen }, token);
   }
 
   /** This peer's own view of the cluster. */

@@ -59,6 +59,10 @@ export class PeerBackend implements Backend {
     this.#parts = parts;
   }
 
+  now(): Now {
+    return this.#parts.now();
+  }
+
   findLoading(): string | undefined {
     return findLoading(this.#parts.runtime.state);
   }

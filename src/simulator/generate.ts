@@ -35,6 +35,8 @@ export interface GenerateOptions {
   readonly minutes?: number;
   /** Kinds of faults that may occur; all when left out. */
   readonly faults?: readonly FaultKind[];
+  /** Clients that carry sessions; none when left out. They change nothing of the rest of the schedule. */
+  readonly sessions?: number;
 }
 
 const NAMES = ['alpha', 'beta', 'gamma', 'delta', 'epsilon', 'zeta', 'eta', 'theta', 'iota', 'kappa'];
@@ -78,6 +80,7 @@ export function generateSchedule(options: GenerateOptions): Schedule {
     ...(admitted.size > 0 ? { founders: peers.filter((peer) => !admitted.has(peer)) } : {}),
     healthyCore: lasting.length > 2 && coreRandom() < 0.5 ? part(coreRandom, lasting) : [],
     events: events.sort((a, b) => a.atMs - b.atMs),
+    ...(options.sessions === undefined || options.sessions === 0 ? {} : { sessions: options.sessions }),
   };
 }
 

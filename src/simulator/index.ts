@@ -36,6 +36,8 @@ export interface SimulateOptions {
   readonly servers?: number;
   readonly minutes?: number;
   readonly faults?: readonly FaultKind[];
+  /** With a seed: clients that carry sessions from peer to peer, and are checked (none). */
+  readonly sessions?: number;
   /** With a seed: leaves the generated clients out, so that only the workload writes. */
   readonly hasOwnClientsOnly?: boolean;
   readonly schedule?: Schedule;
@@ -77,12 +79,20 @@ export async function simulate(options: SimulateOptions): Promise<Simulated> {
   return { ...result, schedule, shrunk: shrunk.schedule };
 }
 
-function generate({ seed = 1, servers, minutes, faults, hasOwnClientsOnly }: SimulateOptions): Schedule {
+function generate({
+  seed = 1,
+  servers,
+  minutes,
+  faults,
+  sessions,
+  hasOwnClientsOnly,
+}: SimulateOptions): Schedule {
   const schedule = generateSchedule({
     seed,
     ...(servers === undefined ? {} : { servers }),
     ...(minutes === undefined ? {} : { minutes }),
     ...(faults === undefined ? {} : { faults }),
+    ...(sessions === undefined ? {} : { sessions }),
   });
   if (hasOwnClientsOnly !== true) return schedule;
   return {

@@ -18,6 +18,8 @@ import type { TalkCounter } from './restChecks.ts';
 import { GOOD_LINK } from './schedule.ts';
 import type { Schedule, ScheduleEvent } from './schedule.ts';
 import { createRoundChecks } from './roundChecks.ts';
+import { createSessionClients } from './sessionClients.ts';
+import type { SessionFigures } from './sessionClients.ts';
 import { createStepChecks } from './stepChecks.ts';
 import { World } from './world.ts';
 import type { Checker, Observer } from './checker.ts';
@@ -50,6 +52,8 @@ export interface RunResult {
   readonly bytes: number;
   /** From healing to equal have-sets, milliseconds; undefined when it never came to that. */
   readonly convergedMs: number | undefined;
+  /** What clients with sessions did, of a schedule. */
+  readonly sessions?: SessionFigures;
 }
 
 export interface RunOptions {
@@ -118,9 +122,11 @@ export function conclude({ world, talk }: OpenRun, body: () => void): RunResult 
 }
 
 export function runSchedule(schedule: Schedule, options: RunOptions): RunResult {
-  const run = openRun(schedule, options);
+  const sessions = createSessionClients(schedule);
+  const run = openRun(schedule, { ...options, checkers: [sessions.checker, ...(options.checkers ?? [])] });
+  sessions.begin(run.world);
   const { world } = run;
-  return conclude(run, () => {
+  const result = conclude(run, () => {
     for (const event of schedule.events) {
       world.runUntil(event.atMs);
       applyEvent(world, event);
@@ -128,6 +134,7 @@ export function runSchedule(schedule: Schedule, options: RunOptions): RunResult 
     world.runUntil(schedule.durationMs);
     if (schedule.healthyCore.length > 1) assertCoreProgress(world, schedule.healthyCore);
   });
+  return { ...result, sessions: sessions.figures };
 }
 
 function describeFailure(error: unknown, world: World): Failure {

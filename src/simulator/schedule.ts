@@ -124,7 +124,12 @@ export interface Schedule {
   readonly healthyCore: readonly string[];
   /** In order of time. */
   readonly events: readonly ScheduleEvent[];
+  /** Clients beside those of the events that carry a session from peer to peer (sessionClients.ts); none when left out. */
+  readonly sessions?: number;
 }
+
+/** The most clients with sessions that a schedule may ask for. */
+export const MAX_SESSIONS = 100;
 
 const LEVELS: readonly Level[] = ['fast', 'committed', 'durable'];
 
@@ -164,6 +169,7 @@ export function parseSchedule(text: string): Schedule {
   check.number(data['durationMs'], 'durationMs', 0, 1e9);
   check.settings(data['settings']);
   check.quality(data['link'], 'link', false);
+  if (data['sessions'] !== undefined) check.number(data['sessions'], 'sessions', 0, MAX_SESSIONS);
   if (data['founders'] !== undefined) check.members(data['founders'], 'founders', peers);
   check.members(data['healthyCore'], 'healthyCore', peers);
   if (!Array.isArray(data['events'])) faults.push('events: a list is wanted');

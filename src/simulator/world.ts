@@ -7,12 +7,11 @@
  */
 import { isVisible } from '../core/expiry.ts';
 import { defaultLimits, defaultSettings } from '../core/settings.ts';
-import type { CoreLimits, CoreSettings } from '../core/settings.ts';
+import type { CoreSettings } from '../core/settings.ts';
 import { ToposphereError } from '../core/errors.ts';
 import type { MessageKind } from '../core/messages.ts';
 import type { Key, PeerId } from '../core/types.ts';
 import { describeNotice } from '../peer/notices.ts';
-import type { Hashing } from '../wire/hash.ts';
 import { BrokenInvariant } from './brokenInvariant.ts';
 import type { Checker, Observer } from './checker.ts';
 import { bytesOf, describeWrite } from './clientWrite.ts';
@@ -32,27 +31,8 @@ import type { Truth } from './truth.ts';
 import { VirtualNetwork } from './virtualNetwork.ts';
 import { VirtualPeer } from './virtualPeer.ts';
 import type { VirtualPeerPorts } from './virtualPeer.ts';
+import type { WorldFigures, WorldOptions } from './worldOptions.ts';
 import type { DiskState, VirtualDisk } from './virtualDisk.ts';
-
-export interface WorldOptions {
-  readonly seed: number;
-  readonly peers: readonly string[];
-  /** Those of them that take part from the start; all when left out. */
-  readonly founders?: readonly string[];
-  readonly hashing: Hashing;
-  readonly settings?: Partial<Omit<CoreSettings, 'limits'>> & { readonly limits?: Partial<CoreLimits> };
-  readonly link?: LinkQuality;
-  readonly checkers?: readonly Checker[];
-  readonly observers?: readonly Observer[];
-}
-
-export interface WorldFigures {
-  steps: number;
-  written: number;
-  refused: number;
-  /** Operations on a peer that was down or stopped. */
-  unreachable: number;
-}
 
 export class World {
   readonly trace: Trace;
@@ -212,6 +192,17 @@ export class World {
     if (outcome === undefined) throw new Error(`the write of ${key} on ${id} came to nothing`);
     this.note(id, outcome.kind === 'refused' ? `${what}: ${outcome.error.code}` : what);
     return outcome;
+  }
+
+  /** A client of a peer runs a piece of code in it, now; false when nobody answers, else what the code answers. */
+  visit(id: string, run: (peer: VirtualPeer) => boolean): boolean {
+    const peer = this.#answering(id);
+    let answer = false;
+    if (peer.isReachable)
+      this.#step(peer, () => {
+        answer = run(peer);
+      });
+    return answer;
   }
 
   /** What a client of a peer reads; undefined when there is no value or nobody to ask. */

@@ -14,11 +14,15 @@ const SOAKED_SERVERS = [5, 3, 2, 7, 4] as const;
 /** Minutes likewise: in short runs faults meet a young cluster, whose rounds are its first. */
 const SOAKED_MINUTES = [2, 0.5, 1] as const;
 
+/** Clients with sessions likewise: fewer than so many. */
+const SOAKED_SESSIONS = 4;
+
 /** The shape in which the soak runs a seed. */
 export function soakedAs(seed: number): SeedOptions {
   return {
     servers: SOAKED_SERVERS[seed % SOAKED_SERVERS.length] ?? 5,
     minutes: SOAKED_MINUTES[seed % SOAKED_MINUTES.length] ?? 2,
+    sessions: seed % SOAKED_SESSIONS,
   };
 }
 
@@ -70,11 +74,12 @@ export interface Refused {
 
 export function describeTrial(trial: Trial): string {
   if (trial.kind === 'scenario') return 'scenario';
-  const { servers, minutes, faults } = trial.options ?? {};
+  const { servers, minutes, faults, sessions = 0 } = trial.options ?? {};
   const words = [
     ...(servers === undefined ? [] : [`${servers} peers`]),
     ...(minutes === undefined ? [] : [`${minutes} min`]),
     ...(faults === undefined ? [] : [faults.join(' and ')]),
+    ...(sessions === 0 ? [] : [`${sessions} sessions`]),
   ];
   return words.length === 0 ? `seed ${trial.seed}` : `seed ${trial.seed} (${words.join(', ')})`;
 }

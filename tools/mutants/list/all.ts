@@ -6,6 +6,14 @@ import { DURABILITY } from './durability.ts';
 import { NUMBERED } from './numbered.ts';
 import { REPAIR } from './repair.ts';
 import { ROUNDS } from './rounds.ts';
+import { SESSIONS } from './sessions.ts';
 import { VERSIONS } from './versions.ts';
 
-export const MUTANTS: readonly Mutant[] = [...NUMBERED, ...DURABILITY, ...REPAIR, ...ROUNDS, ...VERSIONS];
+export const MUTANTS: readonly Mutant[] = [
+  ...NUMBERED,
+  ...DURABILITY,
+  ...REPAIR,
+  ...ROUNDS,
+  ...VERSIONS,
+  ...SESSIONS,
+];
