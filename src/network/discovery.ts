@@ -22,7 +22,7 @@ import type { Announced, Announcement, DnsRecord } from './announcement.ts';
 import { checkProof, deriveProofKeys, prove } from './announcementProof.ts';
 import { createArrivalGate } from './arrivalGate.ts';
 import type { GateRefusal } from './arrivalGate.ts';
-import { FoundPeers } from './foundPeers.ts';
+import { buildFound, FoundPeers } from './foundPeers.ts';
 import type { Found, Taken } from './foundPeers.ts';
 import { createFaultCounts } from './faultCounts.ts';
 import type { FaultListener } from './faultCounts.ts';
@@ -251,10 +251,10 @@ export function openDiscovery(options: DiscoveryOptions): Discovery {
     if (own?.clusterId === one.clusterId && trust !== 'right' && trust !== 'unchecked')
       count(`${trust}Proof`);
     const nowMs = performance.now();
-    const taken = peers.take(one, trust, nowMs);
+    const found = buildFound(one, trust, nowMs);
+    const taken = peers.take(found, nowMs);
     if (taken === 'older' || taken === 'lessProved' || taken === 'tooManyPeers') count(taken);
-    if (taken === 'new' || taken === 'changed')
-      options.onFound?.({ ...one, trust, expiresMs: nowMs + 1000 * TTL_SECONDS });
+    if (taken === 'new' || taken === 'changed') options.onFound?.(found);
   }
 
   /** One response for all that is due: whoever asked, and what is to be announced. */

@@ -21,23 +21,27 @@ export type Taken = 'new' | 'changed' | 'same' | 'gone' | 'older' | 'lessProved'
 
 const RANKS: Readonly<Record<Proof, number>> = { right: 2, unchecked: 2, stale: 1, wrong: 0, missing: 0 };
 
+export function buildFound(announced: Announced, trust: Proof, nowMs: number): Found {
+  return { ...announced, trust, expiresMs: nowMs + 1000 * TTL_SECONDS };
+}
+
 export class FoundPeers {
   readonly #found = new Map<string, Found>();
 
-  take(announced: Announced, trust: Proof, nowMs: number): Taken {
-    const key = `${announced.clusterId}/${announced.id}`;
+  take(found: Found, nowMs: number): Taken {
+    const key = `${found.clusterId}/${found.id}`;
     const known = this.#living(key, nowMs);
-    const refusal = known && refusalOf(known, announced, trust);
+    const refusal = known && refusalOf(known, found);
     if (refusal !== undefined) return refusal;
-    if (announced.state === 'leaving') {
+    if (found.state === 'leaving') {
       this.#found.delete(key);
       return known === undefined ? 'same' : 'gone';
     }
-    if (!this.#takeAddress(key, announced, trust)) return 'older';
-    if (known === undefined && !this.#makeRoom(trust, nowMs)) return 'tooManyPeers';
-    this.#found.set(key, { ...announced, trust, expiresMs: nowMs + 1000 * TTL_SECONDS });
+    if (!this.#takeAddress(key, found)) return 'older';
+    if (known === undefined && !this.#makeRoom(found.trust, nowMs)) return 'tooManyPeers';
+    this.#found.set(key, found);
     if (known === undefined) return 'new';
-    return isSame(known, announced, trust) ? 'same' : 'changed';
+    return isSame(known, found) ? 'same' : 'changed';
   }
 
   /** In order of cluster and id. */
@@ -52,11 +56,11 @@ export class FoundPeers {
   }
 
   /** One address is one process's: of two peers there, the one that said so later is, unless it proves less. */
-  #takeAddress(key: string, { host, port, writtenAtSeconds }: Announced, trust: Proof): boolean {
-    for (const [other, found] of this.#found) {
-      if (other === key || found.host !== host || found.port !== port) continue;
-      if (RANKS[found.trust] > RANKS[trust]) continue;
-      if (RANKS[found.trust] === RANKS[trust] && found.writtenAtSeconds > writtenAtSeconds) return false;
+  #takeAddress(key: string, { host, port, trust, writtenAtSeconds }: Found): boolean {
+    for (const [other, there] of this.#found) {
+      if (other === key || there.host !== host || there.port !== port) continue;
+      if (RANKS[there.trust] > RANKS[trust]) continue;
+      if (RANKS[there.trust] === RANKS[trust] && there.writtenAtSeconds > writtenAtSeconds) return false;
       this.#found.delete(other);
     }
     return true;
@@ -76,23 +80,23 @@ export class FoundPeers {
   }
 }
 
-function refusalOf(known: Found, announced: Announced, trust: Proof): 'lessProved' | 'older' | undefined {
-  if (RANKS[trust] !== RANKS[known.trust])
-    return RANKS[trust] < RANKS[known.trust] ? 'lessProved' : undefined;
-  if (announced.incarnation !== known.incarnation)
-    return announced.incarnation < known.incarnation ? 'older' : undefined;
-  return announced.writtenAtSeconds < known.writtenAtSeconds ? 'older' : undefined;
+function refusalOf(known: Found, found: Found): 'lessProved' | 'older' | undefined {
+  if (RANKS[found.trust] !== RANKS[known.trust])
+    return RANKS[found.trust] < RANKS[known.trust] ? 'lessProved' : undefined;
+  if (found.incarnation !== known.incarnation)
+    return found.incarnation < known.incarnation ? 'older' : undefined;
+  return found.writtenAtSeconds < known.writtenAtSeconds ? 'older' : undefined;
 }
 
-function isSame(known: Found, announced: Announced, trust: Proof): boolean {
+function isSame(known: Found, found: Found): boolean {
   return (
-    known.trust === trust &&
-    known.incarnation === announced.incarnation &&
-    known.host === announced.host &&
-    known.port === announced.port &&
-    known.state === announced.state &&
-    known.version === announced.version &&
-    known.membershipHash === announced.membershipHash &&
-    known.memberCount === announced.memberCount
+    known.trust === found.trust &&
+    known.incarnation === found.incarnation &&
+    known.host === found.host &&
+    known.port === found.port &&
+    known.state === found.state &&
+    known.version === found.version &&
+    known.membershipHash === found.membershipHash &&
+    known.memberCount === found.memberCount
   );
 }

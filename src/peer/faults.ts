@@ -39,14 +39,15 @@ export interface FaultsReport {
 
 export class Faults {
   readonly #isAllowed: boolean;
-  readonly #members: ReadonlySet<PeerId>;
+  readonly #members: () => Iterable<PeerId>;
   readonly #random: () => number;
   readonly #cut = new Set<PeerId>();
   readonly #dropped = new Map<MessageKind | 'all', number>();
 
-  constructor(isAllowed: boolean, members: Iterable<PeerId>, random: () => number) {
+  /** `members`: the others as they are now, however they were admitted. */
+  constructor(isAllowed: boolean, members: () => Iterable<PeerId>, random: () => number) {
     this.#isAllowed = isAllowed;
-    this.#members = new Set(members);
+    this.#members = members;
     this.#random = random;
   }
 
@@ -118,14 +119,13 @@ export class Faults {
     else this.#dropped.set(kind, percent / 100);
   }
 
+  /** Who was forgotten while it was cut off can be healed by name, too. */
   #member(word: string): PeerId {
-    if (!this.#members.has(word as PeerId)) {
-      throw new ToposphereError(
-        'BAD_ARGUMENT',
-        `'${word}' is not in servers.txt: it lists ${[...this.#members].join(', ')}`,
-      );
-    }
-    return word as PeerId;
+    const members = [...this.#members()];
+    const id = [...members, ...this.#cut].find((one) => one === word);
+    if (id !== undefined) return id;
+    const others = members.length === 0 ? 'this peer knows of none' : `the others are ${members.join(', ')}`;
+    throw new ToposphereError('BAD_ARGUMENT', `'${word}' is no other member: ${others}`);
   }
 
   #describe(): string {

@@ -7,6 +7,7 @@
  */
 import { ToposphereError } from '../core/errors.ts';
 import type { CoreSettings } from '../core/settings.ts';
+import type { PeerId } from '../core/types.ts';
 import { openNetwork, type Network } from '../network/network.ts';
 import type { LmdbStore } from '../storage/lmdbStore.ts';
 import { createEnvelope } from '../wire/envelope.ts';
@@ -116,7 +117,7 @@ export class Peer {
       const failureListeners = new Set<(failure: ToposphereError) => void>();
       const ports = createMachinePorts(network, options.clockOffsetMs);
       const members = [...options.servers.servers, ...options.known].map(({ id }) => id);
-      const others = members.filter((id) => id !== options.id);
+      const others = (): Iterable<PeerId> => runtime?.state.peers.keys() ?? [];
       const faults = new Faults(options.allowFaults, others, ports.random);
       const logNotice = createNoticeLog(log, options.maxDriftMs, () => ports.now().monotonicMs);
       runtime = new Runtime(

@@ -133,13 +133,12 @@ export class Runtime {
     throwRefusal(findWriteRefusal(this.state, this.#ports.now()));
   }
 
-  /** Whoever servers.txt lists now, or an operator admits, is a member (section 8), and is told where `areInvited`. Answers whether anybody is new. */
-  admit(ids: readonly PeerId[], areInvited = false): boolean {
+  /** Whoever servers.txt lists now, or an operator admits, is a member (section 8), and is told where `areInvited`. */
+  admit(ids: readonly PeerId[], areInvited = false): void {
     this.#assertUsable();
-    const isNews = learnMembers(this.state, { admitted: ids, forgotten: [] });
+    learnMembers(this.state, { admitted: ids, forgotten: [] });
     if (areInvited) for (const id of ids) sendMembers(this.state, id); // they may not know (`acceptInvitation`)
     this.#openTurn();
-    return isNews;
   }
 
   /** An operator says that this member will not come back: it is forgotten for good, everywhere. */

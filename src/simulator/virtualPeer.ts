@@ -204,7 +204,7 @@ export class VirtualPeer {
           soon: (run) => void this.#soon.push(run),
           transport: this.#ports.transportOf(this),
         },
-        new Faults(false, members, this.#random),
+        new Faults(false, () => [], this.#random),
         {
           onNotice: (notice) => {
             this.#ports.onNotice(this, notice);

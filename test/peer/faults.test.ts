@@ -4,9 +4,14 @@ import type { PeerId } from '../../src/core/types.ts';
 
 const BETA = 'beta' as PeerId;
 const GAMMA = 'gamma' as PeerId;
+const DELTA = 'delta' as PeerId;
 
-function faults(isAllowed = true, random = 0.1): Faults {
-  return new Faults(isAllowed, [BETA, GAMMA], () => random);
+function faults(isAllowed = true, random = 0.1, members: readonly PeerId[] = [BETA, GAMMA]): Faults {
+  return new Faults(
+    isAllowed,
+    () => members,
+    () => random,
+  );
 }
 
 describe('rehearsed faults', () => {
@@ -24,6 +29,21 @@ describe('rehearsed faults', () => {
     assert.equal(cut.rehearse(['CUT', 'beta']), 'cut from beta; nothing dropped');
     assert.deepEqual([cut.losesArrival(BETA, 'sync', 'unicast'), cut.cutsOff(BETA)], [true, true]);
     assert.deepEqual([cut.losesArrival(GAMMA, 'sync', 'unicast'), cut.cutsOff(GAMMA)], [false, false]);
+  });
+
+  it('cut from a member that was admitted since, and heal one that was forgotten since', () => {
+    const members = [BETA];
+    const cut = faults(true, 0.1, members);
+    assert.throws(() => cut.rehearse(['cut', 'delta']), /'delta' is no other member: the others are beta$/);
+    members.push(DELTA);
+    assert.equal(cut.rehearse(['cut', 'delta']), 'cut from delta; nothing dropped');
+    assert.ok(cut.cutsOff(DELTA));
+    members.splice(0);
+    assert.equal(cut.rehearse(['heal', 'delta']), 'no cut; nothing dropped');
+    assert.throws(
+      () => cut.rehearse(['cut', 'delta']),
+      /'delta' is no other member: this peer knows of none$/,
+    );
   });
 
   it('drop the named share of one kind, or of all', () => {

@@ -61,7 +61,11 @@ class World {
           },
         },
       },
-      new Faults(false, [BETA], () => 0.5),
+      new Faults(
+        false,
+        () => [],
+        () => 0.5,
+      ),
       {
         onNotice: () => undefined,
         onFailure: (failure) => void this.failures.push(failure.code),

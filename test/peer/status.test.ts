@@ -11,7 +11,11 @@ const MINUTE_MS = 60_000;
 
 function statusOf(cluster: Cluster, id: string): PeerStatus {
   const member = cluster.at(id);
-  const faults = new Faults(false, [], () => 0).report();
+  const faults = new Faults(
+    false,
+    () => [],
+    () => 0,
+  ).report();
   return buildStatus(member.state, cluster.now(member), { drops: new Map(), dropSources: new Map() }, faults);
 }
 
