@@ -221,6 +221,59 @@ function listFiles(): readonly string[] {
   return [...files, 'package-lock.json'];
 }
 
+/** What each file exports, and by what name others take it; `*` where all of it is taken. */
+function exportsOf(path: string, text: string): readonly string[] {
+  return parse(path, text).statements.flatMap((statement) => {
+    if (ts.isExportDeclaration(statement)) {
+      const named = statement.exportClause;
+      return named !== undefined && ts.isNamedExports(named)
+        ? named.elements.map(({ name }) => name.text)
+        : [];
+    }
+    const isExported =
+      ts.canHaveModifiers(statement) &&
+      ts.getModifiers(statement)?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword) === true;
+    if (!isExported) return [];
+    if (ts.isVariableStatement(statement))
+      return statement.declarationList.declarations.map(({ name }) => name.getText());
+    return 'name' in statement ? [(statement.name as ts.Node).getText()] : [];
+  });
+}
+
+/** `path name` of all that a file takes from others. */
+function takenBy(path: string, text: string): readonly string[] {
+  const taken: string[] = [];
+  forEachNode(parse(path, text), (node) => {
+    if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
+      const [from] = node.arguments;
+      if (from !== undefined && ts.isStringLiteralLike(from))
+        taken.push(`${posix.join(dirname(path), from.text)} *`);
+    }
+    if (!ts.isImportDeclaration(node) && !ts.isExportDeclaration(node)) return;
+    const from = node.moduleSpecifier;
+    if (from === undefined || !ts.isStringLiteral(from)) return;
+    const named = ts.isImportDeclaration(node) ? node.importClause?.namedBindings : node.exportClause;
+    const names =
+      named !== undefined && (ts.isNamedImports(named) || ts.isNamedExports(named))
+        ? named.elements.map(({ name, propertyName }) => (propertyName ?? name).text)
+        : ['*'];
+    for (const name of names) taken.push(`${posix.join(dirname(path), from.text)} ${name}`);
+  });
+  return taken;
+}
+
+/** What users import, by package.json. */
+const PUBLISHED = ['src/index.ts', 'src/simulator/index.ts'];
+
+/** Exports of src that no other file takes: what nobody needs is one thing less to read, and what a file keeps to itself may change. */
+function unusedExports(files: readonly (readonly [path: string, text: string])[]): readonly string[] {
+  const taken = new Set(files.flatMap(([path, text]) => takenBy(path, text)));
+  return files
+    .filter(([path]) => path.startsWith('src/') && !PUBLISHED.includes(path) && !taken.has(`${path} *`))
+    .flatMap(([path, text]) => exportsOf(path, text).map((name) => `${path} ${name}`))
+    .filter((one) => !taken.has(one));
+}
+
 describe('the house', () => {
   it('is in order', () => {
     const faults = listFiles().flatMap((path) => {
@@ -229,6 +282,29 @@ describe('the house', () => {
     });
     assert.deepEqual(faults, []);
   }).timeout(60_000); // it reads every file of the house, on however busy a machine
+
+  it('exports nothing that nobody takes', () => {
+    const files = listFiles()
+      .filter((path) => path.endsWith('.ts'))
+      .map((path) => [path, readFileSync(`${ROOT}/${path}`, 'utf8')] as const);
+    assert.deepEqual(unusedExports(files), []);
+  }).timeout(60_000);
+
+  it('sees an export that nobody takes, whatever it is, and none that somebody does', () => {
+    const uses =
+      "import { a, type B } from './a.ts';\nimport * as all from './c.ts';\nexport { d as e } from './d.ts';";
+    const found = unusedExports([
+      [
+        'src/core/a.ts',
+        'export const a = 1;\nexport interface B {}\nexport const x = a;\nexport interface Y {}',
+      ],
+      ['src/core/b.ts', uses],
+      ['src/core/c.ts', 'export function c(): void {}'],
+      ['src/core/d.ts', 'export class d {}\nexport type Z = d;\nclass Own {}'],
+      ['src/index.ts', "export { anything } from './core/b.ts';"],
+    ]);
+    assert.deepEqual(found, ['src/core/a.ts x', 'src/core/a.ts Y', 'src/core/b.ts e', 'src/core/d.ts Z']);
+  });
 
   it('is looked at whole: every room that has files is among them', () => {
     const rooms = new Set(listFiles().map(roomOf));

@@ -21,9 +21,9 @@ export interface Address {
 }
 
 /** Milliseconds until a peer that does not accept a connection is given up. */
-export const DIAL_TIMEOUT_MS = 2000;
+const DIAL_TIMEOUT_MS = 2000;
 /** Milliseconds until a peer that does not answer is given up: a digest reads every entry. */
-export const REPLY_TIMEOUT_MS = 60_000;
+const REPLY_TIMEOUT_MS = 60_000;
 const AUTHENTICATION_TIMEOUT_MS = 5000;
 /** In the refusal of a password where none is asked for. */
 const NO_PASSWORD_ASKED = 'without any password configured';

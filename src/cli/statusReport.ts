@@ -15,7 +15,7 @@ import type { KeysReport } from './keysReport.ts';
 import { asProtocol, listApart } from './protocolReport.ts';
 import type { ProtocolReport } from './protocolReport.ts';
 
-export interface MemberReport {
+interface MemberReport {
   readonly id: string;
   readonly alive: boolean;
   /** This peer hears the member. */
@@ -34,7 +34,7 @@ export interface MemberReport {
 }
 
 /** What a peer says of collection. */
-export interface CollectionReport {
+interface CollectionReport {
   readonly round: string;
   readonly waitingFor: readonly string[];
   readonly waitingSinceMs: number | undefined;
@@ -47,7 +47,7 @@ export interface CollectionReport {
 }
 
 /** What a peer says of its requests for a checkpoint. */
-export interface JoiningReport {
+interface JoiningReport {
   readonly asked: number;
   readonly askedOf: string | undefined;
   readonly joined: number;

@@ -6,7 +6,7 @@
  * said by the user or follows from servers.txt, never guessed.
  */
 import type { Argv } from 'yargs';
-import { formatAddress } from '../network/tcp.ts';
+import { formatAddress, LAST_PORT } from '../network/tcp.ts';
 import { ToposphereError } from '../core/errors.ts';
 import { readClientPassword } from '../peer/clientPassword.ts';
 import { canonicalHost, clientPortOf, readServersFile } from '../peer/serversFile.ts';
@@ -69,7 +69,7 @@ export function parseAddress(text: string): Address {
   const [, host = '', port = ''] = /^(.+):([0-9]{1,5})$/.exec(text) ?? [];
   const canonical = canonicalHost(host);
   const isAmbiguous = host.includes(':') && !host.startsWith('['); // an IPv6 host without brackets
-  if (canonical === undefined || isAmbiguous || Number(port) < 1 || Number(port) > 65_535) {
+  if (canonical === undefined || isAmbiguous || Number(port) < 1 || Number(port) > LAST_PORT) {
     throw new CommandFailure(`--peer is '${text}'; give host:port, for example 127.0.0.1:6401`);
   }
   return { host: canonical, port: Number(port) };

@@ -12,7 +12,7 @@ import { listenForStop } from './stopSignal.ts';
 import { findTarget, withTarget } from './target.ts';
 
 /** The line for one pushed change; undefined for a push that is none. */
-export function describeChange(push: Reply): string | undefined {
+function describeChange(push: Reply): string | undefined {
   if (!Array.isArray(push)) return undefined;
   const [kind, key, previous, value] = push as readonly unknown[];
   if (!Buffer.isBuffer(kind) || kind.toString() !== 'change' || !Buffer.isBuffer(key)) return undefined;

@@ -19,7 +19,7 @@ export function applyEntry(state: PeerState, key: Key, incoming: Entry): boolean
 }
 
 /** How an entry is handed to the store: `load` for a great many in order of keys. */
-export type HowStored = 'write' | 'load';
+type HowStored = 'write' | 'load';
 
 /** The same for whoever knows what is there. */
 export function applyOver(

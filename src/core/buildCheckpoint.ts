@@ -57,8 +57,9 @@ export function readPart(checkpoint: Checkpoint, part: number): PartContent | un
 /** A part with entries, as many as it holds; notes where the next one begins. */
 function readEntries(checkpoint: Checkpoint, at: number): PartContent {
   const { snapshot, partBytes, starts, ahead } = checkpoint;
-  const entries: CheckpointEntry[] = ahead?.at === at ? [ahead.entry] : [];
-  let bytes = entries.reduce((sum, entry) => sum + bytesOf(entry), 0);
+  const first = ahead?.at === at ? ahead.entry : undefined;
+  const entries: CheckpointEntry[] = first === undefined ? [] : [first];
+  let bytes = first === undefined ? 0 : bytesOf(first);
   checkpoint.ahead = undefined;
   const after = entries.at(-1)?.key ?? starts[at];
   for (const [

@@ -80,14 +80,14 @@ function sendJoin(state: PeerState, to: PeerId, snapshot: number, part: number):
   state.effects.push({ kind: 'send', to, by: 'stream', message, after: part === 0 ? 'durable' : 'nothing' });
 }
 
-/** Whether an answer may still come; after one that was joined or refused, whether it is too soon for another. */
+/** R9: one transfer at a time, which resumes its own snapshot. Whether an answer may still come; after one that was joined or refused, whether it is too soon for another. */
 function isAwaited(state: PeerState, now: Now): boolean {
   const { askedOf, waitUntilMs } = state.joining;
   if (now.monotonicMs >= waitUntilMs) return false;
   return askedOf === undefined || isThere(state, askedOf) || hasAllOfIt(state.joining);
 }
 
-/** The donor has left, and its checkpoint is here: nothing of it is awaited any more, unless its last part has come and is being joined. */
+/** The donor has left, and its checkpoint is here: nothing of it is awaited any more, unless its last part has come and is being joined (R9: a broken transfer starts again, elsewhere). */
 export function onDonorLeft(state: PeerState, now: Now, donor: Origin): void {
   if (!isAskedOf(state.joining, donor) || hasAllOfIt(state.joining)) return;
   stopExpecting(state.joining, -Infinity);

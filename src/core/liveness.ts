@@ -149,7 +149,7 @@ export function judgeClockAgain(state: PeerState, now: Now): void {
  * Section 8: compares the wall with the lower median of all walls heard lately, this one included (so that of
  * two peers that disagree the one ahead gives way).
  */
-export function judgeClock(state: PeerState, now: Now): void {
+function judgeClock(state: PeerState, now: Now): void {
   if (isCatchingUp(state, now)) return;
   state.lastClockJudgedMs = now.monotonicMs;
   const offsets = [0];

@@ -49,9 +49,10 @@ export function learnMembers(state: PeerState, { admitted, forgotten }: MembersR
 export function acceptInvitation(state: PeerState, from: PeerId, message: Message): PeerView | undefined {
   if (!state.settings.isUnlisted || state.phase !== 'fresh' || message.kind !== 'heartbeat') return undefined;
   const { members } = message;
-  const isMember = (id: PeerId): boolean =>
-    members?.admitted.includes(id) === true && !members.forgotten.includes(id);
-  if (members === undefined || !isMember(state.self.id) || !isMember(from)) return undefined;
+  if (members === undefined) return undefined;
+  const { admitted, forgotten } = members;
+  const isMember = (id: PeerId): boolean => admitted.includes(id) && !forgotten.includes(id);
+  if (!isMember(state.self.id) || !isMember(from)) return undefined;
   learnMembers(state, members);
   return state.peers.get(from);
 }

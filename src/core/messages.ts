@@ -309,7 +309,7 @@ export interface AlarmMessage {
 }
 
 /** Multicast and unicast, a few times: the sender's process stops now, and says nothing more. The envelope says which process that is. */
-export interface LeavingMessage {
+interface LeavingMessage {
   readonly kind: 'leaving';
 }
 

@@ -166,7 +166,7 @@ function onAlive(state: PeerState, now: Now, view: PeerView): void {
  * ever have ended: each is without state too, or takes part and has promised nothing yet. Then nothing was ever dropped, and what others
  * have by now comes by itself.
  */
-export function beginIfNobodyHasAnything(state: PeerState, now: Now): void {
+function beginIfNobodyHasAnything(state: PeerState, now: Now): void {
   // R10 asks for all that are listed: where no file lists them two that have found each other are perhaps not all: others would begin likewise, apart from these.
   if (state.phase !== 'fresh' || state.settings.isUnlisted) return;
   for (const view of state.peers.values()) {

@@ -4,7 +4,7 @@
 import { createHaveSet, lastSequenceOf, type HaveSet } from './haveSet.ts';
 import { originKey, type Origin, type OriginKey } from './types.ts';
 
-export interface TimedDot {
+interface TimedDot {
   readonly sequence: number;
   readonly askedAtMs: number;
   readonly isAskedAgain: boolean;

@@ -186,7 +186,7 @@ export function isCredibleIncarnation(state: PeerState, incarnation: Incarnation
  * The version vector with its gap sets, origins without any update left out. Gaps beyond the limit are left out too,
  * the highest first: to claim less than one has is always safe.
  */
-export function buildVector(state: PeerState, maxGaps: number): VectorEntry[] {
+function buildVector(state: PeerState, maxGaps: number): VectorEntry[] {
   const vector: VectorEntry[] = [];
   let room = maxGaps;
   for (const { id, incarnation, have, trim } of state.origins.values()) {

@@ -45,7 +45,7 @@ export function createTaking(): Taking {
 }
 
 /** Whether a catch-up is under way: the giver hears this peer, by all it has said, and is heard. */
-export function isTaking(state: PeerState, now: Now): boolean {
+function isTaking(state: PeerState, now: Now): boolean {
   const { from, untilMs } = state.taking;
   if (from === undefined || now.monotonicMs >= untilMs) return false;
   const view = state.peers.get(from.id);

@@ -25,7 +25,7 @@ export interface Tombstones {
 }
 
 /** Keys remembered; beyond, a sweep has to find them. */
-export const MAX_QUEUED_TOMBSTONES = 262_144;
+const MAX_QUEUED_TOMBSTONES = 262_144;
 
 /** A tombstone in the store beside its key, bytes: tag, id, checksum. */
 const TOMBSTONE_BYTES = 44;

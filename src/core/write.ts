@@ -23,7 +23,7 @@ const SECONDS_A_DAY = 86_400;
 const EMPTY = new Uint8Array(0);
 
 /** Bytes a record takes in an UPDATE besides key and value: integers, lengths and framing, at most. */
-export const UPDATE_RECORD_OVERHEAD_BYTES = 48;
+const UPDATE_RECORD_OVERHEAD_BYTES = 48;
 
 /** Why this peer takes no write now, if it does not (section 8, R10). */
 export function findWriteRefusal(state: PeerState, now: Now): WriteRefusal | undefined {

@@ -16,13 +16,13 @@ export interface PeerAddress {
   readonly port: number;
 }
 
-export interface Addresses {
+interface Addresses {
   /** The peer's host as an address; undefined while its name is not resolved. */
   resolve(host: string): string | undefined;
 }
 
 /** A name is looked up again after this long, milliseconds, whether it was found or not. */
-export const LOOKUP_PERIOD_MS = 30_000;
+const LOOKUP_PERIOD_MS = 30_000;
 /** Names remembered; beyond, all are looked up anew. */
 const MAX_NAMES = 4_096;
 

@@ -9,6 +9,7 @@ import { createHash } from 'node:crypto';
 import { isIPv4 } from 'node:net';
 import type { Incarnation, PeerId } from '../core/types.ts';
 import { isPeerId } from '../wire/limits.ts';
+import { LAST_PORT } from './tcp.ts';
 
 export const SERVICE = '_toposphere._udp.local';
 /** Asked by those who list all kinds of services (RFC 6763, section 9). */
@@ -31,9 +32,9 @@ const MAX_ANNOUNCEMENTS_PER_PACKET = 8;
 const NAME_HASH_DIGITS = 12;
 const MAX_32_BITS = 0xffff_ffff;
 
-export const ANNOUNCED_STATES = ['fresh', 'joining', 'member', 'forgotten', 'leaving'] as const;
+const ANNOUNCED_STATES = ['fresh', 'joining', 'member', 'forgotten', 'leaving'] as const;
 /** Its phase (R10), or that it stops. */
-export type AnnouncedState = (typeof ANNOUNCED_STATES)[number];
+type AnnouncedState = (typeof ANNOUNCED_STATES)[number];
 
 export interface Announcement {
   readonly id: PeerId;
@@ -97,7 +98,7 @@ type AnnouncedRecords = readonly (
     }
 )[];
 
-export interface Names {
+interface Names {
   readonly instance: string;
   readonly host: string;
 }
@@ -145,7 +146,7 @@ function buildTexts(announcement: Announcement, proof: string): string[] {
   ];
 }
 
-export interface Parsed {
+interface Parsed {
   readonly announced: readonly Announced[];
   /** Instances of our service that were not whole, or said what cannot be. */
   readonly malformed: number;
@@ -209,7 +210,7 @@ function parseService(data: unknown): { readonly port: number; readonly target: 
   if (typeof data !== 'object' || data === null || !('port' in data) || !('target' in data)) return undefined;
   const { port, target } = data;
   if (typeof port !== 'number' || typeof target !== 'string') return undefined;
-  return Number.isInteger(port) && port >= 1 && port <= 65_535 ? { port, target } : undefined;
+  return Number.isInteger(port) && port >= 1 && port <= LAST_PORT ? { port, target } : undefined;
 }
 
 /** `key=value` each; the first of two with one key counts (RFC 6763, section 6.4). */

@@ -25,7 +25,7 @@ export interface DatagramSource {
   readonly port: number;
 }
 
-export interface DatagramOptions {
+interface DatagramOptions {
   /** `host` is an address; its family is that of everything sent and heard. */
   readonly self: { readonly host: string; readonly port: number };
   /** Undefined: no multicast is attempted. */
@@ -43,7 +43,7 @@ export interface DatagramReport {
   readonly received: { readonly multicast: number; readonly unicast: number; readonly bytes: number };
 }
 
-export interface Datagrams {
+interface Datagrams {
   multicast(bytes: Uint8Array): void;
   unicast(address: string, port: number, bytes: Uint8Array): void;
   report(): DatagramReport;
@@ -53,7 +53,7 @@ export interface Datagrams {
 /** Datagrams stay on their own network segment. */
 const MULTICAST_HOPS = 1;
 /** Bytes that may wait in the system for a slow interface; beyond, datagrams are dropped here and counted. */
-export const MAX_SEND_QUEUE_BYTES = 8 * 1024 * 1024;
+const MAX_SEND_QUEUE_BYTES = 8 * 1024 * 1024;
 /** Asked of the system for sending, bytes: a burst is taken without waiting. */
 const SEND_BUFFER_BYTES = 2 * 1024 * 1024;
 /** How often a group that could not be joined or reached is tried again (a cable, an interface that comes up), milliseconds. */

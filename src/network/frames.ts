@@ -20,7 +20,7 @@ const FIRST_CHUNK_BYTES = 64 * 1024;
 /** Longest buffer that is kept for the next frame, bytes. */
 const SPARE_BYTES = 2 * 1024 * 1024;
 
-export type FrameFault = 'frameTooLong' | 'emptyFrame' | 'frameMemoryFull';
+type FrameFault = 'frameTooLong' | 'emptyFrame' | 'frameMemoryFull';
 
 /** What unfinished frames take, over all connections. */
 export interface FrameMemory {
@@ -31,7 +31,7 @@ export interface FrameMemory {
   spare?: Buffer | undefined;
 }
 
-export interface FrameAssembler {
+interface FrameAssembler {
   /** Delivers every frame that `piece` completes; its bytes are written over after `onFrame`. On a fault the connection is of no use any more. */
   push(piece: Buffer, onFrame: (frame: Buffer) => void): FrameFault | undefined;
   /** Later frames take their memory from there. Only while there is no unfinished frame, as in `onFrame`. */

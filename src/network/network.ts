@@ -15,9 +15,6 @@ import type { FaultListener, NetworkFault } from './faultCounts.ts';
 import { openIncomingStreams } from './incomingStreams.ts';
 import { createOutgoingStreams } from './outgoingStreams.ts';
 
-export type { MulticastOptions } from './datagrams.ts';
-export type { PeerAddress } from './addresses.ts';
-
 export interface NetworkOptions {
   /** Address (or a name that has one) and port, for UDP and TCP alike. Its family, IPv4 or IPv6, is that of the whole network. */
   readonly self: PeerAddress;
@@ -61,7 +58,7 @@ export interface Network {
   close(): Promise<void>;
 }
 
-export const DEFAULT_RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
+const DEFAULT_RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
 
 /** Rejects with ADDRESS_IN_USE when a port is taken and BAD_CONFIGURATION when an address is not this machine's; nothing stays open then. */
 export async function openNetwork(options: NetworkOptions): Promise<Network> {

@@ -12,7 +12,7 @@ import { dialTcp, formatAddress } from './tcp.ts';
 import type { Socket } from './tcp.ts';
 
 /** Bytes that may wait for one destination; beyond, frames are dropped. Two of the longest fit. */
-export const MAX_STREAM_QUEUE_BYTES = 2 * (MAX_FRAME_BYTES + FRAME_HEADER_BYTES);
+const MAX_STREAM_QUEUE_BYTES = 2 * (MAX_FRAME_BYTES + FRAME_HEADER_BYTES);
 /** Pause after a connection failed before it is dialled again, milliseconds. */
 export const REDIAL_PAUSE_MS = 250;
 /** A dial that nobody answers is given up after this, milliseconds. */
@@ -22,7 +22,7 @@ const IDLE_MS = 30_000;
 /** How long closing waits for what is still queued, milliseconds. */
 const DRAIN_MS = 500;
 
-export interface OutgoingStreams {
+interface OutgoingStreams {
   /** False when the frame was dropped. True promises nothing: the connection may yet break. `onDone`: nobody reads the bytes any more, for they have left or never will. */
   send(
     to: PeerId,

@@ -9,7 +9,7 @@ import { dialTcp, errorCode } from './tcp.ts';
 export type Reach = string;
 
 /** Milliseconds that an address is given: well above a LAN's round trip, a busy machine included. */
-export const PROBE_TIMEOUT_MS = 1500;
+const PROBE_TIMEOUT_MS = 1500;
 
 export function probeTcp(
   address: { readonly host: string; readonly port: number },

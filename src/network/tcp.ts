@@ -10,6 +10,9 @@ import type { Socket } from 'node:net';
 import { ToposphereError } from '../core/errors.ts';
 import { shareReads } from './sharedReads.ts';
 
+/** The last there is, of UDP as of TCP. */
+export const LAST_PORT = 65_535;
+
 export type { Socket } from 'node:net';
 
 export interface TcpListener {
@@ -19,7 +22,7 @@ export interface TcpListener {
   close(): Promise<void>;
 }
 
-export interface TcpListenOptions {
+interface TcpListenOptions {
   readonly host: string;
   /** 0 lets the system choose. */
   readonly port: number;

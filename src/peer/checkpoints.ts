@@ -28,7 +28,7 @@ export interface CheckpointsReport {
   readonly failure: string | null;
 }
 
-export interface CheckpointsParts {
+interface CheckpointsParts {
   readonly options: PeerOptions;
   readonly log: Log;
   readonly state: PeerState;

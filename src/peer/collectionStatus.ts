@@ -34,7 +34,7 @@ export interface CollectionStatus {
  * left: has stopped, and said so. silent: not heard. deaf: heard, but does not hear this peer. joining: has to catch up first. members: has another list of members.
  * apart: was started apart from this peer (lineage.ts). unanswered: has not answered this round.
  */
-export type WaitingWhy = 'left' | 'silent' | 'deaf' | 'joining' | 'members' | 'apart' | 'unanswered';
+type WaitingWhy = 'left' | 'silent' | 'deaf' | 'joining' | 'members' | 'apart' | 'unanswered';
 
 interface Amount {
   readonly count: number;

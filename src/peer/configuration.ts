@@ -90,7 +90,7 @@ export interface PeerOptions {
 }
 
 /** Checked options of the Redis server in front of a peer. */
-export interface ClientOptions {
+interface ClientOptions {
   readonly host: string;
   readonly port: number;
   readonly acknowledge: AcknowledgementLevel;

@@ -27,7 +27,7 @@ import type { Log } from './logger.ts';
 import type { Runtime } from './runtime.ts';
 import { packageVersion } from './version.ts';
 
-export interface FoundStatus {
+interface FoundStatus {
   readonly id: string;
   readonly host: string;
   readonly port: number;
@@ -45,7 +45,7 @@ export interface DiscoveryStatus extends DiscoveryReport {
   readonly found: readonly FoundStatus[];
 }
 
-export interface DiscoveringParts {
+interface DiscoveringParts {
   readonly options: PeerOptions;
   readonly log: Log;
   readonly runtime: Pick<Runtime, 'state' | 'admit'>;

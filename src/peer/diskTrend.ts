@@ -11,7 +11,7 @@ interface Sample {
   readonly freeBytes: number;
 }
 
-export interface DiskTrend {
+interface DiskTrend {
   note(atMs: number, freeBytes: number): void;
   /** Milliseconds until `minimumBytes` are left; null when it does not fill, or nobody knows yet. */
   lastsMs(minimumBytes: number): number | null;

@@ -24,7 +24,7 @@ const FLAG_TEXTS: ReadonlyMap<string, boolean> = new Map([
   ['0', false],
 ]);
 
-export interface EnvironmentSettings {
+interface EnvironmentSettings {
   readonly values: GivenValues;
   /** Path of the configuration file, if the environment names one. */
   readonly config: string | undefined;

@@ -22,7 +22,7 @@ import { canonicalServersText, isLoopback, readServersFile } from './serversFile
 import { packageVersion } from './version.ts';
 
 /** One other member, as it reaches this peer and this peer it. */
-export interface MemberExamination {
+interface MemberExamination {
   readonly id: string;
   /** Where this peer sends for it, `host:port`; null when its address is not known here. */
   readonly address: string | null;
@@ -77,7 +77,7 @@ export interface Examination {
   readonly horizon: number;
 }
 
-export interface ExaminedParts {
+interface ExaminedParts {
   readonly options: PeerOptions;
   readonly addresses: AddressBook;
   readonly state: PeerState;

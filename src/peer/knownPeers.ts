@@ -23,7 +23,7 @@ export function knownPeersPath(dataDirectory: string): string {
 }
 
 /** What a line must agree with to be used: settings change between two starts. */
-export interface KnownSurroundings {
+interface KnownSurroundings {
   readonly ownId: string;
   /** The lines of servers.txt, or the own one alone: they say where their peers are. */
   readonly listed: readonly ServerLine[];

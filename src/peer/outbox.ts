@@ -18,7 +18,7 @@ import type { RuntimePorts } from './ports.ts';
 import { SendQueue } from './sendQueue.ts';
 
 export type MulticastEffect = Extract<Effect, { kind: 'multicast' }>;
-export type SendEffect = MulticastEffect | Extract<Effect, { kind: 'send' }>;
+type SendEffect = MulticastEffect | Extract<Effect, { kind: 'send' }>;
 
 export interface Outgoing {
   readonly effect: SendEffect;

@@ -10,7 +10,7 @@ const LONG_BYTES = 64 * 1024;
 /** What is kept unused, bytes. */
 const KEPT_BYTES = 4 * 1024 * 1024;
 
-export interface PacketMemory {
+interface PacketMemory {
   /** That many bytes, with anything in them. */
   readonly take: (sizeBytes: number) => Buffer;
   /** Nobody reads or writes it any more. */

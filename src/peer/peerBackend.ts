@@ -32,7 +32,7 @@ import type { Runtime } from './runtime.ts';
 import type { PeerDescription } from './peerDescription.ts';
 import { buildStatus } from './status.ts';
 
-export interface PeerBackendParts {
+interface PeerBackendParts {
   readonly runtime: Runtime;
   readonly store: LmdbStore;
   readonly now: () => Now;

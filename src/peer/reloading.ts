@@ -56,7 +56,7 @@ export interface FurtherFile {
   read(): Promise<() => string>;
 }
 
-export interface Reloading extends ReloadOptions {
+interface Reloading extends ReloadOptions {
   readonly addresses: AddressBook;
   readonly runtime: Pick<Runtime, 'state' | 'admit'>;
   readonly multicast: { readonly port: number };

@@ -13,14 +13,14 @@ import { ToposphereError } from '../core/errors.ts';
 import type { PeerId } from '../core/types.ts';
 import { familyOf } from '../network/family.ts';
 import type { Family } from '../network/family.ts';
-import { errorCode, formatAddress } from '../network/tcp.ts';
+import { errorCode, formatAddress, LAST_PORT } from '../network/tcp.ts';
 
 /** Redis clients are served at the peer's port less this, the status page at the port plus this (ports). */
 export const DERIVED_PORT_DISTANCE = 1000;
 /** Lowest port of a peer: the derived client port is then 1024, the first that needs no privilege. */
 export const PORT_MINIMUM = 1024 + DERIVED_PORT_DISTANCE;
 /** Highest port of a peer: the derived status page's port is then 65535, the last there is. */
-export const PORT_MAXIMUM = 65_535 - DERIVED_PORT_DISTANCE;
+export const PORT_MAXIMUM = LAST_PORT - DERIVED_PORT_DISTANCE;
 /** Longest host name (characters, RFC 1123). */
 const HOST_NAME_MAXIMUM = 253;
 

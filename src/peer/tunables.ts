@@ -5,6 +5,7 @@
  * other, is configuration.ts's to say. Invariant: whatever can be set is in this table, and nowhere else.
  */
 import type { AcknowledgementLevel } from './backend.ts';
+import { LAST_PORT } from '../network/tcp.ts';
 import { PORT_MAXIMUM, PORT_MINIMUM } from './serversFile.ts';
 
 interface Described {
@@ -29,7 +30,7 @@ export interface TextTunable extends Described {
   readonly isPath?: true;
 }
 /** Off unless given. */
-export interface FlagTunable extends Described {
+interface FlagTunable extends Described {
   readonly kind: 'flag';
 }
 export type Tunable = NumberTunable | TextTunable | FlagTunable;
@@ -39,7 +40,7 @@ const MEBIBYTE = 1024 * KIBIBYTE;
 const HOUR_MS = 3_600_000;
 /** A timer of Node.js holds less than 2^31 ms: 24 days. */
 const LONGEST_TIMER_MS = 14 * 24 * HOUR_MS;
-export const LOG_FORMATS = ['text', 'json'] as const;
+const LOG_FORMATS = ['text', 'json'] as const;
 export const ACKNOWLEDGEMENT_LEVELS: readonly AcknowledgementLevel[] = ['fast', 'committed', 'durable'];
 
 // prettier-ignore
@@ -53,9 +54,9 @@ export const TUNABLES = {
   admitDiscovered: { kind: 'flag', meaning: 'admit by itself whoever is found, proves the cluster key and has no data yet; without it `toposphere admit` does' },
   host: { kind: 'text', default: undefined, meaning: 'with --discover and no --servers: IPv4 address of this peer; by default --multicast-interface, else the only one of this machine (127.0.0.1 without a cluster key)' },
   port: { kind: 'number', unit: 'port', default: 7401, minimum: PORT_MINIMUM, maximum: PORT_MAXIMUM, meaning: "with --discover and no --servers: this peer's port", raising: 'must differ from the multicast port' },
-  discoveryPort: { kind: 'number', unit: 'port', default: 5353, minimum: 1024, maximum: 65_535, meaning: 'UDP port of multicast DNS', raising: 'another than 5353 is heard only by who has the same' },
+  discoveryPort: { kind: 'number', unit: 'port', default: 5353, minimum: 1024, maximum: LAST_PORT, meaning: 'UDP port of multicast DNS', raising: 'another than 5353 is heard only by who has the same' },
   multicastGroup: { kind: 'text', default: undefined, meaning: "multicast group of the cluster, IPv4 or IPv6 as the peers' addresses are; the same on every peer; by default 239.195.74.1 or ff12::efc3:4a01" },
-  multicastPort: { kind: 'number', unit: 'port', default: 7400, minimum: 1024, maximum: 65_535, meaning: 'UDP port of the group; the same on every peer', raising: "must differ from every peer's own port" },
+  multicastPort: { kind: 'number', unit: 'port', default: 7400, minimum: 1024, maximum: LAST_PORT, meaning: 'UDP port of the group; the same on every peer', raising: "must differ from every peer's own port" },
   multicastInterface: { kind: 'text', default: undefined, meaning: "address of the interface that joins the group, IPv4 or IPv6 as the peers' addresses are; by default the peer's own address" },
   keepaliveMs: { kind: 'number', unit: 'ms', default: 250, minimum: 10, maximum: 60_000, meaning: 'time between two KEEPALIVE messages', raising: 'less idle traffic; a lost last update is noticed later' },
   heartbeatMs: { kind: 'number', unit: 'ms', default: 500, minimum: 10, maximum: 60_000, meaning: 'time between two HEARTBEAT messages', raising: 'less idle traffic; peers that NAKs cannot help converge later' },
@@ -77,12 +78,12 @@ export const TUNABLES = {
   clockOffsetMs: { kind: 'number', unit: 'ms', default: 0, minimum: -24 * HOUR_MS, maximum: 24 * HOUR_MS, meaning: 'rehearsed clock error; needs --allow-faults', raising: 'runs the clock further ahead; negative runs it behind' },
   logFormat: { kind: 'text', default: 'text', choices: LOG_FORMATS, meaning: 'form of what `serve` prints about events: text, sentences for people (warnings on stderr); json, one object a line on stdout' },
   clientHost: { kind: 'text', default: undefined, meaning: "address that serves Redis clients; by default the peer's own" },
-  clientPort: { kind: 'number', unit: 'port', default: undefined, minimum: 1, maximum: 65_535, meaning: "TCP port that serves Redis clients; by default the peer's port less 1000", raising: "must differ from the peer's own port" },
+  clientPort: { kind: 'number', unit: 'port', default: undefined, minimum: 1, maximum: LAST_PORT, meaning: "TCP port that serves Redis clients; by default the peer's port less 1000", raising: "must differ from the peer's own port" },
   clientPasswordFile: { kind: 'text', isPath: true, default: undefined, meaning: 'path of a file with the password of Redis clients on one line, readable by its owner alone; needed beyond loopback' },
   unauthenticatedClientMs: { kind: 'number', unit: 'ms', default: 30_000, minimum: 100, maximum: HOUR_MS, meaning: 'where Redis clients give a password: time after which one that has not is closed', raising: 'more time for whoever types it; strangers hold their connections for longer' },
   openClients: { kind: 'flag', meaning: 'serve Redis clients without a password beyond loopback too' },
   httpHost: { kind: 'text', default: undefined, meaning: 'address that serves /healthz, /ready and /metrics over HTTP, to whoever asks; by default the one of Redis clients, and beyond loopback on the same terms' },
-  httpPort: { kind: 'number', unit: 'port', default: undefined, minimum: 0, maximum: 65_535, meaning: "TCP port of these; by default the peer's port plus 1000; 0: none", raising: 'must differ from the ports of the peer and of Redis clients' },
+  httpPort: { kind: 'number', unit: 'port', default: undefined, minimum: 0, maximum: LAST_PORT, meaning: "TCP port of these; by default the peer's port plus 1000; 0: none", raising: 'must differ from the ports of the peer and of Redis clients' },
   acknowledge: { kind: 'text', default: 'committed', choices: ACKNOWLEDGEMENT_LEVELS, meaning: "what a client's OK survives: nothing, the death of the process, a power cut" },
 } as const satisfies Record<string, Tunable>;
 

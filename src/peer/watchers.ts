@@ -8,7 +8,7 @@ import type { EntryChange } from '../core/effects.ts';
 import type { Entry, Key } from '../core/types.ts';
 import type { KeyChange } from './backend.ts';
 
-export type ChangeListener = (change: KeyChange) => void;
+type ChangeListener = (change: KeyChange) => void;
 
 export class Watchers {
   readonly #listeners = new Set<{ readonly prefix: Key; readonly listener: ChangeListener }>();
@@ -43,6 +43,6 @@ export class Watchers {
 }
 
 /** The value of an entry, if it has one: what has expired is told of when it is noticed. */
-export function visibleValue(entry: Entry | undefined): Uint8Array | undefined {
+function visibleValue(entry: Entry | undefined): Uint8Array | undefined {
   return entry?.kind === 'value' ? entry.value : undefined;
 }

@@ -148,7 +148,7 @@ function isPlain(text: string): boolean {
 }
 
 /** One line of CLIENT LIST, in Redis's `name=value` words and two of ours at the end. */
-export function describeClient(client: ClientState): string {
+function describeClient(client: ClientState): string {
   const nowMs = Date.now();
   const ageSeconds = Math.floor((nowMs - client.connectedAtMs) / 1000);
   const idleSeconds = Math.max(0, Math.floor((nowMs - client.lastCommandAtMs) / 1000));

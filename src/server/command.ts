@@ -14,9 +14,8 @@ import type { CommandTable } from './commandTable.ts';
 import type { ScanCursors } from './scanCursors.ts';
 import type { ServerCounters } from './serverCounters.ts';
 
-export type CommandFlag =
-  'readonly' | 'write' | 'fast' | 'admin' | 'noscript' | 'loading' | 'stale' | 'no_auth';
-export type CommandGroup = 'connection' | 'generic' | 'string' | 'server';
+type CommandFlag = 'readonly' | 'write' | 'fast' | 'admin' | 'noscript' | 'loading' | 'stale' | 'no_auth';
+type CommandGroup = 'connection' | 'generic' | 'string' | 'server';
 
 /** What one connection remembers between commands. */
 export interface ClientState {
@@ -75,7 +74,7 @@ export interface CommandContext {
 export type LateReply = Promise<(reply: ReplyWriter) => void>;
 
 /** Writes exactly one reply, or answers a LateReply. `undefined` rather than void: a forgotten promise fails to compile. */
-export type CommandHandler = (context: CommandContext, request: Request) => LateReply | undefined;
+type CommandHandler = (context: CommandContext, request: Request) => LateReply | undefined;
 
 export interface Command {
   /** Lower case; 'client|list' for a subcommand. */

@@ -23,7 +23,7 @@ import { createRequestParser, feed, keepRest, nextRequest } from './requestParse
 /** Output of one connection, sent or held back, at which its requests wait, bytes. */
 export const PAUSE_OUTPUT_BYTES = 1024 * 1024;
 /** Turns of one connection whose replies are held back, at which its requests wait, count. */
-export const HELD_TURNS_LIMIT = 1024;
+const HELD_TURNS_LIMIT = 1024;
 /** Changes watched and not taken by the client, at which its connection is closed, bytes (as Redis's pubsub 32mb). */
 export const WATCH_OUTPUT_LIMIT_BYTES = 32 * 1024 * 1024;
 /** First size of the buffer that a watching connection gathers changes in, bytes. */

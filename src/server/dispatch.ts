@@ -18,7 +18,7 @@ const QUOTED_LIMIT_BYTES = 128;
 const HTTP_WORDS: ReadonlySet<string> = new Set(['post', 'host:']);
 
 /** 'drop': close without an answer. A promise: the reply comes later. */
-export type DispatchOutcome = 'read' | 'written' | 'drop' | LateReply;
+type DispatchOutcome = 'read' | 'written' | 'drop' | LateReply;
 
 export function dispatch(context: CommandContext, request: Request): DispatchOutcome {
   const { server, client, reply } = context;

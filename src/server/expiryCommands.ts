@@ -61,7 +61,7 @@ function readBeyond(text: string): number | undefined {
 }
 
 /** What the words after SET's value ask for: a time (0: none), or that the time stays as it is; or what is wrong with them. */
-export type SetWords = { readonly atMs: number } | { readonly keepsTime: true } | { readonly error: string };
+type SetWords = { readonly atMs: number } | { readonly keepsTime: true } | { readonly error: string };
 
 export function readSetWords({ backend }: CommandContext, request: Request): SetWords {
   // The words first, then what the time says: Redis finds faults in this order.

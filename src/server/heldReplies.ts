@@ -13,7 +13,7 @@ interface HeldTurn {
   readonly round: AcknowledgementRound | undefined;
 }
 
-export interface HeldReplies {
+interface HeldReplies {
   /** Bytes held. */
   sizeBytes(): number;
   /** Turns held, count: each costs memory beside its bytes. */

@@ -6,7 +6,7 @@
  * requestParser.ts. The words lie one behind the other in one buffer, never longer than the line.
  */
 
-export interface InlineWords {
+interface InlineWords {
   readonly bytes: Buffer;
   /** Start and end of each word in `bytes`, in pairs. */
   readonly offsets: number[];

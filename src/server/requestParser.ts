@@ -13,14 +13,14 @@ import { splitInline } from './inlineRequest.ts';
 /** Arguments of one request, count (as Redis before 7; a reply of that many values is the larger danger). */
 export const ARGUMENT_LIMIT = 1024 * 1024;
 /** An inline command, or the line of a count or a length, bytes (Redis's PROTO_INLINE_MAX_SIZE). */
-export const LINE_LIMIT_BYTES = 64 * 1024;
+const LINE_LIMIT_BYTES = 64 * 1024;
 /** One argument, bytes: our maxValueBytes where Redis has proto-max-bulk-len. The setting of a server overrides it. */
 export const BULK_LIMIT_BYTES = 16 * 1024 * 1024;
 /** One whole request, bytes: eight values of the largest size (Redis closes at client-query-buffer-limit, 1 GiB). */
-export const REQUEST_LIMIT_BYTES = 128 * 1024 * 1024;
+const REQUEST_LIMIT_BYTES = 128 * 1024 * 1024;
 /** Arguments of one request before authentication, count, and bytes of each (as Redis). */
-export const UNAUTHENTICATED_ARGUMENT_LIMIT = 10;
-export const UNAUTHENTICATED_BULK_LIMIT_BYTES = 16 * 1024;
+const UNAUTHENTICATED_ARGUMENT_LIMIT = 10;
+const UNAUTHENTICATED_BULK_LIMIT_BYTES = 16 * 1024;
 /** Offsets kept for reuse between requests, count; a longer array is let go after its request. */
 const OFFSETS_KEPT = 2048;
 

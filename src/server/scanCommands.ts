@@ -16,7 +16,7 @@ import type { Request } from './requestParser.ts';
 /** Keys that one SCAN call walks over when COUNT does not say, count (as Redis). */
 const DEFAULT_COUNT = 10;
 /** Keys that one SCAN call walks over at most, whatever COUNT says, count: COUNT is a hint, a turn is short. */
-export const SCAN_COUNT_LIMIT = 10_000;
+const SCAN_COUNT_LIMIT = 10_000;
 /** Keys that KEYS asks the backend for at a time, count. */
 const KEYS_BATCH = 1000;
 const MAXIMAL_CURSOR = 2n ** 64n - 1n;

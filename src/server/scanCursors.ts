@@ -9,7 +9,7 @@
 import type { Key } from '../core/types.ts';
 
 /** Scans that may be under way on one server, in places of two a scan, count (a key is at most about 2 KB). */
-export const SCAN_CURSOR_LIMIT = 16 * 1024;
+const SCAN_CURSOR_LIMIT = 16 * 1024;
 
 interface Place {
   readonly after: Key;

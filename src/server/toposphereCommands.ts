@@ -15,11 +15,11 @@ import type { Request } from './requestParser.ts';
 import { keysWithPrefix } from './scanCommands.ts';
 
 /** Pairs in one reply of TOPOSPHERE RANGE, count. */
-export const RANGE_COUNT_LIMIT = 10_000;
+const RANGE_COUNT_LIMIT = 10_000;
 /** One reply of TOPOSPHERE RANGE ends early, after the pair that passes this size, bytes. */
-export const RANGE_REPLY_BYTES = 4 * 1024 * 1024;
+const RANGE_REPLY_BYTES = 4 * 1024 * 1024;
 /** Watches of one connection, count. */
-export const WATCH_LIMIT = 64;
+const WATCH_LIMIT = 64;
 
 const ORDINARY = { flags: ['noscript', 'loading', 'stale'], group: 'server', keys: NO_KEYS } as const;
 

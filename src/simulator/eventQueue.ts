@@ -10,7 +10,7 @@ interface Pending {
   readonly run: () => void;
 }
 
-export interface EventQueue {
+interface EventQueue {
   /** Virtual milliseconds since the start of the run. */
   readonly nowMs: number;
   after(delayMs: number, run: () => void): void;

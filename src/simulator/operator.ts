@@ -16,7 +16,7 @@ import type { VirtualPeer } from './virtualPeer.ts';
 import type { World } from './world.ts';
 
 /** What the operator needs of the world beside its public face. */
-export interface OperatorPorts {
+interface OperatorPorts {
   readonly seed: number;
   readonly machines: Machines;
   readonly step: (peer: VirtualPeer, run: () => void) => void;

@@ -21,13 +21,13 @@ import type { RunResult } from './run.ts';
 import type { Written } from './truth.ts';
 import type { World } from './world.ts';
 
-export interface PlotRecorderOptions {
+interface PlotRecorderOptions {
   readonly peers: readonly string[];
   /** Whose messages are drawn; the failure's key, or else the most written one, when left out. */
   readonly key?: string;
 }
 
-export interface PlotRecorder {
+interface PlotRecorder {
   readonly observer: Observer;
   /** For the `workload` of a run. Without it there are messages, writes and words, but no spans, no cuts and no lag. */
   attach(world: World): void;

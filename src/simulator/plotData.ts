@@ -18,7 +18,7 @@ export const PLOT_CAPS = {
 } as const;
 
 /** Characters of one text. */
-export const TEXT_CHARACTERS = 160;
+const TEXT_CHARACTERS = 160;
 
 export const MESSAGE_KINDS = ['UPDATE', 'SYNC', 'HYBRID', 'NAK'] as const;
 export type PlotMessageKind = (typeof MESSAGE_KINDS)[number];
@@ -28,15 +28,12 @@ export type SpanKind = 'down' | 'paused' | 'disk' | 'clock' | 'stray' | 'absent'
 export type MarkKind = 'fault' | 'notice' | 'warning';
 export type MomentKind = 'core' | 'healed' | 'equal' | 'failed';
 
-/** acknowledged: its client was told OK. open: taken, and not told so far. refused: not taken. */
-export const WRITE_OUTCOMES = ['acknowledged', 'open', 'refused'] as const;
-
 export interface PlotData {
   readonly endMs: number;
   readonly lanes: readonly { readonly name: string; readonly isTwin: boolean }[];
   /** Whose messages are drawn. */
   readonly key: string;
-  /** atMs, lane, level (0 fast, 1 committed, 2 durable; -1 of a refused one), outcome, 1 when of `key`, text. */
+  /** atMs, lane, level (0 fast, 1 committed, 2 durable; -1 of a refused one), outcome (0: its client was told OK, 1: taken, and not told so far, 2: not taken), 1 when of `key`, text. */
   readonly writes: readonly (readonly [number, number, number, number, 0 | 1, string])[];
   /** sentMs, takesMs (the mean of the link), from, to, kind, 0 sent, 1 lost, 2 cut, index into `texts`. */
   readonly messages: readonly (readonly [number, number, number, number, number, number, number])[];

@@ -2,7 +2,7 @@
  * Which key a plot follows when nobody said: the one a failure is about, else the most written one.
  */
 
-export interface KeyEvidence {
+interface KeyEvidence {
   /** What a failure says. */
   readonly detail: string | undefined;
   /** The key of a dot that some peers have and others lack at the end. */

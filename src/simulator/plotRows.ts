@@ -57,7 +57,7 @@ export interface TwinLife {
   readonly toMs: number;
 }
 
-export interface Recording {
+interface Recording {
   readonly peers: readonly string[];
   /** Wanted by the caller. */
   readonly key: string | undefined;

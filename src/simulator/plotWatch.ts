@@ -25,7 +25,7 @@ export interface Span {
   readonly text: string;
 }
 
-export interface CutSpan {
+interface CutSpan {
   readonly fromMs: number;
   readonly toMs: number;
   readonly pairs: readonly (readonly [from: string, to: string])[];

@@ -66,7 +66,7 @@ export interface RunOptions {
 }
 
 /** A run that has begun: its world, and who listens at its end. */
-export interface OpenRun {
+interface OpenRun {
   readonly world: World;
   readonly talk: TalkCounter;
 }
@@ -145,7 +145,7 @@ function describeFailure(error: unknown, world: World): Failure {
   return { invariant: 'error', detail: message, ...at, ...(stack === undefined ? {} : { stack }) };
 }
 
-export function applyEvent(world: World, event: ScheduleEvent): void {
+function applyEvent(world: World, event: ScheduleEvent): void {
   switch (event.do) {
     case 'set':
       world.write(event.peer, event.key, event.value, event);

@@ -9,7 +9,7 @@ import { isOperation, GOOD_LINK, peersOf } from './schedule.ts';
 import type { Schedule, ScheduleEvent } from './schedule.ts';
 import type { Failure, RunResult } from './run.ts';
 
-export interface ShrinkOptions {
+interface ShrinkOptions {
   readonly run: (schedule: Schedule) => RunResult;
   /** Runs at most; 2,000 when left out. */
   readonly maximumRuns?: number;
@@ -17,7 +17,7 @@ export interface ShrinkOptions {
   readonly onProgress?: (runs: number, schedule: Schedule) => void;
 }
 
-export interface Shrunk {
+interface Shrunk {
   readonly schedule: Schedule;
   readonly failure: Failure;
   readonly runs: number;

@@ -18,14 +18,14 @@ export function isExpiry({ before, entry }: TouchedEntry): boolean {
   return before !== undefined && compareTags(before, entry) === 0;
 }
 
-export interface TouchedRow {
+interface TouchedRow {
   readonly origin: OriginKey;
   readonly sequence: number;
   readonly key: Key;
 }
 
 /** An origin that was folded, and what was had of it then. */
-export interface TouchedFold {
+interface TouchedFold {
   readonly origin: OriginKey;
   readonly ranges: readonly SequenceRange[];
 }

@@ -6,7 +6,7 @@
 import type { Observer } from './checker.ts';
 import { describeMessage, sniff } from './sniffer.ts';
 
-export interface TranscriptOptions {
+interface TranscriptOptions {
   /** Messages too; otherwise events alone. */
   readonly hasMessages?: boolean;
   readonly onLine?: (line: string) => void;
@@ -14,7 +14,7 @@ export interface TranscriptOptions {
   readonly limit?: number;
 }
 
-export interface Transcript {
+interface Transcript {
   readonly observer: Observer;
   lines(): readonly string[];
 }

@@ -38,7 +38,7 @@ export interface VirtualDisk {
   copy(random: RandomStream): VirtualDisk;
 }
 
-export interface DiskPorts {
+interface DiskPorts {
   readonly after: (delayMs: number, run: () => void) => void;
   readonly random: RandomStream;
 }

@@ -12,7 +12,7 @@ import type { RandomStream } from './random.ts';
 import type { LinkQuality } from './schedule.ts';
 import { kindOf } from './sniffer.ts';
 
-export interface Link {
+interface Link {
   isCut: boolean;
   quality: LinkQuality;
   /** Kinds of messages that are all lost, by datagram or stream. */
@@ -22,7 +22,7 @@ export interface Link {
   streamArrivesMs: number;
 }
 
-export interface NetworkFigures {
+interface NetworkFigures {
   /** One for each receiver. */
   datagrams: number;
   /** As sent: a multicast counts once, whoever hears it. */
@@ -33,7 +33,7 @@ export interface NetworkFigures {
 /** What happened to a packet, for transcripts and plots. */
 export type Fate = 'sent' | 'lost' | 'cut';
 
-export interface NetworkPorts {
+interface NetworkPorts {
   readonly seed: number;
   readonly nowMs: () => number;
   readonly after: (delayMs: number, run: () => void) => void;

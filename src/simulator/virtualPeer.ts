@@ -29,7 +29,7 @@ import { openVirtualDisk } from './virtualDisk.ts';
 import type { VirtualDisk } from './virtualDisk.ts';
 
 /** True wall time at the start of every run, milliseconds since 1970. */
-export const START_WALL_MS = Date.UTC(2026, 0, 1);
+const START_WALL_MS = Date.UTC(2026, 0, 1);
 /** How long a turn of the event loop gathers inputs, milliseconds. */
 const TURN_MS = [0.002, 0.05] as const;
 /** Bytes of packets a socket keeps for a process that does not read. */
@@ -51,7 +51,7 @@ export interface VirtualPeerPorts {
   readonly onFailure: (peer: VirtualPeer, failure: ToposphereError) => void;
 }
 
-export interface VirtualPeerOptions {
+interface VirtualPeerOptions {
   readonly id: PeerId;
   /** Where it lives; equal to its id unless it is a twin. */
   readonly address: string;

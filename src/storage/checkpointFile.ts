@@ -48,7 +48,7 @@ export interface Manifest extends CheckpointFacts {
   readonly sha256: string;
 }
 
-export interface WriteOptions {
+interface WriteOptions {
   readonly folder: string;
   readonly facts: CheckpointFacts;
   /** Milliseconds since 1970. */

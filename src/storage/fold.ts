@@ -26,7 +26,7 @@ const ROW_BYTES = 16;
 /** Writes between two looks at the clock. */
 const CLOCK_EVERY = 64;
 
-export interface FoldPorts {
+interface FoldPorts {
   readonly trees: Trees;
   readonly checksum: Checksum;
   /** 0 when there is plenty of time, 1 when writers are about to be held up. */

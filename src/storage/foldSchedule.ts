@@ -15,7 +15,7 @@ import type { WorkingSet } from './workingSet.ts';
 /** A fold starts at the latest after this many idle periods in which turns kept coming. More: keys written again fold once, and the log is longer. */
 const FOLD_LATEST_PERIODS = 50;
 
-export interface FoldLimits {
+interface FoldLimits {
   /** Changed keys at which a fold starts. */
   readonly activeKeys: number;
   /** Memory of the active set at which a fold starts, bytes. */
@@ -26,7 +26,7 @@ export interface FoldLimits {
   readonly idleMs: number;
 }
 
-export interface FoldSchedulePorts {
+interface FoldSchedulePorts {
   readonly trees: Trees;
   readonly checksum: Checksum;
   readonly limits: FoldLimits;
@@ -46,7 +46,7 @@ interface FoldWaiter {
   readonly failed: (reason: Error) => void;
 }
 
-export interface FoldFigures {
+interface FoldFigures {
   readonly folds: number;
   readonly foldedEntries: number;
   readonly lastFoldMs: number;

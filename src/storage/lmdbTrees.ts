@@ -29,7 +29,7 @@ const MAXIMUM_READERS = 126;
 export type LogName = 'logEven' | 'logOdd';
 export type Trees = ReturnType<typeof openTrees>;
 
-export interface TreeFigures {
+interface TreeFigures {
   /** Entries in the entries tree, tombstones included. */
   readonly entries: number;
   readonly fileBytes: number;

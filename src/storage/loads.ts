@@ -10,11 +10,11 @@ import type { EntryLayer } from './mergeEntries.ts';
 import { cursorOver, findInRun } from './sortedKeys.ts';
 import type { ChangedKey } from './sortedKeys.ts';
 
-export interface LoadedEntry extends ChangedKey {
+interface LoadedEntry extends ChangedKey {
   readonly entry: Entry;
 }
 
-export interface Loads {
+interface Loads {
   /** Adds to the open turn's run. False, and nothing is done, where the key is not above the last one of it. */
   add(key: Key, entry: Entry): boolean;
   /** Whether the open turn has loaded anything. */

@@ -14,12 +14,12 @@ import { statesWithPrefix } from './stateNames.ts';
 import { createWorkingSet } from './workingSet.ts';
 import type { WorkingSet } from './workingSet.ts';
 
-export interface MemoryStoreOptions {
+interface MemoryStoreOptions {
   /** Commits and flushes each turn by itself, in microtasks. */
   readonly automatic?: boolean;
 }
 
-export interface Crash {
+interface Crash {
   /** `process`: what was not committed is lost. `power`: what was not durable is lost too. */
   readonly kind: 'process' | 'power';
   /** Turns beyond those that reached the disk all the same, unreported: the crash came after the write, before the report. */

@@ -17,7 +17,7 @@ import type { WorkingSet } from './workingSet.ts';
 /** Longest stretch of replay that holds the event loop, milliseconds. */
 const REPLAY_SLICE_MS = 10;
 
-export interface RecoveredLog {
+interface RecoveredLog {
   readonly log: LogName;
   readonly set: WorkingSet;
   readonly firstTurn: number;

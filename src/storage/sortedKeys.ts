@@ -31,7 +31,7 @@ export interface ChangedKey {
 /** Answers the next changed key at each call, undefined at the end. */
 export type ChangeCursor = () => ChangedKey | undefined;
 
-export interface SortedKeys {
+interface SortedKeys {
   /** Its key must be new. */
   add(change: ChangedKey): void;
   cursor(bounds: KeyBounds): ChangeCursor;

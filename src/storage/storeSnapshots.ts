@@ -14,7 +14,7 @@ import type { EntryLayer } from './mergeEntries.ts';
 /** Entries of a walk between two breaths of the event loop. */
 const SLICE_ENTRIES = 2_000;
 
-export interface SnapshotPorts {
+interface SnapshotPorts {
   readonly trees: Trees;
   readonly sets: Pick<FoldSchedule, 'whenFolded'>;
   /** What the trees do not hold for sure, as it is now, the newest first. */

@@ -165,7 +165,7 @@ export function createTurnWriter(checksum: Checksum): TurnWriter {
 }
 
 /** What a turn wrote, one call for each operation, in order. */
-export interface TurnReader {
+interface TurnReader {
   setEntry(key: Key, entry: Entry | undefined): void;
   setRow(origin: OriginKey, sequence: number, key: Key): void;
   dropRows(origin: OriginKey, through: number): void;

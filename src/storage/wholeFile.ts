@@ -11,7 +11,7 @@ import { dirname } from 'node:path';
 /** Anybody reads it, its owner writes it, less what the umask takes. */
 const PUBLIC_MODE = 0o644;
 
-export interface WholeFileOptions {
+interface WholeFileOptions {
   /** Exactly this mode from the first byte on, whatever the umask; left out: as other files. */
   readonly mode?: number;
   /** False: a file that is there is kept, and the error is EEXIST. */

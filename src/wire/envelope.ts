@@ -53,7 +53,7 @@ export interface EnvelopeOptions {
  * without. unknownKey: a key id we do not have. badSeal, badChecksum: damaged or forged. ownEcho: our own multicast.
  * replayed: seen before or too old to tell. oldIncarnation: below the newest few of its id. version: genuine, and written in a version that is not read here.
  */
-export type OpenFault =
+type OpenFault =
   | HeaderFault
   | 'notSealed'
   | 'unexpectedSeal'
@@ -110,7 +110,7 @@ export interface Envelope {
 }
 
 /** Shortest secret, bytes. */
-export const MIN_SECRET_BYTES = 16;
+const MIN_SECRET_BYTES = 16;
 const MAX_KEY_ID = 255;
 const CIPHER = 'aes-256-gcm';
 const CIPHER_OPTIONS = { authTagLength: SEAL_TAG_BYTES };
@@ -160,10 +160,10 @@ export function createEnvelope(options: EnvelopeOptions): Envelope {
   };
 
   function createSealer(): { readonly keyId: number; readonly subkey: Uint8Array } | undefined {
-    for (const [keyId, secret] of keys) {
-      return { keyId, subkey: deriveSubkey(secret, clusterHash, template.sender) };
-    }
-    return undefined;
+    const [first] = keys;
+    if (first === undefined) return undefined;
+    const [keyId, secret] = first;
+    return { keyId, subkey: deriveSubkey(secret, clusterHash, template.sender) };
   }
 
   function seal(packet: Buffer, channel: EnvelopeChannel, version = versions.lowest): void {

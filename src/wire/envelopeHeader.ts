@@ -35,7 +35,7 @@ const INCARNATION_HIGH_BYTES = 3;
 /** Packet numbers are 1 to this. At a million packets a second they last nine years. */
 export const MAX_PACKET_NUMBER = 2 ** 48 - 1;
 
-export interface HeaderTemplate {
+interface HeaderTemplate {
   readonly bytes: Buffer;
   /** Those that the sender reads. */
   readonly versions: VersionRange;

@@ -66,9 +66,7 @@ import {
 } from './roundCodec.ts';
 import { MAX_LISTED_PER_MESSAGE, MAX_RECORDS_PER_MESSAGE, MAX_VALUE_BYTES } from './limits.ts';
 
-export type { DecodeFault } from './fieldReader.ts';
-
-export type DecodeResult =
+type DecodeResult =
   { readonly ok: true; readonly message: Message } | { readonly ok: false; readonly reason: DecodeFault };
 
 /** First integer of a message. Numbers are never reused for another kind or another layout. */

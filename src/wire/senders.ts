@@ -25,7 +25,7 @@ export interface Sender {
   keyId: number | undefined;
 }
 
-export interface Senders {
+interface Senders {
   find(text: string): Sender | undefined;
   /** A record for a sender not yet remembered. */
   create(id: PeerId, incarnation: Incarnation): Sender;

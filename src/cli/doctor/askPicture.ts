@@ -21,7 +21,7 @@ const EXAMINE_TIMEOUT_MS = 10_000;
 const STATUS_ASKED = 3;
 
 /** A peer to be asked, and where other peers reach it, if known. */
-export interface Patient {
+interface Patient {
   readonly target: Target;
   readonly peers: Address | undefined;
 }

@@ -19,7 +19,7 @@ export interface Compared {
   readonly address: Address;
 }
 
-export interface CompareOptions {
+interface CompareOptions {
   /** A Timestamp, the largest horizon: what may be gone somewhere is not compared. */
   readonly above: number;
   /** Keys that are named, at most. */

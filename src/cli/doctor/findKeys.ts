@@ -12,7 +12,7 @@ import type { Finding } from './finding.ts';
 import { answeredPeers, examinedPeers } from './picture.ts';
 import type { ExaminedPeer, Picture } from './picture.ts';
 
-export interface Keys {
+interface Keys {
   readonly findings: readonly Finding[];
   /** Pairs of which one does not open what the other seals. */
   readonly apart: readonly (readonly [string, string])[];

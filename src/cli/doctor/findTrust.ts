@@ -45,7 +45,7 @@ interface Refusal {
   readonly keyId: number | undefined;
 }
 
-export interface Trust {
+interface Trust {
   readonly findings: readonly Finding[];
   /** Whether it is known why two peers do not hear each other. */
   readonly isExplained: (a: string, b: string) => boolean;

@@ -12,7 +12,7 @@ import { parseStatus } from '../statusReport.ts';
 import type { StatusReport } from '../statusReport.ts';
 
 /** One member as another peer sees it. */
-export interface MemberView {
+interface MemberView {
   readonly id: string;
   /** `host:port` where that peer sends for it. */
   readonly address: string | undefined;
@@ -25,7 +25,7 @@ export interface MemberView {
 }
 
 /** What a peer measured (TOPOSPHERE DOCTOR). */
-export interface ExaminationReport {
+interface ExaminationReport {
   readonly version: string | undefined;
   readonly node: string | undefined;
   readonly serversPath: string | undefined;
