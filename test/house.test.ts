@@ -71,7 +71,7 @@ function roomOf(path: string): string {
 }
 
 /** The core's contract with the rooms beside it: types, and the little that both sides must compute alike. */
-const CONTRACT = ['types', 'messages', 'store', 'errors'].map((name) => `src/core/${name}.ts`);
+const CONTRACT = ['types', 'messages', 'store', 'errors', 'session'].map((name) => `src/core/${name}.ts`);
 
 /** Rooms a room may import from, besides itself. `core types` is the contract, and the types of any core file. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {

@@ -53,7 +53,7 @@ export function withTarget<T>(yargs: Argv<T>): Argv<T & TargetArguments> {
 }
 
 /** The settings of a client command. Throws BAD_CONFIGURATION with every fault of the sources, also of settings that only peers use. */
-export async function readClientSettings(argv: TargetArguments): Promise<Settings> {
+async function readClientSettings(argv: TargetArguments): Promise<Settings> {
   const { settings, origins } = await readSettings(argv, CLIENT_SETTINGS);
   if (origins.faults.length > 0) throw new ToposphereError('BAD_CONFIGURATION', origins.faults.join('\n'));
   return settings;
@@ -76,7 +76,7 @@ export function parseAddress(text: string): Address {
 }
 
 /** Whom a command speaks to, and the servers.txt that they were found in; undefined where --peer says it all. */
-export interface Listed {
+interface Listed {
   readonly targets: readonly Target[];
   readonly file: ServersFile | undefined;
 }

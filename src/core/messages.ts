@@ -78,8 +78,9 @@ export interface Lineage {
   readonly isSettled: boolean;
 }
 
-/** fresh: without state. joining: waits for a checkpoint (R10). forgotten: no member any more. member: takes part. */
-export type Phase = 'fresh' | 'joining' | 'forgotten' | 'member';
+/** fresh: without state. joining: waits for a checkpoint (R10). forgotten: no member any more. member: takes part. The place of each is its number on the wire. */
+export const PHASES = ['fresh', 'joining', 'forgotten', 'member'] as const;
+export type Phase = (typeof PHASES)[number];
 
 /** What finished rounds said of the dead incarnations of one id (R6). */
 export interface ClosureReport {

@@ -7,6 +7,7 @@
  */
 import { createHash } from 'node:crypto';
 import { isIPv4 } from 'node:net';
+import { PHASES } from '../core/messages.ts';
 import type { Incarnation, PeerId } from '../core/types.ts';
 import { isPeerId } from '../wire/limits.ts';
 import { LAST_PORT } from './tcp.ts';
@@ -32,7 +33,7 @@ const MAX_ANNOUNCEMENTS_PER_PACKET = 8;
 const NAME_HASH_DIGITS = 12;
 const MAX_32_BITS = 0xffff_ffff;
 
-const ANNOUNCED_STATES = ['fresh', 'joining', 'member', 'forgotten', 'leaving'] as const;
+const ANNOUNCED_STATES = [...PHASES, 'leaving'] as const;
 /** Its phase (R10), or that it stops. */
 type AnnouncedState = (typeof ANNOUNCED_STATES)[number];
 

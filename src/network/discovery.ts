@@ -32,8 +32,6 @@ export type { Announcement } from './announcement.ts';
 export type { Found } from './foundPeers.ts';
 export type { Proof } from './announcementProof.ts';
 
-export const DEFAULT_DISCOVERY_PORT = 5353;
-
 export interface DiscoveryOptions {
   /** IPv4 address of this machine. */
   readonly interface: string;

@@ -13,7 +13,7 @@ import type { PeerVersions } from './peerVersions.ts';
 import type { PacketSource, RuntimeEvents } from './ports.ts';
 
 /** A message; or the incarnation of an earlier process, genuine and perhaps seen before; or neither. */
-export type Arrival =
+type Arrival =
   | {
       readonly kind: 'message';
       readonly sender: PeerId;

@@ -13,7 +13,7 @@ import type { VersionRange } from '../wire/versions.ts';
 /** `shared`: it can be spoken to, as at first or again. */
 export type VersionsVerdict = 'apart' | 'shared';
 
-export interface VersionsStatus {
+interface VersionsStatus {
   readonly reads: VersionRange;
   /** In which one it speaks to all. */
   readonly toAll: number;

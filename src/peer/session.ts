@@ -22,7 +22,7 @@ const SESSION_WAIT_MS = 1_000;
 /** Changes that arrive are looked at as they come; what changes no visible key is looked for so often, milliseconds. */
 const ASK_AGAIN_MS = 50;
 
-export interface SessionPorts {
+interface SessionPorts {
   readonly runtime: Runtime;
   readonly backend: PeerBackend;
   readonly readEntry: (key: Key) => Entry | undefined;

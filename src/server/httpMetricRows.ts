@@ -5,6 +5,7 @@
  * process lives, a label where a name would repeat. What the core counts comes by the core's own names. Invariant:
  * nothing here is computed for its own sake: each row reads what a peer says of itself anyway.
  */
+import { PHASES } from '../core/messages.ts';
 import type { PeerDescription } from '../peer/backend.ts';
 import type { ServerCounters } from './serverCounters.ts';
 
@@ -58,8 +59,6 @@ function labelled(
 const gauge = (name: string, help: string, read: ReadNumber): MetricRow => plain('gauge', name, help, read);
 const counter = (name: string, help: string, read: ReadNumber): MetricRow =>
   plain('counter', `${name}_total`, help, read);
-
-const PHASES = ['fresh', 'joining', 'member', 'forgotten'] as const;
 
 /** One sample a field of `numbers`, named by `label`. */
 function byLabel(label: string, numbers: Readonly<Record<string, number>>): readonly Sample[] {

@@ -4,7 +4,7 @@
  * Owns their order and one timer for all of them. Leaves to server.ts what becomes of who is late, or gives way to another. Invariant: whoever is here is told of
  * once, `limitMs` after it came; to come again while here changes nothing, or a stranger would have as much time as it likes.
  */
-export interface UnauthenticatedClients {
+interface UnauthenticatedClients {
   /** A new connection, or one that has to give the password again. */
   add(clientId: number): void;
   /** It gave the password, or is gone. */

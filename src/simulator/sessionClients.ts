@@ -35,7 +35,7 @@ export interface SessionFigures {
   hops: number;
 }
 
-export interface SessionClients {
+interface SessionClients {
   readonly figures: SessionFigures;
   /** To be called before time starts. */
   readonly begin: (world: World) => void;

@@ -8,6 +8,7 @@
  */
 import { assertNever } from '../core/types.ts';
 import type { PeerId, Timestamp } from '../core/types.ts';
+import { PHASES } from '../core/messages.ts';
 import type {
   Hearing,
   HeartbeatMessage,
@@ -16,7 +17,6 @@ import type {
   Message,
   MessageKind,
   NakMessage,
-  Phase,
   PullMessage,
   UpdateMessage,
   UpdateRecord,
@@ -94,7 +94,6 @@ const HEARINGS: readonly Hearing[] = ['unheard', 'unicast', 'multicast'];
 /** Each with or without a clock that is ahead. */
 const MANNERS = 2 * HEARINGS.length;
 /** Whether a peer takes part, by number. */
-const PHASES: readonly Phase[] = ['fresh', 'joining', 'forgotten', 'member'];
 
 const HAVE = 1;
 const MEMBERS = 2;

@@ -49,7 +49,7 @@ const VALUE = 1;
 const EXPIRES = 2;
 const ABSENT = 4;
 
-export type DecodedSession =
+type DecodedSession =
   | { readonly ok: true; readonly token: SessionToken }
   | { readonly ok: false; readonly reason: DecodeFault | 'notAToken' | 'tooLong' };
 

@@ -16,7 +16,7 @@ interface Pair {
   readonly newer: Reader;
 }
 
-export interface Protocol {
+interface Protocol {
   readonly findings: readonly Finding[];
   readonly pairs: readonly Pair[];
 }
