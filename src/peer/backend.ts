@@ -27,13 +27,10 @@ export interface KeyChange {
   readonly value: Uint8Array | undefined;
 }
 
-export interface Backend {
-  /** Why clients are told LOADING: this peer has no data yet, or not all that there is. Undefined when it serves. */
-  findLoading(): string | undefined;
+/** Keys as a client reads and writes them: as they are here, or in its session. */
+export interface KeyAccess {
   /** Visible value of a key; the bytes must not be changed by the caller. */
   read(key: Key): Uint8Array | undefined;
-  /** Throws what `write` would throw for such a key and value, and changes nothing: ask for all before writing the first. */
-  assertWritable(key: Key, valueBytes: number): void;
   /**
    * Keeps `value`: the caller never writes to it again. It expires at `expiresAtMs` (milliseconds since 1970; 0 or left out: never). Throws
    * ToposphereError when refused; nothing was changed then.
@@ -41,10 +38,31 @@ export interface Backend {
   write(key: Key, value: Uint8Array, expiresAtMs?: number): void;
   /** When the visible value of a key expires, milliseconds since 1970; 0 for never, undefined without one. */
   expiryOf(key: Key): number | undefined;
-  /** The time that expiry goes by, milliseconds since 1970: this peer's clock, or the others' where it disagrees with them. */
-  timeMs(): number;
   /** True when a visible value was there. Throws like `write`. */
   remove(key: Key): boolean;
+}
+
+/** A client's session at this peer (section 7). */
+export interface ClientSession {
+  /** What it reads and writes through these is noted. Only once `served` has resolved. */
+  readonly keys: KeyAccess;
+  /** To go on with elsewhere. What was written is in it at once: it is to be given to the client behind the acknowledgement. */
+  token(): string;
+  /** `served` has resolved, and still holds: a peer that has joined a checkpoint since may have let go of something (R9). */
+  isServed(): boolean;
+  /** From now on the session has seen what another token of the same client has. Throws BAD_ARGUMENT for what is none. */
+  merge(token: string): void;
+  /** Resolves when this peer has what the session has seen. Rejects with BEHIND, UNDECIDED, and LOST_WRITE once. */
+  served(waitMs: number): Promise<void>;
+}
+
+export interface Backend extends KeyAccess {
+  /** Why clients are told LOADING: this peer has no data yet, or not all that there is. Undefined when it serves. */
+  findLoading(): string | undefined;
+  /** Throws what `write` would throw for such a key and value, and changes nothing: ask for all before writing the first. */
+  assertWritable(key: Key, valueBytes: number): void;
+  /** The time that expiry goes by, milliseconds since 1970: this peer's clock, or the others' where it disagrees with them. */
+  timeMs(): number;
   /** Up to `limit` visible keys in byte order, strictly after `after` (from the first key when undefined). */
   keysAfter(after: Key | undefined, limit: number): Key[];
   /** Number of visible keys. */
@@ -56,6 +74,8 @@ export interface Backend {
   whenReady(): Promise<void>;
   /** Calls `listener` after every visible change of a key that starts with `prefix`; returns the function that ends it. */
   watchKeys(prefix: Key, listener: (change: KeyChange) => void): () => void;
+  /** Begins a session. */
+  openSession(): ClientSession;
   /** JSON-able picture of the peer for INFO and `toposphere status`. */
   describe(): Record<string, unknown>;
   /** Hex digest over all entries with their tags: equal on peers that converged. */

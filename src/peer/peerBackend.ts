@@ -30,6 +30,7 @@ import {
 import type { ClusterKeysReport, FurtherFile } from './reloading.ts';
 import type { Runtime } from './runtime.ts';
 import type { PeerDescription } from './peerDescription.ts';
+import { SessionKeeper } from './sessionKeeper.ts';
 import { buildStatus } from './status.ts';
 
 interface PeerBackendParts {
@@ -57,10 +58,6 @@ export class PeerBackend implements Backend {
 
   constructor(parts: PeerBackendParts) {
     this.#parts = parts;
-  }
-
-  now(): Now {
-    return this.#parts.now();
   }
 
   findLoading(): string | undefined {
@@ -145,6 +142,11 @@ export class PeerBackend implements Backend {
 
   whenReady(): Promise<void> {
     return this.#parts.store.whenReady();
+  }
+
+  openSession(): SessionKeeper {
+    const { runtime, store, now } = this.#parts;
+    return new SessionKeeper({ runtime, readEntry: (key) => store.readEntry(key), now, keys: this });
   }
 
   watchKeys(prefix: Key, listener: (change: KeyChange) => void): () => void {

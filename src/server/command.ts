@@ -6,7 +6,7 @@
  * Invariant: everything that COMMAND, the documentation and the dispatcher say of a command comes from its one row.
  */
 import type { Key } from '../core/types.ts';
-import type { AcknowledgementLevel, Backend } from '../peer/backend.ts';
+import type { AcknowledgementLevel, Backend, ClientSession, KeyAccess } from '../peer/backend.ts';
 import type { PasswordCheck } from './authentication.ts';
 import type { ReplyWriter } from './reply.ts';
 import type { Request } from './requestParser.ts';
@@ -65,6 +65,10 @@ export interface ServerState {
 
 export interface CommandContext {
   readonly backend: Backend;
+  /** How this client reads and writes keys: the backend's way, or its session's. */
+  keys: KeyAccess;
+  /** Begun by TOPOSPHERE SESSION; until it is served, commands on keys are refused. */
+  session: ClientSession | undefined;
   readonly reply: ReplyWriter;
   readonly client: ClientState;
   readonly server: ServerState;

@@ -8,10 +8,9 @@
  * held for a client that does not read stays below PAUSE_OUTPUT_BYTES plus one reply: it is not read from meanwhile.
  */
 import { ToposphereError } from '../core/errors.ts';
-import { formatAddress } from '../network/tcp.ts';
 import type { AcknowledgementRound, WaitingLevel } from './acknowledgements.ts';
-import { isOpen } from './authentication.ts';
 import type { ClientState, CommandContext, LateReply } from './command.ts';
+import { createClientState } from './clientState.ts';
 import type { ClientSocket, ConnectionHost } from './connectionHost.ts';
 import { dispatch, wordError } from './dispatch.ts';
 import { createHeldReplies } from './heldReplies.ts';
@@ -51,29 +50,15 @@ export class Connection {
     this.#host = host;
     this.#socket = socket;
     this.#parser = createRequestParser(host.requestLimits);
-    const nowMs = Date.now();
-    this.client = {
-      id,
-      address: formatAddress(socket.remoteAddress ?? '?', socket.remotePort ?? 0),
-      localAddress: formatAddress(socket.localAddress ?? '?', socket.localPort ?? 0),
-      connectedAtMs: nowMs,
-      lastCommandAtMs: nowMs,
-      name: '',
-      libraryName: '',
-      libraryVersion: '',
-      protocol: 2,
-      acknowledge: host.server.acknowledge,
-      isAuthenticated: isOpen(host.server),
-      lastCommand: 'NULL',
-      isClosing: false,
-      watches: [],
+    this.client = createClientState(id, socket, host.server, {
       pendingInputBytes: () => this.#parser.end - this.#parser.position,
       pendingOutputBytes: () => this.#outputBytes(),
       sendPush: (write) => {
         this.#onPush(write);
       },
-    };
-    this.#context = { backend: host.backend, reply: host.reply, client: this.client, server: host.server };
+    });
+    const { backend, reply, server } = host;
+    this.#context = { backend, keys: backend, session: undefined, reply, client: this.client, server };
     // A client may close its side as soon as it has asked (printf | nc): it still gets its answers.
     socket.allowHalfOpen = true;
     socket.on('data', (chunk) => {

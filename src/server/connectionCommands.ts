@@ -11,6 +11,7 @@ import { nameProblem } from './clientCommands.ts';
 import { REDIS_VERSION } from './infoCommand.ts';
 import type { ProtocolVersion } from './reply.ts';
 import type { Request } from './requestParser.ts';
+import { leaveSession } from './sessionCommand.ts';
 
 const HELLO_UNAUTHENTICATED =
   'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time';
@@ -79,9 +80,11 @@ export const connectionCommands: readonly Command[] = [
     flags: ['noscript', 'loading', 'stale', 'fast', 'no_auth'],
     group: 'connection',
     keys: NO_KEYS,
-    summary: 'Make this connection as a new one: RESP2, no name, no watches, no password given',
+    summary: 'Make this connection as a new one: RESP2, no name, no watches, no session, no password given',
     partition: LOCAL_TO_CONNECTION,
-    run: ({ client, reply, server }) => {
+    run: (context) => {
+      const { client, reply, server } = context;
+      leaveSession(context);
       client.protocol = 2;
       reply.protocol = 2;
       client.name = '';

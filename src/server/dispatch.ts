@@ -14,6 +14,9 @@ import type { Request } from './requestParser.ts';
 
 /** Bytes of a name or of arguments that an error quotes back. */
 const QUOTED_LIMIT_BYTES = 128;
+/** Never what the session has not seen: whoever begins one and overlooks the answer must not read as if there were none. */
+const SESSION_NOT_SERVED =
+  'BEHIND this peer does not serve the session of this connection yet: say TOPOSPHERE SESSION BEGIN again, go to another peer, or TOPOSPHERE SESSION END';
 /** First words of HTTP that Redis takes for an attack through a browser. */
 const HTTP_WORDS: ReadonlySet<string> = new Set(['post', 'host:']);
 
@@ -39,6 +42,10 @@ export function dispatch(context: CommandContext, request: Request): DispatchOut
     reply.error(wordError(new ToposphereError('LOADING', loading)));
     return 'read';
   }
+  if (context.session?.isServed() === false && touchesKeys(command)) {
+    reply.error(SESSION_NOT_SERVED);
+    return 'read';
+  }
   let late: LateReply | undefined;
   try {
     late = command.run?.(context, request);
@@ -48,6 +55,10 @@ export function dispatch(context: CommandContext, request: Request): DispatchOut
   }
   // A write that failed half way may have changed something: its reply waits like any other.
   return late ?? (command.flags.includes('write') ? 'written' : 'read');
+}
+
+function touchesKeys({ flags }: Command): boolean {
+  return flags.includes('readonly') || flags.includes('write');
 }
 
 /** `-<code without underscores> <message>`; a bad argument is Redis's plain ERR. */

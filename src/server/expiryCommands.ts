@@ -74,15 +74,20 @@ export function readSetWords({ backend }: CommandContext, request: Request): Set
 }
 
 /** Writes, or deletes where the time is past already. */
-export function writeUntil(backend: Backend, key: Key, value: Uint8Array, atMs: number): void {
-  if (atMs !== 0 && atMs <= backend.timeMs()) backend.remove(key);
-  else backend.write(key, value, atMs);
+export function writeUntil(
+  { backend, keys }: CommandContext,
+  key: Key,
+  value: Uint8Array,
+  atMs: number,
+): void {
+  if (atMs !== 0 && atMs <= backend.timeMs()) keys.remove(key);
+  else keys.write(key, value, atMs);
 }
 
 /** Changes when a key expires (0: never); the key is there. */
-function rewrite(backend: Backend, key: Key, atMs: number): void {
-  const value = backend.read(key);
-  if (value !== undefined) writeUntil(backend, key, Uint8Array.from(value), atMs);
+function rewrite(context: CommandContext, key: Key, atMs: number): void {
+  const value = context.keys.read(key);
+  if (value !== undefined) writeUntil(context, key, Uint8Array.from(value), atMs);
 }
 
 /** What EXPIRE demands of the present time (0: none) and the new one. */
@@ -118,7 +123,8 @@ function expireCommand(name: string, form: TimeForm, summary: string): Command {
     keys: [1, 1, 1],
     summary,
     partition: WRITES,
-    run: ({ backend, reply }, request) => {
+    run: (context, request) => {
+      const { backend, keys, reply } = context;
       const conditions = readConditions(request);
       if ('error' in conditions) {
         reply.error(conditions.error);
@@ -130,11 +136,11 @@ function expireCommand(name: string, form: TimeForm, summary: string): Command {
         return undefined;
       }
       const key = argumentKey(request, 1);
-      const present = backend.expiryOf(key);
+      const present = keys.expiryOf(key);
       const isMet =
         present !== undefined &&
         conditions.every((word) => CONDITIONS.get(word)?.(present, time.atMs) === true);
-      if (isMet) rewrite(backend, key, Math.max(1, time.atMs));
+      if (isMet) rewrite(context, key, Math.max(1, time.atMs));
       reply.integer(isMet ? 1 : 0);
       return undefined;
     },
@@ -151,8 +157,8 @@ function timeCommand(name: string, { isAbsolute, unitMs }: TimeForm, summary: st
     keys: [1, 1, 1],
     summary,
     partition: READS,
-    run: ({ backend, reply }, request) => {
-      const atMs = backend.expiryOf(argumentKey(request, 1));
+    run: ({ backend, keys, reply }, request) => {
+      const atMs = keys.expiryOf(argumentKey(request, 1));
       if (atMs === undefined) reply.integer(-2);
       else if (atMs === 0) reply.integer(-1);
       else {
@@ -173,11 +179,12 @@ function setUntilCommand(name: string, form: TimeForm, summary: string): Command
     keys: [1, 1, 1],
     summary,
     partition: WRITES,
-    run: ({ backend, reply }, request) => {
+    run: (context, request) => {
+      const { backend, reply } = context;
       const time = readTime(backend, argumentText(request, 2), form, name, true);
       if ('error' in time) reply.error(time.error);
       else {
-        writeUntil(backend, argumentKey(request, 1), argumentValue(request, 3), time.atMs);
+        writeUntil(context, argumentKey(request, 1), argumentValue(request, 3), time.atMs);
         reply.ok();
       }
       return undefined;
@@ -238,10 +245,11 @@ export const expiryCommands: readonly Command[] = [
     keys: [1, 1, 1],
     summary: 'Let a key not expire any more',
     partition: WRITES,
-    run: ({ backend, reply }, request) => {
+    run: (context, request) => {
+      const { keys, reply } = context;
       const key = argumentKey(request, 1);
-      const isTimed = (backend.expiryOf(key) ?? 0) !== 0;
-      if (isTimed) rewrite(backend, key, 0);
+      const isTimed = (keys.expiryOf(key) ?? 0) !== 0;
+      if (isTimed) rewrite(context, key, 0);
       reply.integer(isTimed ? 1 : 0);
       return undefined;
     },
@@ -255,21 +263,21 @@ export const expiryCommands: readonly Command[] = [
     summary: 'Get the value of a key and change when it expires',
     partition: WRITES,
     run: (context, request) => {
-      const { backend, reply, server } = context;
+      const { keys, reply, server } = context;
       const time = readGetexWord(context, request);
       if (time !== undefined && 'error' in time) {
         reply.error(time.error);
         return undefined;
       }
       const key = argumentKey(request, 1);
-      const value = backend.read(key);
+      const value = keys.read(key);
       if (value === undefined) {
         server.counters.keyspaceMisses += 1;
         reply.null();
         return undefined;
       }
       server.counters.keyspaceHits += 1;
-      if (time !== undefined && time.atMs !== backend.expiryOf(key)) rewrite(backend, key, time.atMs);
+      if (time !== undefined && time.atMs !== keys.expiryOf(key)) rewrite(context, key, time.atMs);
       reply.bulk(value);
       return undefined;
     },

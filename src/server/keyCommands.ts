@@ -23,8 +23,8 @@ export const keyCommands: readonly Command[] = [
     keys: [1, 1, 1],
     summary: 'Get the value of a key',
     partition: READS,
-    run: ({ backend, reply, server }, request) => {
-      const value = backend.read(argumentKey(request, 1));
+    run: ({ keys, reply, server }, request) => {
+      const value = keys.read(argumentKey(request, 1));
       if (value === undefined) {
         server.counters.keyspaceMisses += 1;
         reply.null();
@@ -44,10 +44,10 @@ export const keyCommands: readonly Command[] = [
     summary: 'Set the value of a key, for good or to expire',
     partition: WRITES,
     run: (context, request) => {
-      const { backend, reply } = context;
+      const { keys, reply } = context;
       const key = argumentKey(request, 1);
       if (request.count === 3) {
-        backend.write(key, argumentValue(request, 2));
+        keys.write(key, argumentValue(request, 2));
         reply.ok();
         return undefined;
       }
@@ -55,8 +55,8 @@ export const keyCommands: readonly Command[] = [
       if ('error' in words) {
         reply.error(words.error);
       } else {
-        const atMs = 'atMs' in words ? words.atMs : (backend.expiryOf(key) ?? 0);
-        writeUntil(backend, key, argumentValue(request, 2), atMs);
+        const atMs = 'atMs' in words ? words.atMs : (keys.expiryOf(key) ?? 0);
+        writeUntil(context, key, argumentValue(request, 2), atMs);
         reply.ok();
       }
       return undefined;
@@ -70,10 +70,10 @@ export const keyCommands: readonly Command[] = [
     keys: [1, -1, 1],
     summary: 'Delete keys',
     partition: `${WRITES} The count is of keys that were visible on this peer.`,
-    run: ({ backend, reply }, request) => {
+    run: ({ keys, reply }, request) => {
       let removed = 0;
       for (let index = 1; index < request.count; index += 1) {
-        if (backend.remove(argumentKey(request, index))) removed += 1;
+        if (keys.remove(argumentKey(request, index))) removed += 1;
       }
       reply.integer(removed);
       return undefined;
@@ -87,10 +87,10 @@ export const keyCommands: readonly Command[] = [
     keys: [1, -1, 1],
     summary: 'Count how many of the keys exist',
     partition: READS,
-    run: ({ backend, reply, server }, request) => {
+    run: ({ keys, reply, server }, request) => {
       let present = 0;
       for (let index = 1; index < request.count; index += 1) {
-        if (backend.read(argumentKey(request, index)) !== undefined) present += 1;
+        if (keys.read(argumentKey(request, index)) !== undefined) present += 1;
       }
       server.counters.keyspaceHits += present;
       server.counters.keyspaceMisses += request.count - 1 - present;
@@ -106,10 +106,10 @@ export const keyCommands: readonly Command[] = [
     keys: [1, -1, 1],
     summary: 'Get the values of several keys',
     partition: READS,
-    run: ({ backend, reply, server }, request) => {
+    run: ({ keys, reply, server }, request) => {
       reply.array(request.count - 1);
       for (let index = 1; index < request.count; index += 1) {
-        const value = backend.read(argumentKey(request, index));
+        const value = keys.read(argumentKey(request, index));
         if (value === undefined) {
           server.counters.keyspaceMisses += 1;
           reply.null();
@@ -129,7 +129,7 @@ export const keyCommands: readonly Command[] = [
     keys: [1, -1, 2],
     summary: 'Set several keys',
     partition: `${WRITES} All keys are set at once here; elsewhere they may arrive one by one.`,
-    run: ({ backend, reply }, request) => {
+    run: ({ backend, keys, reply }, request) => {
       if (request.count % 2 === 0) {
         reply.error("ERR wrong number of arguments for 'mset' command");
         return undefined;
@@ -139,7 +139,7 @@ export const keyCommands: readonly Command[] = [
         backend.assertWritable(argumentKey(request, index), argumentBytes(request, index + 1));
       }
       for (let index = 1; index < request.count; index += 2) {
-        backend.write(argumentKey(request, index), argumentValue(request, index + 1));
+        keys.write(argumentKey(request, index), argumentValue(request, index + 1));
       }
       reply.ok();
       return undefined;
@@ -153,8 +153,8 @@ export const keyCommands: readonly Command[] = [
     keys: [1, 1, 1],
     summary: 'Tell the type of the value of a key: string, or none',
     partition: READS,
-    run: ({ backend, reply }, request) => {
-      reply.simple(backend.read(argumentKey(request, 1)) === undefined ? 'none' : 'string');
+    run: ({ keys, reply }, request) => {
+      reply.simple(keys.read(argumentKey(request, 1)) === undefined ? 'none' : 'string');
       return undefined;
     },
   },

@@ -11,6 +11,7 @@ import type { Command, CommandContext } from './command.ts';
 import { argumentKey, argumentText, argumentUtf8, LOCAL_TO_PEER, NO_KEYS, readInteger } from './command.ts';
 import type { ReplyWriter } from './reply.ts';
 import { examineSubcommands } from './examineCommands.ts';
+import { sessionSubcommand } from './sessionCommand.ts';
 import type { Request } from './requestParser.ts';
 import { keysWithPrefix } from './scanCommands.ts';
 
@@ -59,6 +60,7 @@ export const toposphereCommand: Command = {
       },
     },
     ...examineSubcommands,
+    sessionSubcommand,
     {
       ...ORDINARY,
       name: 'toposphere|ack',
@@ -239,7 +241,7 @@ function writeChange(writer: ReplyWriter, { key, previous, value }: KeyChange): 
   else writer.bulk(value);
 }
 
-function runRange({ backend, reply }: CommandContext, request: Request): void {
+function runRange({ backend, keys: access, reply }: CommandContext, request: Request): void {
   const count = readInteger(argumentText(request, 4));
   if (count === undefined || count < 1) {
     throw new ToposphereError('BAD_ARGUMENT', 'the count of a range is a whole number from 1');
@@ -256,7 +258,7 @@ function runRange({ backend, reply }: CommandContext, request: Request): void {
   const startBytes = reply.sizeBytes();
   let written = 0;
   for (const key of keys) {
-    const value = backend.read(key);
+    const value = access.read(key);
     if (value === undefined) continue;
     reply.bulkText(key);
     reply.bulk(value);

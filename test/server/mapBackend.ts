@@ -141,6 +141,9 @@ export function createMapBackend(): MapBackend {
         watches.delete(watch);
       };
     },
+    openSession() {
+      throw new ToposphereError('BAD_ARGUMENT', 'a map has no sessions');
+    },
     describe: () => ({ id: 'alpha', lagUpdates: 0, peers: [{ id: 'beta', isAlive: true }] }),
     digest: () => Promise.resolve({ digest: 'c0ffee', visible: values.size, tombstones: 0 }),
     divideRange: (range) =>
