@@ -166,7 +166,8 @@ function targetOf(
   return isOriginUp ? origin.id : undefined;
 }
 
-function askByHeartbeat(state: PeerState, now: Now, target: PeerId): void {
+/** A HEARTBEAT out of turn, to one peer no more often than every so many milliseconds: whoever asks without end must not make this peer do so. */
+export function askByHeartbeat(state: PeerState, now: Now, target: PeerId): void {
   const view = state.peers.get(target);
   if (view === undefined || now.monotonicMs - view.lastEagerHeartbeatMs < EAGER_HEARTBEAT_INTERVAL_MS) return;
   view.lastEagerHeartbeatMs = now.monotonicMs;

@@ -9,9 +9,9 @@ import { latestCredible } from './apply.ts';
 import type { Now } from './clock.ts';
 import { isFolded, isVoid, keptOf } from './closures.ts';
 import { isPast, isVisible } from './expiry.ts';
+import { askByHeartbeat } from './gaps.ts';
 import { createHaveSet, hasSequence } from './haveSet.ts';
 import { isThere, liveIds } from './liveness.ts';
-import { sendHeartbeat } from './onHeartbeat.ts';
 import { includesAll } from './ranges.ts';
 import { absence, noteAbsent, noteSeen, replaceParts } from './session.ts';
 import type { SeenRange, SeenTag, SessionCover, SessionToken } from './session.ts';
@@ -57,7 +57,7 @@ export function judgeSession(state: PeerState, now: Now, token: SessionToken): S
   }
   if (token.newest > latestCredible(state, now)) return { kind: 'behind', why: 'clock' };
   if (lacking.length === 0 && token.horizon <= state.horizon) return { kind: 'serves' };
-  pull(state, lacking);
+  pull(state, now, lacking);
   const absent = lacking.every((dot) => isComing(state, dot)) ? [] : absentIds(state);
   return absent.length > 0 ? { kind: 'undecided', absent } : { kind: 'behind', why: 'lacking' };
 }
@@ -159,7 +159,7 @@ function absentIds({ peers }: PeerState): PeerId[] {
 }
 
 /** A HEARTBEAT asks for everything that this peer lacks: of the maker where that lives, of a holder, or of anybody live. */
-function pull(state: PeerState, lacking: readonly Dot[]): void {
+function pull(state: PeerState, now: Now, lacking: readonly Dot[]): void {
   const asked = new Set<PeerId>();
   for (const dot of lacking) {
     const [holder] = isThere(state, dot) ? [dot.id] : holdersOf(state, dot);
@@ -167,7 +167,7 @@ function pull(state: PeerState, lacking: readonly Dot[]): void {
   }
   const [anybody] = liveIds(state);
   if (asked.size === 0 && anybody !== undefined) asked.add(anybody);
-  for (const id of asked) sendHeartbeat(state, id);
+  for (const id of asked) askByHeartbeat(state, now, id);
 }
 
 function noParts(): { readonly keys: Set<Key>; readonly origins: Set<OriginKey> } {

@@ -89,6 +89,19 @@ describe('a session', () => {
     assert.deepEqual(judge(made, 'beta', token), { kind: 'serves' });
   });
 
+  it('that is asked for without end makes its peer ask the others ten times a second at most', () => {
+    const made = three();
+    made.loses = (message) => message.kind === 'update' || message.kind === 'sync';
+    const token = write(made, 'alpha', 'a', '1');
+    const before = sent(made, 'heartbeat', 'beta').length;
+    const untilMs = made.timeMs + 1_000;
+    while (made.timeMs < untilMs) {
+      for (let at = 0; at < 50; at += 1) judge(made, 'beta', token);
+      made.run(5);
+    }
+    assert.ok(sent(made, 'heartbeat', 'beta').length - before < 20);
+  });
+
   it('without a token is served everywhere, and by a peer that takes no part nowhere', () => {
     const made = three();
     assert.deepEqual(judge(made, 'beta', EMPTY_SESSION), { kind: 'serves' });
