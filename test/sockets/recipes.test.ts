@@ -8,9 +8,9 @@ import assert from 'node:assert/strict';
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ShellHost } from '../shellHost.ts';
-import { report, waitUntil } from '../waiting.ts';
-import { readmeRecipe, readmeStart, typedIn, WiredHosts } from '../wiredHosts.ts';
+import type { ShellHost } from './shellHost.ts';
+import { report, waitUntil } from './waiting.ts';
+import { readmeRecipe, readmeStart, typedIn, WiredHosts } from './wiredHosts.ts';
 
 const IDS = ['alpha', 'beta', 'gamma'] as const;
 const LAN = { name: 'lan', network: '10.71.0' };

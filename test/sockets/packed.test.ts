@@ -10,10 +10,10 @@ import { access, constants, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
-import { findGroup, findPeerPorts } from '../../ports.ts';
-import { ensureBuilt } from '../command.ts';
-import { ShellHost } from '../shellHost.ts';
-import { report, waitUntil } from '../waiting.ts';
+import { findGroup, findPeerPorts } from '../ports.ts';
+import { ensureBuilt } from './command.ts';
+import { ShellHost } from './shellHost.ts';
+import { report, waitUntil } from './waiting.ts';
 
 const run = promisify(execFile);
 const IDS = ['alpha', 'beta', 'gamma', 'delta'] as const;
