@@ -303,7 +303,9 @@ export function onCommit(
   learnClosures(state, now, closures);
   for (const { id, incarnation, trim } of known) {
     const origin = state.origins.get(originKey(id, incarnation));
-    if (origin !== undefined) dropRows(state, origin, trim);
+    if (origin === undefined) continue;
+    dropRows(state, origin, trim);
+    origin.everywhere = Math.max(origin.everywhere, trim);
   }
   addPendingHorizon(state, now, { horizon, known });
   settleLineage(state);

@@ -16,6 +16,8 @@ export interface OriginState extends Origin {
   readonly have: HaveSet;
   /** Dots at or below have no table row any more; at most `have.contiguous` (I15). */
   trim: number;
+  /** Dots at or below are on the disk of every member, as a round that was learned of since this process began has found (C of R6). */
+  everywhere: number;
   /** Highest sequence that the origin itself said it issued; what is missing below is asked for by NAK. */
   announced: number;
   /** Dots at or below were asked for already; above are fresh gaps. */
@@ -50,6 +52,7 @@ export function createOriginState(origin: Origin, have: HaveSet = createHaveSet(
     key: originKey(origin.id, origin.incarnation),
     have,
     trim,
+    everywhere: 0,
     announced: 0,
     askedThrough: 0,
     askFreshAtMs: Infinity,

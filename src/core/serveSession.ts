@@ -13,7 +13,7 @@ import { askByHeartbeat } from './gaps.ts';
 import { createHaveSet, hasSequence } from './haveSet.ts';
 import { isThere, liveIds } from './liveness.ts';
 import { includesAll } from './ranges.ts';
-import { absence, noteAbsent, noteSeen, replaceParts } from './session.ts';
+import { noteAbsent, noteKnown, noteSeen, replaceParts } from './session.ts';
 import type { SeenRange, SeenTag, SessionCover, SessionToken } from './session.ts';
 import type { PeerState } from './state.ts';
 import { compareTags, originKey, SYNTHETIC_ID } from './types.ts';
@@ -88,7 +88,8 @@ export function noteRead(
       })),
   };
   const settled = settle(state, token);
-  return entry === undefined ? noteAbsent(settled, key, cover) : noteSeen(settled, key, entry, cover);
+  if (entry === undefined) return noteAbsent(settled, key, cover);
+  return isEverywhere(state, entry) ? noteKnown(settled, entry) : noteSeen(settled, key, entry, cover);
 }
 
 /** R3: what the client writes next is stamped above all it has seen. To be called when the peer serves the token, right before the write. */
@@ -96,22 +97,32 @@ export function followSession(state: PeerState, token: SessionToken): void {
   if (token.newest > state.clock) state.clock = token.newest;
 }
 
-/** What lies at or below the horizon is known to be kept, or to be gone with everybody's knowledge: nothing of it can be lost any more. */
+/**
+ * What every member has on its disk is demanded of nobody any more, and no one disk can lose it. The horizon does not say that: who has adopted it has all, another
+ * member may not yet have (seed 721122).
+ */
 function settle(state: PeerState, token: SessionToken): SessionToken {
-  const isSettled = ({ timestamp }: SeenTag | SeenRange): boolean => timestamp <= state.horizon;
-  const isGone = (key: Key, seen: SeenTag): boolean =>
-    seen.isValue && isSettled(seen) && state.store.readEntry(key) === undefined;
   return replaceParts(
     token,
-    Array.from(
-      token.tags,
-      ([key, seen]) => [key, isGone(key, seen) ? absence(state.horizon) : seen] as const,
-    ),
-    Array.from(
-      token.ranges,
-      ([key, range]) => [key, isSettled(range) ? { ...range, seen: undefined } : range] as const,
+    [...token.tags].filter(([key, seen]) => !isKept(state, key, seen)),
+    [...token.ranges].filter(
+      ([, { through, ...origin }]) => !isEverywhere(state, { ...origin, sequence: through }),
     ),
   );
+}
+
+/** Whether what this peer holds in the place of what the client saw is with every member; or, where it holds nothing, what the client saw. */
+function isKept(state: PeerState, key: Key, seen: SeenTag): boolean {
+  const entry = state.store.readEntry(key);
+  if (entry !== undefined) return isEverywhere(state, entry);
+  return !isFolded(state.closures, seen.id, seen.incarnation) && isEverywhere(state, seen);
+}
+
+/** Whether a finished round found it in what every member had on its disk (R6: C, or folded). */
+function isEverywhere(state: PeerState, { id, incarnation, sequence }: Dot): boolean {
+  if (id === SYNTHETIC_ID) return false;
+  if (isFolded(state.closures, id, incarnation)) return true;
+  return sequence <= (state.origins.get(originKey(id, incarnation))?.everywhere ?? 0);
 }
 
 function judgeTag(state: PeerState, now: Now, key: Key, seen: SeenTag): Judgement {

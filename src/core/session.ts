@@ -21,7 +21,7 @@ export interface SeenTag extends Tag {
 /** A part of the vector: the peer must have all of one origin up to a sequence. */
 export interface SeenRange extends Origin {
   readonly through: number;
-  /** Dots among which the client's own are, and whose loss it must hear of; undefined when all of them are known to be kept. */
+  /** Dots among which those are that the client saw, and whose loss it must hear of; undefined when it saw none of them. */
   readonly seen: SequenceRange | undefined;
   /** The newest that stands for. */
   readonly timestamp: Timestamp;
@@ -59,6 +59,11 @@ export function noteSeen(token: SessionToken, key: Key, entry: Entry, cover: Ses
   const { timestamp, id, incarnation, sequence, expiresAt } = entry;
   const seen: SeenTag = { timestamp, id, incarnation, sequence, isValue: entry.kind === 'value', expiresAt };
   return bounded(withSeen(token, key, seen), cover);
+}
+
+/** The client has seen what every member has. */
+export function noteKnown(token: SessionToken, { timestamp }: Entry): SessionToken {
+  return { ...token, newest: later(token.newest, timestamp) };
 }
 
 /** The client has seen that there is nothing of a key, on a peer with this horizon. */
@@ -145,11 +150,8 @@ function bounded(token: SessionToken, cover: SessionCover | undefined): SessionT
 
 function coarser(token: SessionToken, seen: SeenTag, cover: SessionCover | undefined): SessionToken {
   const { id, incarnation, sequence, timestamp } = seen;
-  if (id !== SYNTHETIC_ID) {
-    const isSettled = timestamp <= (cover?.horizon ?? 0);
-    const range = { id, incarnation, through: sequence, timestamp };
-    return withRange(token, { ...range, seen: isSettled ? undefined : [sequence, sequence] });
-  }
+  if (id !== SYNTHETIC_ID)
+    return withRange(token, { id, incarnation, through: sequence, timestamp, seen: [sequence, sequence] });
   // The dot of what was dropped is not known: it is among all that the peer has.
   if (cover === undefined) return { ...token, horizon: later(token.horizon, timestamp) };
   let covered = token;

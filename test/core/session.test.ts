@@ -226,6 +226,29 @@ describe('a session token', () => {
     assert.deepEqual(judge(made, 'beta', token), { kind: 'serves' });
   });
 
+  it('demands what lies below the horizon until every member has it, and then nothing', () => {
+    const made = three();
+    fillNobody(made, 'gamma');
+    let token = EMPTY_SESSION;
+    for (let at = 0; at < MAX_SESSION_TAGS + 3; at += 1) token = write(made, 'alpha', `k${at}`, '1', token);
+    made.run(3_000); // rounds end: gamma answers, and has not got it
+    assert.ok(made.at('alpha').state.horizon > token.newest);
+    const later = read(made, 'alpha', 'k0' as Key, read(made, 'alpha', 'k5' as Key, token));
+    assert.equal(later.tags.size, MAX_SESSION_TAGS);
+    assert.deepEqual(
+      [...later.ranges.values()].map(({ seen }) => seen?.[0]),
+      [1],
+    );
+    assert.deepEqual(judge(made, 'gamma', later), { kind: 'behind', why: 'lacking' });
+    heal(made);
+    write(made, 'beta', 'other', '1');
+    made.run(5_000);
+    assert.deepEqual(judge(made, 'alpha', later), { kind: 'serves' });
+    const settled = read(made, 'alpha', 'k0' as Key, later);
+    assert.deepEqual([settled.tags.size, settled.ranges.size], [0, 0]);
+    assert.equal(settled.newest, later.newest);
+  });
+
   it('keeps no more bytes of keys than it may', () => {
     const made = three();
     let token = EMPTY_SESSION;
