@@ -42,6 +42,9 @@ export interface KeyAccess {
   remove(key: Key): boolean;
 }
 
+/** How long is waited by default for what a session has seen elsewhere, milliseconds. */
+export const SESSION_WAIT_MS = 1_000;
+
 /** A client's session at this peer (section 7). */
 export interface ClientSession {
   /** What it reads and writes through these is noted. Only once `served` has resolved. */

@@ -5,15 +5,12 @@
  */
 import type { Entry, Key } from '../core/types.ts';
 import { acknowledged } from './acknowledged.ts';
-import type { AcknowledgementLevel } from './backend.ts';
+import { SESSION_WAIT_MS, type AcknowledgementLevel } from './backend.ts';
 import { parseKey, parseValue, type KeyInput, type ValueInput } from './keys.ts';
 import type { PeerBackend } from './peerBackend.ts';
 import type { Runtime } from './runtime.ts';
 import type { SessionKeeper } from './sessionKeeper.ts';
 import { expiryOf, type SetOptions, type WriteOptions } from './writeOptions.ts';
-
-/** How long an operation waits by default for what its session has seen elsewhere, milliseconds. */
-const SESSION_WAIT_MS = 1_000;
 
 interface SessionPorts {
   readonly runtime: Runtime;
@@ -43,7 +40,7 @@ export class Session {
     if (token !== undefined) this.#keeper.merge(token);
   }
 
-  /** To go on with at any peer: text of some 100 to 10,000 characters. What a write adds is in it once that has resolved. */
+  /** To go on with at any peer: text of usually less than 200 characters, at most 16,384. What a write adds is in it once that has resolved. */
   get token(): string {
     return this.#keeper.token();
   }
@@ -89,6 +86,7 @@ export class Session {
     this.#keeper.follow();
     const wasThere = backend.remove(parsed, level === 'fast');
     if (wasThere) await this.#written(parsed, level);
+    else this.#keeper.noteKey(parsed); // that there was nothing is seen as well
     return wasThere;
   }
 

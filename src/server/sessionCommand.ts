@@ -10,12 +10,12 @@
  * order; TOKEN holds what was written before it, and comes behind the acknowledgement. Keys named by a command are noted; what SCAN, KEYS, DBSIZE and watches tell is not.
  */
 import { ToposphereError } from '../core/errors.ts';
+import { SESSION_WAIT_MS } from '../peer/backend.ts';
 import type { Command, CommandContext, LateReply } from './command.ts';
 import { argumentText, NO_KEYS, readInteger } from './command.ts';
 import type { Request } from './requestParser.ts';
 
-/** How long BEGIN waits for what the session has seen elsewhere when it does not say, and at most, milliseconds. */
-const WAIT_MS = 1_000;
+/** How long BEGIN may say to wait, milliseconds. */
 const LONGEST_WAIT_MS = 60_000;
 /** Tokens of one BEGIN. */
 const TOKENS_LIMIT = 64;
@@ -51,7 +51,7 @@ export function leaveSession(context: CommandContext): void {
 
 function begin(context: CommandContext, request: Request): LateReply {
   const isTimed = request.count > 3 && argumentText(request, 3).toLowerCase() === 'wait';
-  const waitMs = isTimed ? readWait(request) : WAIT_MS;
+  const waitMs = isTimed ? readWait(request) : SESSION_WAIT_MS;
   const first = isTimed ? 5 : 3;
   if (request.count - first > TOKENS_LIMIT)
     throw new ToposphereError('BAD_ARGUMENT', `a session begins with at most ${TOKENS_LIMIT} tokens`);

@@ -7,7 +7,13 @@
 import assert from 'node:assert/strict';
 import { simulate } from '../../src/simulator/index.ts';
 
-const FOUND: readonly (readonly [seed: number, what: string, minutes?: number, servers?: number])[] = [
+const FOUND: readonly (readonly [
+  seed: number,
+  what: string,
+  minutes?: number,
+  servers?: number,
+  sessions?: number,
+])[] = [
   [
     150,
     'a gap that only a dead incarnation could fill stopped what lies above it (dead-incarnation-gap.txt)',
@@ -61,12 +67,15 @@ const FOUND: readonly (readonly [seed: number, what: string, minutes?: number, s
     7,
   ],
   [711004, 'what three began together, of which a power cut took from one that it had agreed to it', 0.5, 4],
+  [15, 'a token that demanded a round which one peer had missed, in a cluster at rest', 0.5, 3, 4],
+  [721122, 'a token that let go of what lay below the horizon, and was on one disk alone', 2, 2, 2],
+  [722067, 'the same, among the dots that it had no tags of', 1, 7, 3],
 ];
 
 describe('seeds that failed once', () => {
-  for (const [seed, what, minutes = 2, servers = 5] of FOUND)
+  for (const [seed, what, minutes = 2, servers = 5, sessions = 0] of FOUND)
     it(`${seed}: ${what}`, async () => {
-      const { failure } = await simulate({ seed, servers, minutes });
+      const { failure } = await simulate({ seed, servers, minutes, sessions });
       assert.equal(failure, undefined);
     }).timeout(30_000);
 });

@@ -68,6 +68,17 @@ describe('sessions', function () {
     assert.equal(text, '2'); // the later of the two
   });
 
+  it('remember what a delete did not find', async () => {
+    const [alpha, beta, gamma] = await startThree();
+    await alpha.set('k', '1');
+    await waitUntil('all have it', () => beta.has('k') && gamma.has('k'));
+    gamma.backend.rehearseFaults(['drop', '100']);
+    await alpha.delete('k');
+    const session = alpha.session();
+    assert.equal(await session.delete('k'), false);
+    await assert.rejects(gamma.session(session.token).get('k', { waitMs: 0 }), code('BEHIND'));
+  });
+
   it('of one client merge, take no other text, and end with their peer', async () => {
     const [alpha, beta] = await startThree();
     const [one, other] = [alpha.session(), beta.session()];
