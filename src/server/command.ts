@@ -63,12 +63,20 @@ export interface ServerState {
   readonly clientCount: () => number;
 }
 
+/** What TOPOSPHERE DO says of one command; the connection's own where it says nothing. */
+export interface CommandChoices {
+  readonly acknowledge?: AcknowledgementLevel;
+  readonly read?: 'local' | 'session';
+}
+
 export interface CommandContext {
   readonly backend: Backend;
   /** How this client reads and writes keys: the backend's way, or its session's. */
   keys: KeyAccess;
   /** Begun by TOPOSPHERE SESSION; until it is served, commands on keys are refused. */
   session: ClientSession | undefined;
+  /** Of the command that runs, until its reply has been delivered or held back. */
+  choices: CommandChoices | undefined;
   readonly reply: ReplyWriter;
   readonly client: ClientState;
   readonly server: ServerState;
@@ -94,6 +102,8 @@ export interface Command {
   /** What it promises, and what not, while peers are cut off from each other. */
   readonly partition: string;
   readonly run?: CommandHandler;
+  /** In place of `run`: the request holds another one, to be run with these choices. Throws BAD_ARGUMENT. */
+  readonly unwrap?: (request: Request) => { readonly choices: CommandChoices; readonly request: Request };
   readonly subcommands?: readonly Command[];
 }
 

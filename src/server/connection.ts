@@ -58,7 +58,15 @@ export class Connection {
       },
     });
     const { backend, reply, server } = host;
-    this.#context = { backend, keys: backend, session: undefined, reply, client: this.client, server };
+    this.#context = {
+      backend,
+      keys: backend,
+      session: undefined,
+      choices: undefined,
+      reply,
+      client: this.client,
+      server,
+    };
     // A client may close its side as soon as it has asked (printf | nc): it still gets its answers.
     socket.allowHalfOpen = true;
     socket.on('data', (chunk) => {
@@ -153,7 +161,8 @@ export class Connection {
       if (outcome === undefined) return false;
       if (outcome === 'written') {
         hasWritten = true;
-        if (this.client.acknowledge !== 'fast' && level !== 'durable') level = this.client.acknowledge;
+        const wanted = this.#context.choices?.acknowledge ?? this.client.acknowledge;
+        if (wanted !== 'fast' && level !== 'durable') level = wanted;
       } else if (outcome !== 'read') {
         this.#awaitLateReply(outcome);
         break;
@@ -172,6 +181,7 @@ export class Connection {
   /** undefined: the connection was closed. */
   #execute(): 'read' | 'written' | LateReply | undefined {
     const { reply, server } = this.#host;
+    this.#context.choices = undefined;
     try {
       const outcome = dispatch(this.#context, this.#parser);
       if (outcome !== 'drop') return outcome;

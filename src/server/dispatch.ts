@@ -35,6 +35,7 @@ export function dispatch(context: CommandContext, request: Request): DispatchOut
     return 'read';
   }
   if (refuseUnauthenticated(context, command.flags)) return 'read';
+  if (command.unwrap !== undefined) return dispatchInner(context, command.unwrap, request);
   client.lastCommand = command.name;
   server.counters.commandsProcessed += 1;
   const loading = command.flags.includes('loading') ? undefined : context.backend.findLoading();
@@ -42,8 +43,9 @@ export function dispatch(context: CommandContext, request: Request): DispatchOut
     reply.error(wordError(new ToposphereError('LOADING', loading)));
     return 'read';
   }
-  if (context.session?.isServed() === false && touchesKeys(command)) {
-    reply.error(SESSION_NOT_SERVED);
+  const refused = refuseBySession(context, command);
+  if (refused !== undefined) {
+    reply.error(refused);
     return 'read';
   }
   let late: LateReply | undefined;
@@ -55,6 +57,40 @@ export function dispatch(context: CommandContext, request: Request): DispatchOut
   }
   // A write that failed half way may have changed something: its reply waits like any other.
   return late ?? (command.flags.includes('write') ? 'written' : 'read');
+}
+
+/** Runs the command within another, with what was chosen for it. */
+function dispatchInner(
+  context: CommandContext,
+  unwrap: NonNullable<Command['unwrap']>,
+  request: Request,
+): DispatchOutcome {
+  const { keys, reply } = context;
+  if (context.choices !== undefined) {
+    reply.error('ERR TOPOSPHERE DO cannot run TOPOSPHERE DO');
+    return 'read';
+  }
+  try {
+    const inner = unwrap(request);
+    context.choices = inner.choices;
+    if (inner.choices.read === 'local') context.keys = context.backend;
+    return dispatch(context, inner.request);
+  } catch (error) {
+    if (!(error instanceof ToposphereError)) throw error;
+    reply.error(wordError(error));
+    return 'read';
+  } finally {
+    if (context.choices?.read === 'local') context.keys = keys;
+  }
+}
+
+/** Why a command on keys is not run as its session stands, or as was chosen for it. */
+function refuseBySession({ session, choices }: CommandContext, command: Command): string | undefined {
+  if (choices?.read === 'local')
+    return command.flags.includes('readonly') ? undefined : 'ERR READ LOCAL is for commands that only read';
+  if (choices?.read === 'session' && session === undefined)
+    return 'ERR this connection has no session: say TOPOSPHERE SESSION BEGIN first';
+  return session?.isServed() === false && touchesKeys(command) ? SESSION_NOT_SERVED : undefined;
 }
 
 function touchesKeys({ flags }: Command): boolean {

@@ -11,6 +11,7 @@ import type { Command, CommandContext } from './command.ts';
 import { argumentKey, argumentText, argumentUtf8, LOCAL_TO_PEER, NO_KEYS, readInteger } from './command.ts';
 import type { ReplyWriter } from './reply.ts';
 import { examineSubcommands } from './examineCommands.ts';
+import { doSubcommand } from './doCommand.ts';
 import { sessionSubcommand } from './sessionCommand.ts';
 import type { Request } from './requestParser.ts';
 import { keysWithPrefix } from './scanCommands.ts';
@@ -61,6 +62,7 @@ export const toposphereCommand: Command = {
     },
     ...examineSubcommands,
     sessionSubcommand,
+    doSubcommand,
     {
       ...ORDINARY,
       name: 'toposphere|ack',

@@ -62,11 +62,14 @@ describe('sessions over the Redis protocol', function () {
     for (const words of [['GET', 'k'], ['SET', 'k', '2'], ['KEYS', '*'], ['DBSIZE']])
       await assert.rejects(beta.call(...words), /BEHIND .*TOPOSPHERE SESSION BEGIN again/);
     assert.equal(await beta.text('PING'), 'PONG');
+    assert.equal(await beta.text(...'TOPOSPHERE DO READ LOCAL RUN GET k'.split(' ')), null);
+    await assert.rejects(beta.call(...'TOPOSPHERE DO READ SESSION RUN GET k'.split(' ')), /BEHIND/);
     const waiting = begin(beta, 'WAIT', '20000');
     const read = beta.text('GET', 'k'); // behind it in the pipeline
     await peer('beta').faults('heal');
     assert.equal(await waiting, 'OK');
     assert.equal(await read, '1');
+    assert.equal(await beta.text(...'TOPOSPHERE DO READ SESSION RUN GET k'.split(' ')), '1');
     await beta.call('DEL', 'k');
     assert.equal(await beta.text('TOPOSPHERE', 'SESSION', 'END'), 'OK');
     await assert.rejects(tokenOf(beta), /no session/);

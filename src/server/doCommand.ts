@@ -1,0 +1,84 @@
+/**
+ * TOPOSPHERE DO: what one command is to be worth, on any connection, in a pipeline or not.
+ *
+ *     TOPOSPHERE DO [ACK fast|committed|durable] [READ LOCAL|SESSION] RUN command [arg ...]
+ *
+ * The reply is the command's own. What is not said is as the connection has it: the level of TOPOSPHERE ACK, and its session if it has one. READ LOCAL reads what
+ * is here, whatever the session has seen, and is for commands that only read. Owns these words; what they mean is done where the command runs (dispatch.ts) and where its
+ * reply waits (connection.ts). Invariant: a word that is not understood runs nothing.
+ */
+import { ToposphereError } from '../core/errors.ts';
+import type { AcknowledgementLevel } from '../peer/backend.ts';
+import type { Command, CommandChoices } from './command.ts';
+import { argumentText, NO_KEYS } from './command.ts';
+import type { Request } from './requestParser.ts';
+
+const GRAMMAR = 'TOPOSPHERE DO [ACK fast|committed|durable] [READ LOCAL|SESSION] RUN command [arg ...]';
+/** The first word of the choices: behind TOPOSPHERE and DO. */
+const FIRST_CHOICE = 2;
+
+type Choices = { -readonly [Name in keyof CommandChoices]: CommandChoices[Name] };
+
+/** Words of the request, read one by one. */
+interface Words {
+  readonly request: Request;
+  position: number;
+}
+
+/** Each choice by its word: reads what follows it. */
+const CHOICES: Readonly<Record<string, (words: Words, choices: Choices) => void>> = {
+  ack: (words, choices) => {
+    choices.acknowledge = readLevel(nextWord(words));
+  },
+  read: (words, choices) => {
+    const level = nextWord(words);
+    if (level !== 'local' && level !== 'session') throw wrongWords(`READ ${level.toUpperCase()}`);
+    choices.read = level;
+  },
+};
+
+export const doSubcommand: Command = {
+  name: 'toposphere|do',
+  arity: -4,
+  flags: ['noscript', 'loading', 'stale'],
+  group: 'server',
+  keys: NO_KEYS,
+  summary: `Run one command with a level of its own: ${GRAMMAR}`,
+  partition: 'What the command promises, and what was chosen for it.',
+  unwrap: (request) => {
+    const words: Words = { request, position: FIRST_CHOICE };
+    const choices: Choices = {};
+    for (;;) {
+      const word = nextWord(words);
+      if (word === 'run') break;
+      const readChoice = Object.hasOwn(CHOICES, word) ? CHOICES[word] : undefined;
+      if (readChoice === undefined) throw wrongWords(word.toUpperCase());
+      readChoice(words, choices);
+    }
+    return { choices, request: restOf(words) };
+  },
+};
+
+function readLevel(word: string): AcknowledgementLevel {
+  if (word === 'fast' || word === 'committed' || word === 'durable') return word;
+  throw wrongWords(`ACK ${word.toUpperCase()}`);
+}
+
+/** The next word in small letters. */
+function nextWord(words: Words): string {
+  if (words.position >= words.request.count) throw wrongWords('its end, before RUN');
+  const word = argumentText(words.request, words.position).toLowerCase();
+  words.position += 1;
+  return word;
+}
+
+/** The command behind RUN, as if it had come by itself. */
+function restOf({ request, position }: Words): Request {
+  const { bytes, offsets, count, isInline } = request;
+  if (position >= count) throw wrongWords('its end, after RUN');
+  return { bytes, offsets: offsets.slice(2 * position, 2 * count), count: count - position, isInline };
+}
+
+function wrongWords(seen: string): ToposphereError {
+  return new ToposphereError('BAD_ARGUMENT', `TOPOSPHERE DO did not expect ${seen}: say ${GRAMMAR}`);
+}
