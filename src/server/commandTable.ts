@@ -8,6 +8,7 @@
 import type { Command } from './command.ts';
 import { authCommand } from './authentication.ts';
 import { clientCommand } from './clientCommands.ts';
+import { conditionalCommands } from './conditionalCommands.ts';
 import { connectionCommands } from './connectionCommands.ts';
 import { expiryCommands } from './expiryCommands.ts';
 import { infoCommand } from './infoCommand.ts';
@@ -31,6 +32,7 @@ const PACKED_LETTERS = 6;
 
 export const allCommands: readonly Command[] = [
   ...keyCommands,
+  ...conditionalCommands,
   ...expiryCommands,
   ...scanCommands,
   authCommand,

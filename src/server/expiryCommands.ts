@@ -1,8 +1,7 @@
 /**
- * The commands on when keys expire: EXPIRE PEXPIRE EXPIREAT PEXPIREAT TTL PTTL EXPIRETIME PEXPIRETIME PERSIST GETEX SETEX PSETEX, and
- * the same words in SET.
+ * The commands on when keys expire: EXPIRE PEXPIRE EXPIREAT PEXPIREAT TTL PTTL EXPIRETIME PEXPIRETIME PERSIST GETEX SETEX PSETEX.
  *
- * Owns reading and checking times as Redis 7 does. What time it is, and that what has expired is not seen, is the backend's.
+ * Owns reading and checking times as Redis 7 does, those of SET too (setCommand.ts). What time it is, and that what has expired is not seen, is the backend's.
  * A time is part of the value: to change it writes the value anew, and of two such writes the later stands.
  */
 import type { Key } from '../core/types.ts';
@@ -17,7 +16,7 @@ const WRITES =
   'Never refused because of a cut; the time is part of the value, so of two writes on two sides the later stands with its value and its time.';
 
 const NOT_AN_INTEGER = 'ERR value is not an integer or out of range';
-const SYNTAX = 'ERR syntax error';
+export const SYNTAX = 'ERR syntax error';
 
 /** How a time is given: as what follows now, or since 1970; in seconds or milliseconds. */
 interface TimeForm {
@@ -25,7 +24,7 @@ interface TimeForm {
   readonly unitMs: number;
 }
 
-const FORMS: ReadonlyMap<string, TimeForm> = new Map([
+export const TIME_FORMS: ReadonlyMap<string, TimeForm> = new Map([
   ['ex', { isAbsolute: false, unitMs: 1000 }],
   ['px', { isAbsolute: false, unitMs: 1 }],
   ['exat', { isAbsolute: true, unitMs: 1000 }],
@@ -38,7 +37,7 @@ const MOST_NEGATIVE = -(2 ** 63) / 1000;
 type ReadTime = { readonly atMs: number } | { readonly error: string };
 
 /** `isPositive`: the words of SET and GETEX take no time that is 0 or less; EXPIRE does, and it is past. */
-function readTime(
+export function readTime(
   backend: Backend,
   text: string,
   { isAbsolute, unitMs }: TimeForm,
@@ -58,19 +57,6 @@ function readBeyond(text: string): number | undefined {
   if (!/^-?[1-9][0-9]{15,18}$/.test(text) || BigInt.asIntN(64, BigInt(text)) !== BigInt(text))
     return undefined;
   return text.startsWith('-') ? -Infinity : Infinity;
-}
-
-/** What the words after SET's value ask for: a time (0: none), or that the time stays as it is; or what is wrong with them. */
-type SetWords = { readonly atMs: number } | { readonly keepsTime: true } | { readonly error: string };
-
-export function readSetWords({ backend }: CommandContext, request: Request): SetWords {
-  // The words first, then what the time says: Redis finds faults in this order.
-  if (request.count === 3) return { atMs: 0 };
-  const word = argumentText(request, 3).toLowerCase();
-  if (word === 'keepttl') return request.count === 4 ? { keepsTime: true } : { error: SYNTAX };
-  const form = FORMS.get(word);
-  if (form === undefined || request.count !== 5) return { error: SYNTAX };
-  return readTime(backend, argumentText(request, 4), form, 'set', true);
 }
 
 /** Writes, or deletes where the time is past already. */
@@ -197,7 +183,7 @@ function readGetexWord({ backend }: CommandContext, request: Request): ReadTime 
   if (request.count === 2) return undefined;
   const word = argumentText(request, 2).toLowerCase();
   if (word === 'persist') return request.count === 3 ? { atMs: 0 } : { error: SYNTAX };
-  const form = FORMS.get(word);
+  const form = TIME_FORMS.get(word);
   if (form === undefined || request.count !== 4) return { error: SYNTAX };
   return readTime(backend, argumentText(request, 3), form, 'getex', true);
 }

@@ -7,7 +7,7 @@
  */
 import type { Command } from './command.ts';
 import { argumentBytes, argumentKey, argumentValue, LOCAL_TO_PEER, NO_KEYS } from './command.ts';
-import { readSetWords, writeUntil } from './expiryCommands.ts';
+import { setCommand } from './setCommand.ts';
 
 const READS =
   'Answers from this peer: what it wrote and what has reached it; the other side of a cut may know more.';
@@ -35,33 +35,7 @@ export const keyCommands: readonly Command[] = [
       return undefined;
     },
   },
-  {
-    name: 'set',
-    arity: -3,
-    flags: ['write'],
-    group: 'string',
-    keys: [1, 1, 1],
-    summary: 'Set the value of a key, for good or to expire',
-    partition: WRITES,
-    run: (context, request) => {
-      const { keys, reply } = context;
-      const key = argumentKey(request, 1);
-      if (request.count === 3) {
-        keys.write(key, argumentValue(request, 2));
-        reply.ok();
-        return undefined;
-      }
-      const words = readSetWords(context, request);
-      if ('error' in words) {
-        reply.error(words.error);
-      } else {
-        const atMs = 'atMs' in words ? words.atMs : (keys.expiryOf(key) ?? 0);
-        writeUntil(context, key, argumentValue(request, 2), atMs);
-        reply.ok();
-      }
-      return undefined;
-    },
-  },
+  setCommand,
   {
     name: 'del',
     arity: -2,
