@@ -8,6 +8,7 @@ import assert from 'node:assert/strict';
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ARP, ICMP, IGMP, readEnds, TCP, UDP } from '../../tools/lan/capture.ts';
 import { ensureBuilt, MAIN } from './command.ts';
 import { addressOf, captureCables, onHost, takeDown, wireUp } from './hostNamespaces.ts';
 import type { CableCapture } from './hostNamespaces.ts';
@@ -17,17 +18,6 @@ import { report, waitUntil } from './waiting.ts';
 const IDS = ['alpha', 'beta', 'gamma', 'delta'] as const;
 const PORTS = { peers: '7401', clients: '6401', group: '7400', discovery: '5353' } as const;
 const GROUPS = { cluster: '239.195.74.1', discovery: '224.0.0.251' } as const;
-const FIELDS = [
-  'eth.type',
-  'ip.proto',
-  'ip.src',
-  'ip.dst',
-  'udp.srcport',
-  'udp.dstport',
-  'tcp.srcport',
-  'tcp.dstport',
-];
-const [ARP, ICMP, IGMP, TCP, UDP] = ['0x0806', '1', '2', '6', '17'];
 /** Of a cluster of its own, which nobody waits for. */
 const ELSEWHERE = '--cluster-id elsewhere --bootstrap';
 
@@ -40,19 +30,18 @@ async function readmeCode(heading: string): Promise<readonly string[]> {
 
 /** Between two hosts, or from one to a group, on the ports that are meant for it; ARP, IGMP and ICMP (nobody listens there) are the system's own. */
 function isExpected(frame: string, addresses: readonly string[]): boolean {
-  const [type, protocol, from = '', to = '', udpFrom, udpTo, tcpFrom, tcpTo] = frame.split('|');
+  const { type, protocol, from, to, udp, tcp } = readEnds(frame);
   if (type === ARP) return true;
   if (!addresses.includes(from)) return false;
   if (protocol === IGMP) return true;
   if (protocol === ICMP) return addresses.includes(to);
-  if (protocol === TCP) {
-    const ports = [tcpFrom, tcpTo];
-    return addresses.includes(to) && (ports.includes(PORTS.peers) || ports.includes(PORTS.clients));
-  }
+  if (protocol === TCP)
+    return addresses.includes(to) && (tcp.includes(PORTS.peers) || tcp.includes(PORTS.clients));
   if (protocol !== UDP) return false;
-  if (to === GROUPS.discovery) return udpTo === PORTS.discovery;
-  if (to === GROUPS.cluster) return udpFrom === PORTS.peers && udpTo === PORTS.group;
-  return addresses.includes(to) && udpFrom === PORTS.peers && udpTo === PORTS.peers;
+  const [fromPort, toPort] = udp;
+  if (to === GROUPS.discovery) return toPort === PORTS.discovery;
+  if (to === GROUPS.cluster) return fromPort === PORTS.peers && toPort === PORTS.group;
+  return addresses.includes(to) && fromPort === PORTS.peers && toPort === PORTS.peers;
 }
 
 describe('discovery on hosts of their own', () => {
@@ -173,7 +162,7 @@ describe('discovery on hosts of their own', () => {
       console.log('      skipped: the capture, for tshark is missing');
       return;
     }
-    const frames = await capture.end(FIELDS);
+    const frames = await capture.end();
     const addresses = IDS.map((_, index) => addressOf(index));
     assert.ok(
       frames.some((frame) => frame.includes(`|${GROUPS.discovery}|`)),

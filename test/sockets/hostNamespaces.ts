@@ -4,14 +4,14 @@
  * Owns the wires, a capture of all of them, and taking everything down; what runs on a host is the test's (shellHost.ts). Invariant: the names are this
  * process's own, so that runs side by side do not meet, and no frame leaves the bridge.
  */
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { withDeadline } from './waiting.ts';
+import { listFrames, startCapture, whyNoCapture } from '../../tools/lan/capture.ts';
 
 const run = promisify(execFile);
 const PREFIX = `tl-disc-${process.pid}-`;
 const SWITCH = `${PREFIX}switch`;
-const CAPTURE_TIMEOUT_MS = 15_000;
+const WIRING_TIMEOUT_MS = 15_000;
 
 export function addressOf(index: number): string {
   return `10.0.0.${index + 1}`;
@@ -53,7 +53,7 @@ async function lay(count: number): Promise<void> {
   }
   const plugged = "until ip -o link show eth0 | grep -q 'state UP'; do sleep 0.02; done";
   for (let index = 0; index < count; index += 1)
-    await run('ip', [...onHost(index).slice(1), 'sh', '-c', plugged], { timeout: CAPTURE_TIMEOUT_MS });
+    await run('ip', [...onHost(index).slice(1), 'sh', '-c', plugged], { timeout: WIRING_TIMEOUT_MS });
 }
 
 export async function takeDown(count: number): Promise<void> {
@@ -62,40 +62,19 @@ export async function takeDown(count: number): Promise<void> {
 }
 
 export interface CableCapture {
-  /** Frames as `fields` of tshark, a bar between. */
-  end(fields: readonly string[]): Promise<readonly string[]>;
+  /** Ends it: every frame as a line, for capture.ts to read. */
+  end(): Promise<readonly string[]>;
 }
 
 /** Undefined where tshark is missing. */
 export async function captureCables(count: number, path: string): Promise<CableCapture | undefined> {
-  const isThere = await run('sh', ['-c', 'command -v dumpcap && command -v tshark']).then(
-    () => true,
-    () => false,
-  );
-  if (!isThere) return undefined;
-  const cards = Array.from({ length: count }, (_, index) => ['-i', `port${index}`]).flat();
-  const capture = spawn('ip', ['netns', 'exec', SWITCH, 'dumpcap', '-q', ...cards, '-w', path]);
-  const closed = new Promise<void>((resolve) => {
-    capture.once('close', () => {
-      resolve();
-    });
-  });
-  const begun = new Promise<void>((resolve) => {
-    let said = '';
-    capture.stderr.on('data', (text) => {
-      said += String(text);
-      if (said.includes('File: ')) resolve();
-    });
-  });
-  await withDeadline('the capture', begun, CAPTURE_TIMEOUT_MS);
+  if ((await whyNoCapture()) !== undefined) return undefined;
+  const cards = Array.from({ length: count }, (_, index) => ({ name: `port${index}` }));
+  const capture = await startCapture(SWITCH, cards, path);
   return {
-    async end(fields) {
-      capture.kill('SIGINT');
-      await withDeadline('the end of the capture', closed, CAPTURE_TIMEOUT_MS);
-      const words = fields.flatMap((field) => ['-e', field]);
-      const layout = ['-T', 'fields', '-E', 'separator=|', '-E', 'occurrence=f'];
-      const { stdout } = await run('tshark', ['-r', path, ...layout, ...words], { maxBuffer: 2 ** 28 });
-      return stdout.split('\n').filter((line) => line !== '');
+    async end() {
+      await capture.stop('SIGINT');
+      return listFrames(path);
     },
   };
 }

@@ -9,10 +9,7 @@ import { GROUP, PEER_PORT, runCommand } from './namespaces.ts';
 import { Program } from './program.ts';
 
 const START_TIMEOUT_MS = 15_000;
-const IGMP = '2';
-const TCP = '6';
-const UDP = '17';
-const ARP = '0x0806';
+export const [ARP, ICMP, IGMP, TCP, UDP] = ['0x0806', '1', '2', '6', '17'] as const;
 
 /** Undefined when captures can be made here. */
 export async function whyNoCapture(): Promise<string | undefined> {
@@ -43,7 +40,7 @@ export async function countFrames(path: string, filter: string): Promise<number>
   return text.split('\n').filter((line) => line !== '').length;
 }
 
-/** What `isConfigured` reads. */
+/** What `readEnds` reads. */
 const FIELDS = [
   'eth.type',
   'ip.proto',
@@ -63,14 +60,30 @@ export async function listFrames(path: string, more: readonly string[] = []): Pr
   return text.split('\n').filter((line) => line !== '');
 }
 
+/** Who says something to whom, as tshark words it; empty where a frame has no such field. */
+export interface FrameEnds {
+  readonly type: string;
+  readonly protocol: string;
+  readonly from: string;
+  readonly to: string;
+  readonly udp: readonly [from: string, to: string];
+  readonly tcp: readonly [from: string, to: string];
+}
+
+export function readEnds(frame: string): FrameEnds {
+  const [type = '', protocol = '', from = '', to = '', udpFrom = '', udpTo = '', tcpFrom = '', tcpTo = ''] =
+    frame.split('|');
+  return { type, protocol, from, to, udp: [udpFrom, udpTo], tcp: [tcpFrom, tcpTo] };
+}
+
 /** Between two of servers.txt, or from one of them to the group; ARP and IGMP are the system's own. */
 export function isConfigured(frame: string, addresses: readonly string[]): boolean {
-  const [type, protocol, from = '', to = '', udpFrom, udpTo, tcpFrom, tcpTo] = frame.split('|');
+  const { type, protocol, from, to, udp, tcp } = readEnds(frame);
   if (type === ARP) return true;
   if (!addresses.includes(from)) return false;
   if (protocol === IGMP) return true;
   const port = String(PEER_PORT);
-  if (protocol === TCP) return addresses.includes(to) && (tcpFrom === port || tcpTo === port);
-  if (protocol !== UDP || udpFrom !== port) return false;
-  return addresses.includes(to) ? udpTo === port : to === GROUP.address && udpTo === String(GROUP.port);
+  if (protocol === TCP) return addresses.includes(to) && tcp.includes(port);
+  if (protocol !== UDP || udp[0] !== port) return false;
+  return addresses.includes(to) ? udp[1] === port : to === GROUP.address && udp[1] === String(GROUP.port);
 }
