@@ -77,6 +77,8 @@ export interface Backend extends KeyAccess {
   whenReady(): Promise<void>;
   /** Calls `listener` after every visible change of a key that starts with `prefix`; returns the function that ends it. */
   watchKeys(prefix: Key, listener: (change: KeyChange) => void): () => void;
+  /** Tells those who watch keys at once of what was written so far: otherwise they hear of it when the turn ends. */
+  tellChanges(): void;
   /** Begins a session. */
   openSession(): ClientSession;
   /** JSON-able picture of the peer for INFO and `toposphere status`. */

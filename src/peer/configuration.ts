@@ -100,6 +100,8 @@ interface ClientOptions {
   readonly passwordFile?: string | undefined;
   /** How long a client that has not given it may stay. */
   readonly unauthenticatedClientMs: number;
+  /** What is remembered for clients that track. */
+  readonly maxTrackedKeys: number;
 }
 
 /** Where /healthz, /ready and /metrics are served. */
@@ -296,6 +298,7 @@ async function checkClients(
     port,
     acknowledge: acknowledge ?? TUNABLES.acknowledge.default,
     unauthenticatedClientMs: numberOf('unauthenticatedClientMs', settings) ?? 0,
+    maxTrackedKeys: numberOf('maxTrackedKeys', settings) ?? TUNABLES.maxTrackedKeys.default,
     ...(password === undefined ? {} : { password, passwordFile: settings.clientPasswordFile }),
   };
 }

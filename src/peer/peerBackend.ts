@@ -153,6 +153,10 @@ export class PeerBackend implements Backend {
     return this.#parts.runtime.watchers.add(prefix, listener);
   }
 
+  tellChanges(): void {
+    this.#parts.runtime.tellWatchers();
+  }
+
   describe(): PeerDescription & Record<string, unknown> {
     const { runtime, store, now, checkpoints, space, discovering, describeKeys, describeNetwork } =
       this.#parts;

@@ -213,10 +213,11 @@ export class Runtime {
     }
     onMessage(this.state, this.#ports.now(), from, incarnation, channel, message);
     this.#openTurn();
-    this.#tellWatchers();
+    this.tellWatchers();
   }
 
-  #tellWatchers(): void {
+  /** Of what changed since they were last told: by itself when an update has come, and when a turn ends. */
+  tellWatchers(): void {
     const changes = takeChanges(this.state);
     if (this.watchers.isEmpty) return;
     for (const change of changes) this.watchers.onChanged(change);
@@ -255,7 +256,7 @@ export class Runtime {
     for (const callback of fast) callback(this.#failure);
     for (const outgoing of turn.committed) this.#outbox.prepare(outgoing);
     for (const outgoing of turn.durable) this.#outbox.prepare(outgoing);
-    this.#tellWatchers(); // last: what a listener writes belongs to a turn of its own (R2)
+    this.tellWatchers(); // last: what a listener writes belongs to a turn of its own (R2)
   }
 
   /** Carries an effect out, or keeps it until its turn is as safe as the effect demands. */

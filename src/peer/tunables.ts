@@ -14,7 +14,7 @@ interface Described {
 /** A whole number within `minimum`..`maximum`, both inclusive, in `unit`. */
 export interface NumberTunable extends Described {
   readonly kind: 'number';
-  readonly unit: 'ms' | 'bytes' | 'port' | 'updates' | 'rows' | 'files';
+  readonly unit: 'ms' | 'bytes' | 'port' | 'updates' | 'rows' | 'files' | 'keys';
   /** Undefined: follows from another setting, as `meaning` says. */
   readonly default: number | undefined;
   readonly minimum: number;
@@ -81,6 +81,7 @@ export const TUNABLES = {
   clientPort: { kind: 'number', unit: 'port', default: undefined, minimum: 1, maximum: LAST_PORT, meaning: "TCP port that serves Redis clients; by default the peer's port less 1000", raising: "must differ from the peer's own port" },
   clientPasswordFile: { kind: 'text', isPath: true, default: undefined, meaning: 'path of a file with the password of Redis clients on one line, readable by its owner alone; needed beyond loopback' },
   unauthenticatedClientMs: { kind: 'number', unit: 'ms', default: 30_000, minimum: 100, maximum: HOUR_MS, meaning: 'where Redis clients give a password: time after which one that has not is closed', raising: 'more time for whoever types it; strangers hold their connections for longer' },
+  maxTrackedKeys: { kind: 'number', unit: 'keys', default: 1_000_000, minimum: 1, maximum: 1_000_000_000, meaning: 'keys that are remembered for Redis clients which track what they read (CLIENT TRACKING), counted for each of them, and longer ones again for each 256 bytes; beyond, the first read ones are told as if they had changed', raising: 'clients keep more; about 120 MB of memory a million' },
   openClients: { kind: 'flag', meaning: 'serve Redis clients without a password beyond loopback too' },
   httpHost: { kind: 'text', default: undefined, meaning: 'address that serves /healthz, /ready and /metrics over HTTP, to whoever asks; by default the one of Redis clients, and beyond loopback on the same terms' },
   httpPort: { kind: 'number', unit: 'port', default: undefined, minimum: 0, maximum: LAST_PORT, meaning: "TCP port of these; by default the peer's port plus 1000; 0: none", raising: 'must differ from the ports of the peer and of Redis clients' },

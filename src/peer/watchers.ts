@@ -1,7 +1,7 @@
 /**
  * Who wants to know of changes of visible keys, by prefix.
  *
- * Told once for each change, in order: of another peer's update at once, of an own write when its turn ends. A change that leaves the visible
+ * Told once for each change, in order: of another peer's update at once, of an own write when its turn ends, or sooner where a server asks for it. A change that leaves the visible
  * value as it was (a tombstone over nothing) is none.
  */
 import type { EntryChange } from '../core/effects.ts';

@@ -2,11 +2,12 @@
  * CLIENT: what this server knows of its connections.
  *
  * Owns the names that connections give themselves and the line that CLIENT INFO and CLIENT LIST print for each.
- * What is left out (TRACKING, KILL, PAUSE, REPLY, MAINT_NOTIFICATIONS…) is an unknown subcommand, in Redis's words.
+ * CLIENT TRACKING and its kin are in trackingCommands.ts. What is left out (KILL, PAUSE, REPLY, MAINT_NOTIFICATIONS…) is an unknown subcommand, in Redis's words.
  * Invariant: a name has no space or line end, so a line of CLIENT LIST can be taken apart again.
  */
 import type { ClientState, Command } from './command.ts';
 import { argumentText, LOCAL_TO_CONNECTION, LOCAL_TO_PEER, NO_KEYS } from './command.ts';
+import { describeTrackingFlags, redirectOf, trackingSubcommands } from './trackingCommands.ts';
 
 const ORDINARY = { flags: ['noscript', 'loading', 'stale'], group: 'connection', keys: NO_KEYS } as const;
 
@@ -113,6 +114,7 @@ export const clientCommand: Command = {
         return undefined;
       },
     },
+    ...trackingSubcommands,
     switchCommand('no-evict', 'Accepted for compatibility: no connection is ever closed to save memory'),
     switchCommand('no-touch', 'Accepted for compatibility: reading a key changes nothing about it'),
   ],
@@ -155,9 +157,9 @@ function describeClient(client: ClientState): string {
   const outputBytes = client.pendingOutputBytes();
   return (
     `id=${client.id} addr=${client.address} laddr=${client.localAddress} fd=-1 name=${client.name}` +
-    ` age=${ageSeconds} idle=${idleSeconds} flags=N db=0 sub=0 psub=0 ssub=0 multi=-1` +
+    ` age=${ageSeconds} idle=${idleSeconds} flags=${describeTrackingFlags(client)} db=0 sub=0 psub=0 ssub=0 multi=-1` +
     ` qbuf=${client.pendingInputBytes()} qbuf-free=0 obl=0 oll=0 omem=${outputBytes} events=r` +
-    ` cmd=${client.lastCommand} user=default redir=-1 resp=${client.protocol}` +
+    ` cmd=${client.lastCommand} user=default redir=${redirectOf(client)} resp=${client.protocol}` +
     ` lib-name=${client.libraryName} lib-ver=${client.libraryVersion}` +
     ` ack=${client.acknowledge} watches=${client.watches.length}`
   );

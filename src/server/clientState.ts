@@ -31,6 +31,7 @@ export function createClientState(
     lastCommand: 'NULL',
     isClosing: false,
     watches: [],
+    tracking: undefined,
     ...doings,
   };
 }

@@ -13,6 +13,7 @@ import type { Request } from './requestParser.ts';
 import type { CommandTable } from './commandTable.ts';
 import type { ScanCursors } from './scanCursors.ts';
 import type { ServerCounters } from './serverCounters.ts';
+import type { ClientTracking, Tracking } from './tracking.ts';
 
 type CommandFlag = 'readonly' | 'write' | 'fast' | 'admin' | 'noscript' | 'loading' | 'stale' | 'no_auth';
 type CommandGroup = 'connection' | 'generic' | 'string' | 'server';
@@ -38,6 +39,8 @@ export interface ClientState {
   isClosing: boolean;
   /** Prefixes that TOPOSPHERE WATCH asked for; each ends with the connection or RESET. */
   readonly watches: (() => void)[];
+  /** Set by CLIENT TRACKING, through `Tracking` alone. */
+  tracking: ClientTracking | undefined;
   /** Bytes received and not yet understood, and answered and not yet taken by the client. */
   readonly pendingInputBytes: () => number;
   readonly pendingOutputBytes: () => number;
@@ -50,6 +53,7 @@ export interface ServerState {
   readonly table: CommandTable;
   readonly cursors: ScanCursors;
   readonly counters: ServerCounters;
+  readonly tracking: Tracking;
   /** Level that a new or reset connection waits for. */
   readonly acknowledge: AcknowledgementLevel;
   /** Undefined: clients need no password. May change to another check, not to or from undefined. */
@@ -60,6 +64,7 @@ export interface ServerState {
   readonly port: () => number;
   readonly startedAtMs: number;
   readonly clients: () => IterableIterator<ClientState>;
+  readonly findClient: (id: number) => ClientState | undefined;
   readonly clientCount: () => number;
 }
 

@@ -18,6 +18,7 @@ import type { ReplyWriter } from './reply.ts';
 import { createReplyWriter, ReplyTooLongError } from './reply.ts';
 import type { RequestParser } from './requestParser.ts';
 import { createRequestParser, feed, keepRest, nextRequest } from './requestParser.ts';
+import { endCaching } from './trackingCommands.ts';
 
 /** Output of one connection, sent or held back, at which its requests wait, bytes. */
 export const PAUSE_OUTPUT_BYTES = 1024 * 1024;
@@ -184,6 +185,7 @@ export class Connection {
     this.#context.choices = undefined;
     try {
       const outcome = dispatch(this.#context, this.#parser);
+      if (this.client.tracking?.isCaching === true) endCaching(this.client.tracking, this.#parser);
       if (outcome !== 'drop') return outcome;
       server.counters.httpDropped += 1;
     } catch (error) {
@@ -388,6 +390,7 @@ export class Connection {
     this.#isClosed = true;
     this.#held.clear();
     for (const endWatch of this.client.watches.splice(0)) endWatch();
+    this.#host.server.tracking.stop(this.client);
     this.#host.noteInputBytes(-this.#inputBytes);
     this.#inputBytes = 0;
     this.#host.onClosed(this.client.id);

@@ -80,7 +80,8 @@ export const connectionCommands: readonly Command[] = [
     flags: ['noscript', 'loading', 'stale', 'fast', 'no_auth'],
     group: 'connection',
     keys: NO_KEYS,
-    summary: 'Make this connection as a new one: RESP2, no name, no watches, no session, no password given',
+    summary:
+      'Make this connection as a new one: RESP2, no name, no watches, no tracking, no session, no password given',
     partition: LOCAL_TO_CONNECTION,
     run: (context) => {
       const { client, reply, server } = context;
@@ -92,6 +93,7 @@ export const connectionCommands: readonly Command[] = [
       client.isAuthenticated = isOpen(server);
       server.noteAuthentication(client);
       for (const endWatch of client.watches.splice(0)) endWatch();
+      server.tracking.stop(client);
       reply.simple('RESET');
       return undefined;
     },

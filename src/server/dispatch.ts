@@ -50,7 +50,9 @@ export function dispatch(context: CommandContext, request: Request): DispatchOut
   }
   let late: LateReply | undefined;
   try {
-    late = command.run?.(context, request);
+    late = server.tracking.isActive
+      ? server.tracking.run(command, context, request)
+      : command.run?.(context, request);
   } catch (error) {
     if (!(error instanceof ToposphereError)) throw error;
     reply.error(wordError(error));

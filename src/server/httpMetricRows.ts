@@ -8,12 +8,14 @@
 import { PHASES } from '../core/messages.ts';
 import type { PeerDescription } from '../peer/backend.ts';
 import type { ServerCounters } from './serverCounters.ts';
+import type { TrackingReport } from './tracking.ts';
 
 /** What all rows of one scrape read. */
 export interface Moment {
   readonly peer: PeerDescription;
   readonly clients: Readonly<ServerCounters>;
   readonly clientCount: number;
+  readonly tracking: TrackingReport;
   readonly loopLagMs: number;
 }
 
@@ -200,6 +202,13 @@ function clientRows({ clients }: Moment): readonly MetricRow[] {
   const counted = Object.keys(clients) as (keyof ServerCounters)[];
   return [
     gauge('client_connections', 'Redis clients that are connected', ({ clientCount }) => clientCount),
+    gauge(
+      'client_tracking',
+      'Redis clients that are told of changes of keys they have read',
+      ({ tracking }) => tracking.clients,
+    ),
+    gauge('client_tracked_keys', 'Keys that are remembered for them', ({ tracking }) => tracking.keys),
+    gauge('client_tracked_bytes', 'Memory of these, estimated', ({ tracking }) => tracking.bytes),
     ...counted.map((name) =>
       counter(
         `client_${metricName(name)}`,

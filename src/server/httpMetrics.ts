@@ -9,6 +9,7 @@ import { Counter, Gauge, Registry } from 'prom-client';
 import type { PeerDescription } from '../peer/backend.ts';
 import { buildRows, type MetricRow, type Moment, type Sample } from './httpMetricRows.ts';
 import type { ServerCounters } from './serverCounters.ts';
+import type { TrackingReport } from './tracking.ts';
 
 /** Who asks again within this many milliseconds is given the same text: gathering costs the time of clients. */
 export const COLLECT_EVERY_MS = 200;
@@ -16,6 +17,7 @@ export const COLLECT_EVERY_MS = 200;
 export interface ClientFigures {
   readonly counters: Readonly<ServerCounters>;
   readonly connectionCount: () => number;
+  readonly tracking: () => TrackingReport;
 }
 
 export interface Metrics {
@@ -29,6 +31,7 @@ export function createMetrics(peer: { describe(): PeerDescription }, clients: Cl
     peer: peer.describe(),
     clients: clients.counters,
     clientCount: clients.connectionCount(),
+    tracking: clients.tracking(),
     loopLagMs,
   });
   const updates = buildRows(takeMoment(0)).map((row) => register(registry, row));

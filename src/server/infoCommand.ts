@@ -74,6 +74,7 @@ function clientFields({ server }: CommandContext): Fields {
     ['connected_clients', server.clientCount()],
     ['maxclients', server.maxClients],
     ['watching_clients', watching],
+    ['tracking_clients', server.tracking.report().clients],
     ['scan_cursors', server.cursors.size()],
   ];
 }
@@ -92,6 +93,7 @@ function memoryFields(): Fields {
 
 function statisticsFields({ server }: CommandContext): Fields {
   const { counters } = server;
+  const tracked = server.tracking.report();
   return [
     ['total_connections_received', counters.connectionsAccepted],
     ['total_commands_processed', counters.commandsProcessed],
@@ -100,6 +102,12 @@ function statisticsFields({ server }: CommandContext): Fields {
     ['rejected_connections', counters.connectionsRejected],
     ['keyspace_hits', counters.keyspaceHits],
     ['keyspace_misses', counters.keyspaceMisses],
+    ['tracking_total_keys', tracked.keys],
+    ['tracking_total_items', tracked.pairs],
+    ['tracking_total_prefixes', tracked.prefixes],
+    ['tracking_total_bytes', tracked.bytes],
+    ['tracking_invalidations_sent', counters.invalidationsSent],
+    ['tracking_keys_evicted', counters.trackedKeysEvicted],
     ['total_error_replies', counters.commandsRefused],
     ['acl_access_denied_auth', counters.authenticationsFailed],
     ['client_authentication_timeouts', counters.authenticationTimedOut],

@@ -56,6 +56,8 @@ export interface ReplyWriter {
   /** An array whose count is told later by `closeArray`. */
   openArray(): number;
   closeArray(slot: number, count: number): void;
+  /** In place of an array: whole frames that are to stand where `openArray` was called. */
+  fillSlot(slot: number, bytes: Buffer): void;
   /** The whole reply as one view, when it is one piece: then `recycle` or `detach` must follow. */
   view(): Buffer | undefined;
   /** The bytes viewed are no longer needed: write over them. */
@@ -220,6 +222,10 @@ export function createReplyWriter(limitBytes: number, chunkBytes: number = CHUNK
       const text = Buffer.from(`*${count}\r\n`);
       pieces[slot] = text;
       sealedBytes += text.length;
+    },
+    fillSlot: (slot, bytes) => {
+      pieces[slot] = bytes;
+      sealedBytes += bytes.length;
     },
     view: () => (pieces.length === 0 ? chunk.subarray(floor, position) : undefined),
     recycle: () => {

@@ -19,6 +19,8 @@ import { BULK_LIMIT_BYTES } from './requestParser.ts';
 import { createScanCursors } from './scanCursors.ts';
 import type { ServerCounters } from './serverCounters.ts';
 import { createServerCounters } from './serverCounters.ts';
+import type { TrackingReport } from './tracking.ts';
+import { createTracking, DEFAULT_MAX_TRACKED_KEYS } from './tracking.ts';
 import { createUnauthenticatedClients } from './unauthenticatedClients.ts';
 
 /** Clients connected at a time, count (Redis's maxclients). Raising it needs as many file descriptors. */
@@ -48,12 +50,16 @@ export interface RedisServerOptions {
   /** Largest argument taken, bytes: the peer's maxValueBytes. */
   readonly maxValueBytes?: number;
   readonly outputLimitBytes?: number;
+  /** Keys that clients which track may be remembered to have read: more, and they are told of the first ones as if these had changed. */
+  readonly maxTrackedKeys?: number;
 }
 
 export interface RedisServer {
   readonly port: number;
   readonly counters: Readonly<ServerCounters>;
   readonly connectionCount: () => number;
+  /** What is remembered for clients that track. */
+  readonly tracking: () => TrackingReport;
   /**
    * From now on clients give this password; those that have given the one before stay, as in Redis. False when it is the same. Only for a server that was started with
    * one: clients that needed none have not given any.
@@ -82,10 +88,13 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
   let closing: Promise<void> | undefined;
   let onEmpty: (() => void) | undefined;
 
+  const findClient = (id: number): ClientState | undefined => connections.get(id)?.client;
+  const maxTrackedKeys = options.maxTrackedKeys ?? DEFAULT_MAX_TRACKED_KEYS;
   const server: ServerState = {
     table: createCommandTable(),
     cursors: createScanCursors(),
     counters,
+    tracking: createTracking({ backend, counters, maxTrackedKeys, findClient }),
     acknowledge: options.acknowledge ?? 'committed',
     isPassword: options.password === undefined ? undefined : createPasswordCheck(options.password),
     maxClients,
@@ -93,6 +102,7 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
     startedAtMs: Date.now(),
     noteAuthentication,
     clients: listClients,
+    findClient,
     clientCount: () => connections.size,
   };
 
@@ -203,6 +213,7 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
     port,
     counters,
     connectionCount: () => connections.size,
+    tracking: () => server.tracking.report(),
     changePassword,
     close: () => (closing ??= closeAll()),
   };

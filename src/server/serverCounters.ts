@@ -33,6 +33,10 @@ export interface ServerCounters {
   acknowledgementFailed: number;
   /** The socket failed under the connection. */
   socketErrors: number;
+  /** Frames that told clients of changed keys (CLIENT TRACKING). */
+  invalidationsSent: number;
+  /** Keys that clients were told of, unchanged, because too many were remembered. */
+  trackedKeysEvicted: number;
   /** Times that reading was stopped because the client did not read, or the disk did not keep up. */
   readingPaused: number;
 }
@@ -56,6 +60,8 @@ export function createServerCounters(): ServerCounters {
     outputLimitClosed: 0,
     acknowledgementFailed: 0,
     socketErrors: 0,
+    invalidationsSent: 0,
+    trackedKeysEvicted: 0,
     readingPaused: 0,
   };
 }

@@ -39,7 +39,11 @@ export const toposphereCommand: Command = {
       summary: 'Tell everything this peer knows of itself and the others, as JSON',
       partition: LOCAL_TO_PEER,
       run: ({ backend, server, reply }) => {
-        const clients = { connected: server.clientCount(), ...server.counters };
+        const clients = {
+          connected: server.clientCount(),
+          tracking: server.tracking.report(),
+          ...server.counters,
+        };
         reply.bulkUtf8(JSON.stringify({ ...backend.describe(), clients }));
         return undefined;
       },

@@ -95,6 +95,7 @@ describe('configuration', () => {
       port: 6401,
       acknowledge: 'committed',
       unauthenticatedClientMs: 30_000,
+      maxTrackedKeys: 1_000_000,
     });
   });
 

@@ -24,6 +24,7 @@ interface Answer {
 }
 
 const HOST = '127.0.0.1';
+const TRACKED = { clients: 0, keys: 0, pairs: 0, prefixes: 0, bytes: 0 };
 
 describe('the HTTP port', function () {
   this.timeout(20_000);
@@ -70,7 +71,7 @@ describe('the HTTP port', function () {
       host: HOST,
       port: 0,
       peer: source,
-      clients: { counters, connectionCount: () => 3 },
+      clients: { counters, connectionCount: () => 3, tracking: () => TRACKED },
     });
   });
   afterEach(async () => {
@@ -324,7 +325,7 @@ describe('the HTTP port', function () {
 
   it('says in one line that its port is taken', async () => {
     const peerOf: HttpSource = { describe: () => peer.backend.describe(), findBehind: () => undefined };
-    const clients = { counters, connectionCount: () => 0 };
+    const clients = { counters, connectionCount: () => 0, tracking: () => TRACKED };
     await assert.rejects(startHttpServer({ host: HOST, port: server.port, peer: peerOf, clients }), {
       code: 'ADDRESS_IN_USE',
     });

@@ -23,6 +23,8 @@ export interface MapBackend extends Backend {
   /** Resolves when `pending` holds at least `count`. */
   readonly whenPending: (count: number) => Promise<void>;
   readonly setBusy: (isBusy: boolean) => void;
+  /** Watches are told when `tellChanges` asks for it, and not at once. */
+  tellsLate: boolean;
   /** What `findLoading` answers. */
   loading: string | undefined;
 }
@@ -35,6 +37,7 @@ export function createMapBackend(): MapBackend {
   /** Milliseconds since 1970. */
   const expiries = new Map<Key, number>();
   const watches = new Set<{ readonly prefix: Key; readonly listener: (change: KeyChange) => void }>();
+  let untold: KeyChange[] = [];
   const pending: PendingAcknowledgement[] = [];
   let sorted: Key[] | undefined;
   let isBusy = false;
@@ -42,8 +45,15 @@ export function createMapBackend(): MapBackend {
   let pendingListeners: { readonly count: number; readonly resolve: () => void }[] = [];
 
   function tellWatches(key: Key, previous: Uint8Array | undefined, value: Uint8Array | undefined): void {
-    for (const { prefix, listener } of watches)
-      if (key.startsWith(prefix)) listener({ key, previous, value });
+    untold.push({ key, previous, value });
+    if (!backend.tellsLate) tellChanges();
+  }
+
+  function tellChanges(): void {
+    const changes = untold;
+    untold = [];
+    for (const change of changes)
+      for (const { prefix, listener } of watches) if (change.key.startsWith(prefix)) listener(change);
   }
 
   function endIfExpired(key: Key): void {
@@ -62,6 +72,7 @@ export function createMapBackend(): MapBackend {
     loading: undefined,
     findLoading: () => backend.loading,
     mode: 'prompt',
+    tellsLate: false,
     pending,
     acknowledgeCalls: 0,
     whenPending: (count) =>
@@ -141,6 +152,7 @@ export function createMapBackend(): MapBackend {
         watches.delete(watch);
       };
     },
+    tellChanges,
     openSession() {
       throw new ToposphereError('BAD_ARGUMENT', 'a map has no sessions');
     },
