@@ -3,26 +3,31 @@
  * `changed` says whether anything was written. Peers' input never ends up here: it is dropped and counted.
  */
 
-export type ErrorCode =
-  | 'BAD_ARGUMENT'
-  | 'BAD_CONFIGURATION'
-  | 'KEY_TOO_LONG'
-  | 'VALUE_TOO_LONG'
-  | 'CLOCK_AHEAD'
-  | 'LOADING'
-  | 'FORGOTTEN'
-  | 'SUPERSEDED'
-  | 'FENCED'
-  | 'STORAGE_FAILED'
-  | 'STORE_DAMAGED'
-  | 'STORE_LOCKED'
-  | 'DISK_FULL'
-  | 'BAD_CHECKPOINT'
-  | 'ADDRESS_IN_USE'
-  | 'BEHIND'
-  | 'UNDECIDED'
-  | 'LOST_WRITE'
-  | 'CLOSED';
+export const ERROR_CODES = [
+  'BAD_ARGUMENT',
+  'BAD_CONFIGURATION',
+  'KEY_TOO_LONG',
+  'VALUE_TOO_LONG',
+  'CLOCK_AHEAD',
+  'LOADING',
+  'FORGOTTEN',
+  'SUPERSEDED',
+  'FENCED',
+  'STORAGE_FAILED',
+  'STORE_DAMAGED',
+  'STORE_LOCKED',
+  'DISK_FULL',
+  'BAD_CHECKPOINT',
+  'ADDRESS_IN_USE',
+  'BEHIND',
+  'UNDECIDED',
+  'LOST_WRITE',
+  'NO_PEER',
+  'MAYBE_APPLIED',
+  'CLOSED',
+] as const;
+
+export type ErrorCode = (typeof ERROR_CODES)[number];
 
 export class ToposphereError extends Error {
   override readonly name = 'ToposphereError';

@@ -1,0 +1,15 @@
+/**
+ * What `import … from 'toposphere/client'` gives: the sticky-session client, its types and its error.
+ */
+export { StickyClient } from './stickyClient.ts';
+export type {
+  ClientSession,
+  ReadOptions,
+  SetOptions,
+  StickyClientEvents,
+  WriteOptions,
+} from './stickyClient.ts';
+export type { StickyClientOptions } from './options.ts';
+export type { ReadLevel, WriteLevel } from './levels.ts';
+export type { Failover } from './roaming.ts';
+export { ToposphereError, type ErrorCode } from '../core/errors.ts';

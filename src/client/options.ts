@@ -1,0 +1,113 @@
+/**
+ * What a sticky client is told when it is made, and what holds where nothing is said.
+ *
+ * Owns the names, defaults and ranges; all faults are reported together. Which peers there are is peerList.ts's to read. Invariant: options that come out
+ * are whole and in range: nothing is checked again.
+ */
+import { hostname } from 'node:os';
+import { ToposphereError } from '../core/errors.ts';
+import { assertReadLevel, assertWriteLevel } from './levels.ts';
+import type { ReadLevel, WriteLevel } from './levels.ts';
+
+export interface StickyClientOptions {
+  /** Where peers serve Redis clients, `host:port` each; or `servers`. */
+  readonly peers?: readonly string[];
+  /** Path of a servers.txt: its peers are reached at their port less 1000. */
+  readonly servers?: string;
+  /** What the peers ask of Redis clients. */
+  readonly password?: string;
+  /** The token of another session, which this one goes on with. */
+  readonly sessionToken?: string;
+  /** False: no session, and no promise beyond that of each command; what any Redis client that goes to another peer has. */
+  readonly session?: boolean;
+  /** How to read where nothing else is asked: `session`. */
+  readonly read?: ReadLevel;
+  /** What a write waits for where nothing else is asked: `committed`. */
+  readonly write?: WriteLevel;
+  /** How long an operation looks for a peer that takes it, milliseconds. */
+  readonly deadlineMs?: number;
+  /** A peer that owes an answer for longer has hung, and is left, milliseconds. Raising it forgives slow peers and machines, and finds hung ones later. */
+  readonly operationTimeoutMs?: number;
+  /** A peer that has nothing to answer is asked so often whether it still does, milliseconds. */
+  readonly heartbeatMs?: number;
+  /** How long all peers together are measured at the start, milliseconds. */
+  readonly measureMs?: number;
+  /** While peers are sought, the next is tried beside one that has not answered after so long, milliseconds. */
+  readonly staggerMs?: number;
+  /** When no peer serves, all are tried again after at most so long, milliseconds; a twentieth at first, then twice as long each time. */
+  readonly backoffMs?: number;
+  /** Between peers that are about as near, the same text prefers the same one. The machine's name when left out: its clients meet at one peer. */
+  readonly affinity?: string;
+}
+
+/** Milliseconds, each from a lowest to a highest value. */
+const TIMES = {
+  deadlineMs: { standard: 5_000, from: 1, to: 600_000 },
+  operationTimeoutMs: { standard: 500, from: 10, to: 60_000 },
+  heartbeatMs: { standard: 200, from: 10, to: 60_000 },
+  measureMs: { standard: 300, from: 10, to: 10_000 },
+  staggerMs: { standard: 100, from: 1, to: 10_000 },
+  backoffMs: { standard: 400, from: 20, to: 60_000 },
+} as const;
+
+type TimeName = keyof typeof TIMES;
+
+export interface ClientSettings extends Readonly<Record<TimeName, number>> {
+  readonly peers: readonly string[];
+  readonly servers: string | undefined;
+  readonly password: string | undefined;
+  readonly sessionToken: string | undefined;
+  readonly hasSession: boolean;
+  readonly read: ReadLevel;
+  readonly write: WriteLevel;
+  readonly affinity: string;
+}
+
+/** Throws BAD_ARGUMENT with every fault, a line each. */
+export function readClientOptions(options: StickyClientOptions): ClientSettings {
+  const faults: string[] = [];
+  const attempt = (check: () => void): void => {
+    try {
+      check();
+    } catch (error) {
+      if (!(error instanceof ToposphereError)) throw error;
+      faults.push(error.message);
+    }
+  };
+  const { peers = [], servers, read = 'session', write = 'committed', session = true } = options;
+  if (peers.length === 0 ? servers === undefined : servers !== undefined)
+    faults.push('say where the peers are: either peers: ["host:port", ...] or servers: "servers.txt"');
+  if (!session && options.sessionToken !== undefined)
+    faults.push('sessionToken is of a session, and session: false asks for none; leave one of them out');
+  if (!session && read === 'session')
+    faults.push('read: "session" needs a session; with session: false say read: "local"');
+  attempt(() => {
+    assertReadLevel(read);
+  });
+  attempt(() => {
+    assertWriteLevel(write);
+  });
+  const times = Object.fromEntries(
+    Object.keys(TIMES).map((name) => [name, readTime(name as TimeName, options, faults)]),
+  ) as Record<TimeName, number>;
+  if (faults.length > 0) throw new ToposphereError('BAD_ARGUMENT', faults.join('\n'));
+  return {
+    ...times,
+    peers,
+    servers,
+    password: options.password,
+    sessionToken: options.sessionToken,
+    hasSession: session,
+    read,
+    write,
+    affinity: options.affinity ?? hostname(),
+  };
+}
+
+function readTime(name: TimeName, options: StickyClientOptions, faults: string[]): number {
+  const { standard, from, to } = TIMES[name];
+  const value = options[name] ?? standard;
+  if (!Number.isFinite(value) || value < from || value > to)
+    faults.push(`${name} is ${value}; give ${from} to ${to} milliseconds`);
+  return value;
+}

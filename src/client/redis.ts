@@ -1,0 +1,75 @@
+/**
+ * node-redis as this client uses it: one connection that is never made again, bytes in and out, no timers of its own.
+ *
+ * Owns its settings, and the end of a connection that is given up while it is dialled. What is said is link.ts's and measuring.ts's. Invariant: after `end` nothing is left, whatever
+ * stage it was in.
+ */
+import { createClient, RESP_TYPES } from '@redis/client';
+import type { RedisClientType } from '@redis/client';
+import { errorCode } from '../network/tcp.ts';
+import type { PeerAddress } from './peerList.ts';
+
+type Redis = RedisClientType<Record<string, never>, Record<string, never>, Record<string, never>>;
+
+export interface RedisConnection {
+  /** Resolves when commands can be sent. Rejects with the reason, also when it is ended meanwhile. */
+  connect(): Promise<void>;
+  readonly isReady: () => boolean;
+  /** The reply, bulk strings as bytes. Rejects with ErrorReply, or with something else when the connection is no more. */
+  send(words: readonly (string | Buffer)[]): Promise<unknown>;
+  /** Ends it: `onEnd` is called, once, with the reason, and what has no answer rejects. */
+  end(reason: string): void;
+}
+
+export function createRedis(
+  { host, port }: PeerAddress,
+  password: string | undefined,
+  connectTimeoutMs: number,
+  onEnd: (reason: string) => void,
+): RedisConnection {
+  let endedBy: string | undefined;
+  let rejectConnect: (reason: Error) => void = () => undefined;
+  const redis = createClient({
+    RESP: 3,
+    socket: { host, port, connectTimeout: connectTimeoutMs, reconnectStrategy: false },
+    ...(password === undefined ? {} : { password }),
+    disableOfflineQueue: true,
+    maintNotifications: 'disabled',
+    // Time is seen to elsewhere: a timer for each command costs as much as the command.
+    commandOptions: { timeout: 0, typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } },
+  }) as unknown as Redis;
+
+  function end(reason: string): void {
+    if (endedBy !== undefined) return;
+    endedBy = reason;
+    redis.destroy();
+    rejectConnect(new Error(reason));
+    onEnd(reason);
+  }
+
+  redis.on('error', (error: unknown) => {
+    end(errorCode(error));
+  });
+  // node-redis goes on dialling what was destroyed meanwhile, and would keep it.
+  redis.on('connect', () => {
+    if (endedBy !== undefined) redis.destroy();
+  });
+
+  return {
+    connect: () =>
+      new Promise((resolve, reject) => {
+        rejectConnect = reject;
+        redis.connect().then(
+          () => {
+            resolve();
+          },
+          (error: unknown) => {
+            end(errorCode(error));
+          },
+        );
+      }),
+    isReady: () => endedBy === undefined && redis.isReady,
+    send: (words) => redis.sendCommand<unknown>([...words]),
+    end,
+  };
+}
