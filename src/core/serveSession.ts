@@ -13,9 +13,9 @@ import { askByHeartbeat } from './gaps.ts';
 import { createHaveSet, hasSequence } from './haveSet.ts';
 import { isThere, liveIds } from './liveness.ts';
 import { includesAll } from './ranges.ts';
-import { noteAbsent, noteKnown, noteSeen, replaceParts } from './session.ts';
+import { MAX_SESSION_PROMISES, noteAbsent, noteKnown, noteSeen, relying, replaceParts } from './session.ts';
 import type { SeenRange, SeenTag, SessionCover, SessionToken } from './session.ts';
-import type { PeerState } from './state.ts';
+import { buildPromises, type PeerState } from './state.ts';
 import { compareTags, originKey, SYNTHETIC_ID } from './types.ts';
 import type { Dot, Entry, Key, OriginKey, PeerId } from './types.ts';
 
@@ -27,8 +27,8 @@ export interface SessionParts {
 
 export type SessionVerdict =
   | { readonly kind: 'serves' }
-  /** It is on its way; or this peer takes no part yet, or the clocks here have still to come to what the client saw. */
-  | { readonly kind: 'behind'; readonly why: 'lacking' | 'joining' | 'clock' }
+  /** It is on its way; or this peer takes no part yet, has an older disk than it had, or the clocks here have still to come to what the client saw. */
+  | { readonly kind: 'behind'; readonly why: 'lacking' | 'joining' | 'clock' | 'disk' }
   /** Only who is away may have it. */
   | { readonly kind: 'undecided'; readonly absent: readonly PeerId[] }
   /** `void`: nobody has it, nor will have. `forgotten`: it is not here, and whether it was lost, or replaced and deleted since, nobody knows any more. */
@@ -39,6 +39,10 @@ type Judgement = 'held' | 'lacking' | 'void' | 'forgotten';
 /** Judges, and asks the others for what is lacking. */
 export function judgeSession(state: PeerState, now: Now, token: SessionToken): SessionVerdict {
   if (state.phase !== 'member') return { kind: 'behind', why: 'joining' };
+  if ((token.promises.get(state.self.id) ?? 0) > state.promised) {
+    pull(state, now, []); // whoever is asked says so, and it joins
+    return { kind: 'behind', why: 'disk' };
+  }
   const lacking: Dot[] = [];
   const lost = { void: noParts(), forgotten: noParts() };
   for (const [key, seen] of token.tags) {
@@ -89,7 +93,9 @@ export function noteRead(
   };
   const settled = settle(state, token);
   if (entry === undefined) return noteAbsent(settled, key, cover);
-  return isEverywhere(state, entry) ? noteKnown(settled, entry) : noteSeen(settled, key, entry, cover);
+  return isEverywhere(state, entry)
+    ? noteKnown(relyOnRounds(state, settled), entry)
+    : noteSeen(settled, key, entry, cover);
 }
 
 /** R3: what the client writes next is stamped above all it has seen. To be called when the peer serves the token, right before the write. */
@@ -102,12 +108,18 @@ export function followSession(state: PeerState, token: SessionToken): void {
  * member may not yet have (seed 721122).
  */
 function settle(state: PeerState, token: SessionToken): SessionToken {
-  return replaceParts(
+  const tags = [...token.tags].filter(([key, seen]) => !isKept(state, key, seen));
+  const ranges = [...token.ranges].filter(
+    ([, { through, ...origin }]) => !isEverywhere(state, { ...origin, sequence: through }),
+  );
+  if (tags.length === token.tags.size && ranges.length === token.ranges.size) return token;
+  return relyOnRounds(state, replaceParts(token, tags, ranges));
+}
+
+function relyOnRounds(state: PeerState, token: SessionToken): SessionToken {
+  return relying(
     token,
-    [...token.tags].filter(([key, seen]) => !isKept(state, key, seen)),
-    [...token.ranges].filter(
-      ([, { through, ...origin }]) => !isEverywhere(state, { ...origin, sequence: through }),
-    ),
+    buildPromises(state).map(({ id, promised }) => [id, promised]),
   );
 }
 
@@ -120,7 +132,7 @@ function isKept(state: PeerState, key: Key, seen: SeenTag): boolean {
 
 /** Whether a finished round found it in what every member had on its disk (R6: C, or folded). */
 function isEverywhere(state: PeerState, { id, incarnation, sequence }: Dot): boolean {
-  if (id === SYNTHETIC_ID) return false;
+  if (id === SYNTHETIC_ID || state.promises.size >= MAX_SESSION_PROMISES) return false;
   if (isFolded(state.closures, id, incarnation)) return true;
   return sequence <= (state.origins.get(originKey(id, incarnation))?.everywhere ?? 0);
 }

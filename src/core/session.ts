@@ -6,7 +6,17 @@
  * every function answers a new token.
  */
 import { compareTags, originKey, SYNTHETIC_ID } from './types.ts';
-import type { Entry, Incarnation, Key, Origin, OriginKey, SequenceRange, Tag, Timestamp } from './types.ts';
+import type {
+  Entry,
+  Incarnation,
+  Key,
+  Origin,
+  OriginKey,
+  PeerId,
+  SequenceRange,
+  Tag,
+  Timestamp,
+} from './types.ts';
 
 /**
  * What the client saw last of a key. A peer that serves it must hold the same or something newer. That there was nothing is the tag of the tombstone that
@@ -34,6 +44,11 @@ export interface SessionToken {
   readonly newest: Timestamp;
   readonly tags: ReadonlyMap<Key, SeenTag>;
   readonly ranges: ReadonlyMap<OriginKey, SeenRange>;
+  /**
+   * What each member had promised when a finished round had found on every disk what is demanded no more. A member that knows of less has an older disk by now
+   * (R10), and may lack it (seed 723257).
+   */
+  readonly promises: ReadonlyMap<PeerId, Timestamp>;
 }
 
 /** What the peer that served the client last has: it stands for what a token has no room for. */
@@ -46,12 +61,15 @@ export interface SessionCover {
 export const MAX_SESSION_TAGS = 16;
 export const MAX_SESSION_KEY_BYTES = 1024;
 export const MAX_SESSION_RANGES = 64;
+/** In a larger cluster a token relies on no round. */
+export const MAX_SESSION_PROMISES = 64;
 
 export const EMPTY_SESSION: SessionToken = {
   horizon: 0 as Timestamp,
   newest: 0 as Timestamp,
   tags: new Map(),
   ranges: new Map(),
+  promises: new Map(),
 };
 
 /** The client has seen, or written, this entry of a key. */
@@ -61,9 +79,16 @@ export function noteSeen(token: SessionToken, key: Key, entry: Entry, cover: Ses
   return bounded(withSeen(token, key, seen), cover);
 }
 
-/** The client has seen what every member has. */
+/** The client has seen what every member has; `relying` says since when. */
 export function noteKnown(token: SessionToken, { timestamp }: Entry): SessionToken {
   return { ...token, newest: later(token.newest, timestamp) };
+}
+
+/** What the token demands no more is with every member that knows what it has promised by now. */
+export function relying(token: SessionToken, promises: Iterable<readonly [PeerId, Timestamp]>): SessionToken {
+  const united = new Map(token.promises);
+  for (const [id, promised] of promises) united.set(id, later(united.get(id) ?? (0 as Timestamp), promised));
+  return { ...token, promises: united };
 }
 
 /** The client has seen that there is nothing of a key, on a peer with this horizon. */
@@ -83,10 +108,8 @@ export function mergeSessions(one: SessionToken, other: SessionToken): SessionTo
   let token = one;
   for (const [key, seen] of other.tags) token = withSeen(token, key, seen);
   for (const range of other.ranges.values()) token = withRange(token, range);
-  return bounded(
-    { ...token, horizon: later(one.horizon, other.horizon), newest: later(one.newest, other.newest) },
-    undefined,
-  );
+  token = { ...token, horizon: later(one.horizon, other.horizon), newest: later(one.newest, other.newest) };
+  return bounded(relying(token, other.promises), undefined);
 }
 
 /** The same with other tags and ranges. */
@@ -144,6 +167,10 @@ function bounded(token: SessionToken, cover: SessionCover | undefined): SessionT
     const [key, { timestamp }] = oldest;
     const ranges = new Map([...kept.ranges].filter(([origin]) => origin !== key));
     kept = { ...kept, ranges, horizon: later(kept.horizon, timestamp) };
+  }
+  if (kept.promises.size > MAX_SESSION_PROMISES) {
+    const newest = [...kept.promises].sort(([, one], [, other]) => other - one);
+    kept = { ...kept, promises: new Map(newest.slice(0, MAX_SESSION_PROMISES)) };
   }
   return kept;
 }

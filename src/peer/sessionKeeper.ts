@@ -153,6 +153,7 @@ function parseSession(text: string): SessionToken {
 
 const BEHIND_BECAUSE = {
   joining: 'it has to catch up first; ask another peer',
+  disk: 'its disk is older than the one it had when the session began; it joins the others first; ask another peer',
   clock:
     'the session has seen timestamps that are ahead of the clocks here; set the clocks of the machines (NTP)',
   lacking: 'it is on its way; try again, wait longer, ask another peer, or read without the session',

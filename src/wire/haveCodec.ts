@@ -107,10 +107,10 @@ export function writePromises(writer: FieldWriter, promises: readonly PromiseRep
   }
 }
 
-export function readPromises(reader: FieldReader): PromiseReport[] {
+export function readPromises(reader: FieldReader, most = MAX_IDS_PER_LIST): PromiseReport[] {
   const promises: PromiseReport[] = [];
   const seen = new Set<PeerId>();
-  const count = readCount(reader, MAX_IDS_PER_LIST, 2);
+  const count = readCount(reader, most, 2);
   for (let index = 0; index < count && reader.fault === undefined; index++) {
     const id = readUniqueId(reader, seen);
     promises.push({ id, promised: readInteger(reader, 0, MOST) as Timestamp });

@@ -1,14 +1,16 @@
 /**
  * A session token as text: `s1.` and base64url, so that any client in any language can carry it (protocol.md, section 7).
  *
- * Owns the layout behind the prefix, that of a message (fieldWriter.ts): horizon, newest, tags, parts of the vector. Reads untrusted text: a token comes
+ * Owns the layout behind the prefix, that of a message (fieldWriter.ts): horizon, newest, tags, parts of the vector, promises. Reads untrusted text: a token comes
  * back from whoever was given it. The 1 is the layout's version.
  */
 import {
   absence,
   EMPTY_SESSION,
+  MAX_SESSION_PROMISES,
   MAX_SESSION_RANGES,
   MAX_SESSION_TAGS,
+  relying,
   replaceParts,
   type SeenRange,
   type SeenTag,
@@ -37,6 +39,7 @@ import {
   writeTimestamp,
   type FieldWriter,
 } from './fieldWriter.ts';
+import { readPromises, writePromises } from './haveCodec.ts';
 
 const PREFIX = 's1.';
 const BASE64URL = /^[A-Za-z0-9_-]*$/;
@@ -61,6 +64,10 @@ export function encodeSession(token: SessionToken): string {
   for (const [key, seen] of token.tags) writeTag(writer, key, seen);
   writer.integers.push(token.ranges.size);
   for (const range of token.ranges.values()) writeRange(writer, range);
+  writePromises(
+    writer,
+    Array.from(token.promises, ([id, promised]) => ({ id, promised })),
+  );
   return PREFIX + finishFields(writer, NO_ROOM, (size) => Buffer.allocUnsafe(size)).toString('base64url');
 }
 
@@ -90,9 +97,17 @@ export function decodeSession(text: string): DecodedSession {
     if (ranges.has(key)) failReading(reader, 'duplicate');
     ranges.set(key, range);
   }
+  const promises = readPromises(reader, MAX_SESSION_PROMISES);
   const reason = finishReading(reader);
   if (reason !== undefined) return { ok: false, reason };
-  return { ok: true, token: replaceParts({ ...EMPTY_SESSION, horizon, newest }, tags, ranges) };
+  const demanded = replaceParts({ ...EMPTY_SESSION, horizon, newest }, tags, ranges);
+  return {
+    ok: true,
+    token: relying(
+      demanded,
+      promises.map(({ id, promised }) => [id, promised]),
+    ),
+  };
 }
 
 function writeTag(writer: FieldWriter, key: Key, seen: SeenTag): void {

@@ -5,11 +5,12 @@ import type { SessionVerdict } from '../../src/core/serveSession.ts';
 import {
   EMPTY_SESSION,
   MAX_SESSION_KEY_BYTES,
+  MAX_SESSION_PROMISES,
   MAX_SESSION_TAGS,
   mergeSessions,
 } from '../../src/core/session.ts';
 import type { SessionToken } from '../../src/core/session.ts';
-import type { Key, Timestamp } from '../../src/core/types.ts';
+import type { Key, PeerId, Timestamp } from '../../src/core/types.ts';
 import type { Cluster } from './cluster.ts';
 import { sent, three } from './three.ts';
 
@@ -247,6 +248,36 @@ describe('a session token', () => {
     const settled = read(made, 'alpha', 'k0' as Key, later);
     assert.deepEqual([settled.tags.size, settled.ranges.size], [0, 0]);
     assert.equal(settled.newest, later.newest);
+  });
+
+  it('that let go of something by a round is not served by a member that knows of less than it had promised then', () => {
+    const made = three();
+    const before = made.at('gamma').state.promised;
+    let token = write(made, 'alpha', 'a', '1');
+    made.run(5_000); // a round has found it on every disk
+    token = read(made, 'alpha', A, token);
+    assert.deepEqual([token.tags.size, token.promises.size], [0, 3]);
+    assert.deepEqual(judge(made, 'gamma', token), { kind: 'serves' });
+    made.at('gamma').state.promised = before; // as on a disk that was put back
+    assert.deepEqual(judge(made, 'gamma', token), { kind: 'behind', why: 'disk' });
+    assert.deepEqual(judge(made, 'gamma', mergeSessions(EMPTY_SESSION, token)), {
+      kind: 'behind',
+      why: 'disk',
+    });
+    assert.deepEqual(judge(made, 'beta', token), { kind: 'serves' });
+    made.run(2_000); // it asked: the others remember more of it, and it joins them
+    assert.deepEqual(judge(made, 'gamma', token), { kind: 'serves' });
+  });
+
+  it('relies on no round where it has no room for what every member promised', () => {
+    const made = three();
+    let token = write(made, 'alpha', 'a', '1');
+    made.run(5_000);
+    const { promises } = made.at('alpha').state;
+    for (let at = promises.size; at < MAX_SESSION_PROMISES; at += 1)
+      promises.set(`other${at}` as PeerId, 1 as Timestamp);
+    token = read(made, 'alpha', A, token);
+    assert.deepEqual([token.tags.size, token.promises.size], [1, 0]);
   });
 
   it('keeps no more bytes of keys than it may', () => {

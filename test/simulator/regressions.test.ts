@@ -70,6 +70,13 @@ const FOUND: readonly (readonly [
   [15, 'a token that demanded a round which one peer had missed, in a cluster at rest', 0.5, 3, 4],
   [721122, 'a token that let go of what lay below the horizon, and was on one disk alone', 2, 2, 2],
   [722067, 'the same, among the dots that it had no tags of', 1, 7, 3],
+  [
+    723257,
+    'a token that a member served whose disk had been put back behind the round that it relied on',
+    1,
+    2,
+    1,
+  ],
 ];
 
 describe('seeds that failed once', () => {

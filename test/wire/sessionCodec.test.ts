@@ -1,7 +1,13 @@
 /** Session tokens as text: whatever a session can be comes back, and whatever a client may hand in is refused without a throw. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { absence, EMPTY_SESSION, MAX_SESSION_TAGS, mergeSessions } from '../../src/core/session.ts';
+import {
+  absence,
+  EMPTY_SESSION,
+  MAX_SESSION_PROMISES,
+  MAX_SESSION_TAGS,
+  mergeSessions,
+} from '../../src/core/session.ts';
 import type { SeenRange, SeenTag, SessionToken } from '../../src/core/session.ts';
 import { originKey } from '../../src/core/types.ts';
 import type { Incarnation, Key, OriginKey, PeerId, Timestamp } from '../../src/core/types.ts';
@@ -9,9 +15,10 @@ import { decodeSession, encodeSession, MAX_SESSION_TEXT } from '../../src/wire/s
 
 const whole = fc.oneof(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 2 ** 50 }));
 const timestamp = whole.map((n) => n as Timestamp);
+const peerId = fc.constantFrom('alpha', 'beta', 'a'.repeat(32)).map((id) => id as PeerId);
 const origin = fc.record(
   {
-    id: fc.constantFrom('alpha', 'beta', 'a'.repeat(32)).map((id) => id as PeerId),
+    id: peerId,
     incarnation: fc.integer({ min: 1, max: 40 }).map((n) => n as Incarnation),
   },
   { noNullPrototype: true },
@@ -45,12 +52,14 @@ const token: fc.Arbitrary<SessionToken> = fc
     fc.oneof(fc.constant(0), timestamp),
     fc.array(fc.tuple(key, seenTag), { maxLength: MAX_SESSION_TAGS }),
     fc.array(range, { maxLength: 30 }),
+    fc.array(fc.tuple(peerId, timestamp), { maxLength: MAX_SESSION_PROMISES }),
   )
-  .map(([horizon, newest, tags, ranges]) => ({
+  .map(([horizon, newest, tags, ranges, promises]) => ({
     horizon: horizon as Timestamp,
     newest: newest as Timestamp,
     tags: new Map(tags),
     ranges: new Map<OriginKey, SeenRange>(ranges.map((one) => [originKey(one.id, one.incarnation), one])),
+    promises: new Map(promises),
   }));
 
 describe('session tokens as text', () => {
@@ -85,6 +94,7 @@ describe('session tokens as text', () => {
         ...EMPTY_SESSION,
         tags: new Map([[`${at}`.padStart(64, 'k') as Key, tag]]),
         ranges: new Map([[originKey(id, incarnation), one]]),
+        promises: new Map([[id, stamped]]),
       });
     }
     const text = encodeSession(longest);

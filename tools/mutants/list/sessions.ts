@@ -42,4 +42,19 @@ export const SESSIONS: readonly Mutant[] = [
     ],
     kill: WITH_SESSIONS,
   },
+  {
+    number: 'K4',
+    name: 'a member serves what a round found on a disk that it has no more',
+    edits: [
+      {
+        file: SERVE,
+        find: 'if ((token.promises.get(state.self.id) ?? 0) > state.promised) {',
+        replace: 'if ((token.promises.get(state.self.id) ?? 0) < 0) {',
+      },
+    ],
+    kill: {
+      seeds: 200,
+      options: { servers: 2, minutes: 0.5, sessions: 3, faults: ['rollbacks'] },
+    },
+  },
 ];
