@@ -10,6 +10,7 @@ import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { endWhenUnread } from './brokenOutput.ts';
 import { addAdmit } from './admit.ts';
+import { addBench } from './bench.ts';
 import { addCheckpoint } from './checkpoint.ts';
 import { addConfig } from './config.ts';
 import { addDel } from './del.ts';
@@ -57,6 +58,7 @@ const COMMANDS = [
   addKeyCommand,
   addFaults,
   addSimulate,
+  addBench,
 ];
 
 /** Widest line of the help, in columns. */
