@@ -1,0 +1,99 @@
+/**
+ * An example for `toposphere/client`: web sessions that outlive the peer they were written at. A Store for express-session, and a small Express application with it.
+ *
+ * The store is one sticky client: when its peer dies it goes on at the other one, and reads there what it wrote or something newer. With two peers running
+ *     npx tsx tools/examples/sessionStore.ts 127.0.0.1:6401 127.0.0.1:6402
+ *     curl -c jar -d name=ada localhost:3000/login; curl -b jar localhost:3000/me
+ * In a project of your own, import from 'toposphere/client'.
+ */
+import type { Server } from 'node:http';
+import { pathToFileURL } from 'node:url';
+import express from 'express';
+import session from 'express-session';
+import type { SessionData } from 'express-session';
+import { StickyClient } from '../../src/client/index.ts';
+
+declare module 'express-session' {
+  interface SessionData {
+    name: string;
+  }
+}
+
+/** How long a session lives that nobody uses, milliseconds. */
+const LIVES_MS = 24 * 3_600_000;
+
+export class ToposphereStore extends session.Store {
+  readonly #client: StickyClient;
+
+  constructor(client: StickyClient) {
+    super();
+    this.#client = client;
+  }
+
+  get(id: string, callback: (error: unknown, data?: SessionData | null) => void): void {
+    this.#client.getText(keyOf(id)).then((text) => {
+      callback(null, text === undefined ? null : (JSON.parse(text) as SessionData));
+    }, callback);
+  }
+
+  set(id: string, data: SessionData, callback: (error?: unknown) => void = () => undefined): void {
+    const expiresInMs = data.cookie.originalMaxAge ?? LIVES_MS;
+    // 'durable' survives a power cut at this peer.
+    this.#client.set(keyOf(id), JSON.stringify(data), { expiresInMs, write: 'durable' }).then(() => {
+      callback();
+    }, callback);
+  }
+
+  /** A session that is used lives on. */
+  override touch(id: string, data: SessionData, callback?: () => void): void {
+    this.set(id, data, callback);
+  }
+
+  destroy(id: string, callback: (error?: unknown) => void = () => undefined): void {
+    this.#client.delete(keyOf(id)).then(() => {
+      callback();
+    }, callback);
+  }
+}
+
+function keyOf(id: string): string {
+  return `web-session/${id}`;
+}
+
+/** Who logs in is known by name until they log out. */
+export function createApplication(client: StickyClient, secret: string): express.Express {
+  const application = express();
+  application.use(express.urlencoded({ extended: false }));
+  const store = new ToposphereStore(client);
+  application.use(session({ store, secret, resave: false, saveUninitialized: false }));
+  application.post('/login', (request, response) => {
+    request.session.name = String((request.body as { name?: unknown }).name);
+    response.send(`welcome, ${request.session.name}\n`);
+  });
+  application.get('/me', (request, response) => {
+    const { name } = request.session;
+    if (name === undefined) response.status(401).send('log in first\n');
+    else response.send(`you are ${name}, and ${client.peer ?? 'no peer'} says so\n`);
+  });
+  application.post('/logout', (request, response, next) => {
+    request.session.destroy((error: unknown) => {
+      if (error === undefined) response.send('bye\n');
+      else next(error);
+    });
+  });
+  return application;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const client = await StickyClient.connect({ peers: process.argv.slice(2) });
+  client.on('failover', () => {
+    console.log(`sessions are at ${client.peer ?? 'no peer'} now`);
+  });
+  const server: Server = createApplication(client, process.env['SECRET'] ?? 'for trying it only').listen(
+    3000,
+  );
+  process.once('SIGINT', () => {
+    server.close();
+    void client.close();
+  });
+}
