@@ -4,6 +4,7 @@
 export { StickyClient } from './stickyClient.ts';
 export type {
   ClientSession,
+  ClientStats,
   ReadOptions,
   SetOptions,
   StickyClientEvents,

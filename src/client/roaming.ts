@@ -184,11 +184,11 @@ export class Roaming {
     }
     this.#batchesOut += 1;
     void link.send(batch).then(({ answers, token, isWhole }) => {
-      this.#batchesOut -= 1;
       if (token !== undefined) this.#token = token;
       batch.forEach((operation, index) => {
         this.#conclude(operation, answers[index] ?? { kind: 'silent' }, isWhole, link);
       });
+      this.#batchesOut -= 1;
       if (this.#batchesOut === 0 && this.#leaving !== undefined) this.#arriveNowhere();
       this.#noteIdle();
     });

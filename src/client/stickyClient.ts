@@ -45,6 +45,16 @@ export interface ClientSession {
   merge(token: string): void;
 }
 
+export interface ClientStats {
+  /** `host:port` of the peer that serves. */
+  readonly peer: string | undefined;
+  readonly failovers: number;
+  /** How long the last one took, from seeing that the peer is gone, milliseconds; NaN when there was none. */
+  readonly lastFailoverMs: number;
+  /** Operations that were asked again. */
+  readonly retries: number;
+}
+
 export interface StickyClientEvents {
   readonly failover: [Failover];
 }
@@ -110,6 +120,11 @@ export class StickyClient extends EventEmitter<StickyClientEvents> {
   /** What this client has seen. */
   get session(): ClientSession {
     return this.#session;
+  }
+
+  /** How it went so far. */
+  stats(): ClientStats {
+    return { peer: this.peer, ...this.#roaming.counts };
   }
 
   /** The value of a key, or undefined. */

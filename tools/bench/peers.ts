@@ -82,7 +82,7 @@ export function clusterWords(cluster: ServersText, id: string): readonly string[
 
 /** Starts one peer of `cluster` and waits until it serves clients, whomever it hears. `words` are further settings. */
 export async function startPeer(
-  bench: Bench,
+  bench: Pick<Bench, 'children'>,
   cluster: ServersText,
   index: number,
   words: readonly string[],

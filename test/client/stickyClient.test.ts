@@ -1,0 +1,260 @@
+/**
+ * The sticky client against peers that answer as told: what is sent, in which order, what is sent again and what never, and what the application hears.
+ */
+import assert from 'node:assert/strict';
+import { StickyClient } from '../../src/client/index.ts';
+import type { ErrorCode, StickyClientOptions } from '../../src/client/index.ts';
+import { waitUntil } from '../sockets/waiting.ts';
+import { startScriptedPeer } from './scriptedPeer.ts';
+import type { Script, ScriptedPeer } from './scriptedPeer.ts';
+
+const BEGIN = 'TOPOSPHERE SESSION BEGIN WAIT';
+const TOKEN = 'TOPOSPHERE SESSION TOKEN';
+
+describe('the sticky client', () => {
+  const releases: (() => Promise<unknown>)[] = [];
+
+  afterEach(async () => {
+    for (const release of releases.splice(0).reverse()) await release();
+  });
+
+  async function peer(name: string, script?: Script): Promise<ScriptedPeer> {
+    const started = await startScriptedPeer(name, script);
+    releases.push(() => started.close());
+    return started;
+  }
+
+  /** A client that is at the first of these peers. */
+  async function connect(
+    peers: readonly ScriptedPeer[],
+    options: StickyClientOptions = {},
+  ): Promise<StickyClient> {
+    const addresses = peers.map(({ address }) => address);
+    for (let affinity = 0; ; affinity += 1) {
+      const client = await StickyClient.connect({
+        peers: addresses,
+        affinity: `${affinity}`,
+        staggerMs: 10_000,
+        ...options,
+      });
+      if (client.peer === addresses[0]) {
+        releases.push(() => client.close());
+        return client;
+      }
+      await client.close();
+    }
+  }
+
+  const rejects = (attempt: Promise<unknown>, code: ErrorCode, message = /./): Promise<void> =>
+    assert.rejects(attempt, (error: { code?: string; message: string }) => {
+      assert.equal(error.code, code, error.message);
+      assert.match(error.message, message);
+      return true;
+    });
+
+  const since = (peer: ScriptedPeer, count: number): readonly string[] => peer.asked().slice(count);
+
+  it('asks for one token behind all operations of a turn, and has it when they resolve', async () => {
+    const only = await peer('only');
+    const client = await connect([only]);
+    const before = only.asked().length;
+    await Promise.all([client.set('a', '1'), client.get('a'), client.delete('b')]);
+    assert.deepEqual(since(only, before), ['SET a 1', 'GET a', 'DEL b', TOKEN]);
+    assert.equal(client.session.token, 'only.3');
+  });
+
+  it('resolves nothing before the token has come; then reads go to the next peer with the last token, and writes are in doubt', async () => {
+    const [one, two] = [await peer('one'), await peer('two')];
+    const client = await connect([one, two]);
+    await client.set('seen', '1');
+    const { token } = client.session;
+    one.script = (words) => (/^HELLO|TOKEN$/.test(words) ? 'close' : 'ordinary');
+    const [read, written] = [client.getText('k'), client.set('k', 'v')];
+    await rejects(written, 'MAYBE_APPLIED', /acknowledged it/);
+    assert.equal(await read, "two's");
+    const asked = two.asked();
+    assert.ok(
+      asked.some((words) => words.startsWith(BEGIN) && words.endsWith(` ${token}`)),
+      asked.join('; '),
+    );
+    assert.ok(!asked.some((words) => words.startsWith('SET')), asked.join('; '));
+  });
+
+  it('never sends a write again whose peer went without an answer', async () => {
+    const [one, two] = [await peer('one'), await peer('two')];
+    const client = await connect([one, two]);
+    one.script = (words) => (/^(?:SET|HELLO)/.test(words) ? 'close' : 'ordinary');
+    await rejects(client.set('k', 'v'), 'MAYBE_APPLIED', new RegExp(`${one.address} was sent SET`));
+    await client.set('k', 'w');
+    assert.deepEqual(
+      two.asked().filter((words) => words.startsWith('SET')),
+      ['SET k w'],
+    );
+  });
+
+  it('takes a write elsewhere that was refused unchanged', async () => {
+    const [one, two] = [await peer('one'), await peer('two')];
+    const client = await connect([one, two]);
+    for (const refusal of [
+      'LOADING it joins',
+      'DISKFULL no room',
+      'FORGOTTEN for good',
+      'BEHIND begin again',
+    ]) {
+      const [here, there] = client.peer === one.address ? [one, two] : [two, one];
+      here.script = (words) => (words.startsWith('SET') ? `-${refusal}\r\n` : 'ordinary');
+      there.script = () => 'ordinary';
+      await client.set('k', refusal);
+      assert.equal(client.peer, there.address);
+    }
+    assert.equal(client.stats().retries, 4);
+  });
+
+  it('does not take a refused write elsewhere behind a later write of its key', async () => {
+    const [one, two] = [await peer('one'), await peer('two')];
+    const client = await connect([one, two]);
+    one.script = (words) => (words === 'SET k 1' ? '-DISKFULL no room\r\n' : 'ordinary');
+    const [first, second, other] = [client.set('k', '1'), client.set('k', '2'), client.set('other', '1')];
+    await rejects(first, 'DISK_FULL');
+    await Promise.all([second, other]);
+    assert.ok(!two.asked().includes('SET k 1'));
+  });
+
+  it('goes on when the peer accepts and says nothing, asked or not', async () => {
+    const [one, two] = [await peer('one'), await peer('two')];
+    const client = await connect([one, two], { operationTimeoutMs: 100, heartbeatMs: 40 });
+    one.script = () => undefined;
+    await waitUntil('the client sees an idle peer hang', () => client.peer === two.address);
+    [one.script, two.script] = [
+      () => 'ordinary',
+      (words) => (words.startsWith('GET') ? undefined : 'ordinary'),
+    ];
+    assert.equal(await client.getText('k'), "one's");
+    assert.equal(client.stats().failovers, 2);
+  });
+
+  it('goes past a peer that is behind, and says so when all are', async () => {
+    const behind: Script = (words) => (words.startsWith(BEGIN) ? '-BEHIND it has not all\r\n' : 'ordinary');
+    const [one, two] = [await peer('one', behind), await peer('two')];
+    const peers = [one.address, two.address];
+    const client = await StickyClient.connect({ peers });
+    assert.equal(client.peer, two.address);
+    await client.close();
+    two.script = behind;
+    await rejects(
+      StickyClient.connect({ peers, deadlineMs: 1_000 }),
+      'BEHIND',
+      /127.*it has not all.*127.*it has not all/,
+    );
+    two.script = (words) => (words.startsWith(BEGIN) ? '-UNDECIDED gamma is away\r\n' : 'ordinary');
+    await rejects(StickyClient.connect({ peers, deadlineMs: 1_000 }), 'UNDECIDED', /gamma is away/);
+  });
+
+  it('tells of a loss once, sends nothing of what waited for it, and goes on with what the peer made of the session', async () => {
+    const [one, two] = [await peer('one'), await peer('two')];
+    const client = await connect([one, two]);
+    await client.set('k', 'v');
+    let tells = 1;
+    two.script = (words) => (words.startsWith(BEGIN) && tells-- > 0 ? '-LOSTWRITE of "k"\r\n' : 'ordinary');
+    await one.close();
+    await waitUntil('the next peer', () => client.peer === two.address);
+    await Promise.all([
+      rejects(client.get('k'), 'LOST_WRITE', /of "k"/),
+      rejects(client.set('k', 'w'), 'LOST_WRITE'),
+    ]);
+    assert.ok(!two.asked().some((words) => /^(?:GET|SET)/.test(words)));
+    assert.equal(await client.getText('k'), "two's");
+    const begins = two.asked().filter((words) => words.startsWith(BEGIN));
+    assert.equal(
+      begins.at(-1),
+      begins.at(-2)?.replace(/ [^ ]*$/, ''),
+      'the second beginning brings no token',
+    );
+  });
+
+  it('names every peer and what was seen of it when none takes an operation', async () => {
+    const [one, two] = [await peer('one'), await peer('two')];
+    const client = await connect([one, two], { operationTimeoutMs: 50, heartbeatMs: 20 });
+    two.script = () => undefined;
+    await one.close();
+    await rejects(
+      client.get('k', { deadlineMs: 300 }),
+      'NO_PEER',
+      /(?:ECONNREFUSED|closed).*no answer within 50 ms/,
+    );
+  });
+
+  it('says levels in front of a command, and none that the connection has anyway', async () => {
+    const only = await peer('only');
+    const client = await connect([only], { write: 'durable' });
+    assert.ok(only.asked().includes('TOPOSPHERE ACK durable'));
+    const before = only.asked().length;
+    await client.set('k', 'v');
+    await client.set('k', 'v', { write: 'fast', expiresInMs: 50 });
+    await client.delete('k', { write: { replicated: 'majority', withinMs: 70 } });
+    await client.get('k', { read: 'local' });
+    await client.has('k', { read: { staleMs: 9 } });
+    assert.deepEqual(
+      since(only, before).filter((words) => words !== TOKEN),
+      [
+        'SET k v',
+        'TOPOSPHERE DO ACK fast RUN SET k v PX 50',
+        'TOPOSPHERE DO ACK REPLICATED MAJORITY WITHIN 70 RUN DEL k',
+        'TOPOSPHERE DO READ local RUN GET k',
+        'TOPOSPHERE DO READ STALE 9 WITHIN 1000 RUN EXISTS k',
+      ],
+    );
+  });
+
+  it('begins no session where none is wanted', async () => {
+    const only = await peer('only');
+    const client = await connect([only], { session: false, read: 'local' });
+    assert.equal(await client.getText('k'), "only's");
+    assert.deepEqual(only.asked(), ['TOPOSPHERE ACK committed', 'GET k']);
+    assert.throws(() => {
+      client.session.merge('x');
+    }, /no session/);
+  });
+
+  it('begins again with a token that was merged, also while no peer serves', async () => {
+    const only = await peer('only');
+    const client = await connect([only]);
+    await client.set('k', 'v');
+    only.script = () => 'close';
+    await waitUntil('the peer is lost', async () => {
+      await client.get('k', { deadlineMs: 1 }).catch(() => undefined);
+      return client.peer === undefined;
+    });
+    client.session.merge('other');
+    only.script = () => 'ordinary';
+    await client.get('k');
+    assert.ok(
+      only.asked().some((words) => words.endsWith(' only.1 other')),
+      only.asked().join('; '),
+    );
+  });
+
+  it('reports all faults of its options together', async () => {
+    const wrong = { peers: ['nonsense'], servers: 'x', deadlineMs: 0, read: 'new', write: { replicated: 0 } };
+    await rejects(
+      StickyClient.connect(wrong as unknown as StickyClientOptions),
+      'BAD_ARGUMENT',
+      /either peers.*\n.*read is.*\n.*write is.*\n.*deadlineMs is 0/,
+    );
+    await rejects(
+      StickyClient.connect({ peers: ['a:b', '[::1]:70000'] }),
+      'BAD_ARGUMENT',
+      /'a:b'.*\n.*70000/,
+    );
+  });
+
+  it('ends when it is closed: what waits is answered before, what comes after is refused', async () => {
+    const only = await peer('only');
+    const client = await connect([only]);
+    const last = client.getText('k');
+    await client.close();
+    assert.equal(await last, "only's");
+    await rejects(client.get('k'), 'CLOSED');
+    await client.close();
+  });
+});
