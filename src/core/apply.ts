@@ -7,8 +7,10 @@
 import { raiseAlarm } from './alarms.ts';
 import { timestampOf, TICKS_PER_MS, type Now } from './clock.ts';
 import { queueExpiry } from './expiry.ts';
+import { isHidden } from './hiddenKeys.ts';
 import { addRanges, addSequence, dotsAboveVector, hasSequence, opensInterval } from './haveSet.ts';
 import type { OriginState } from './originState.ts';
+import { noteMeeting } from './requestRecord.ts';
 import { touchOrigin, type PeerState } from './state.ts';
 import { countTombstone, queueTombstone } from './tombstones.ts';
 import { compareTags, type Entry, type Key, type PeerId, type Timestamp } from './types.ts';
@@ -38,9 +40,12 @@ export function applyOver(
       raiseAlarm(state, { id, incarnation, sequence, key });
       return false;
     }
-  } else if (compareTags(incoming, present) <= 0) {
-    counters.recordsOlder += 1;
-    return false;
+  } else {
+    noteMeeting(state, key, present, incoming);
+    if (compareTags(incoming, present) <= 0) {
+      counters.recordsOlder += 1;
+      return false;
+    }
   }
   replaceEntry(state, key, present, incoming, how);
   counters.recordsApplied += 1;
@@ -63,10 +68,10 @@ export function replaceEntry(
 
 function countKinds(state: PeerState, key: Key, present: Entry | undefined, incoming: Entry): void {
   state.areCountsDirty = true;
-  if (present?.kind === 'value') countValue(state, present, -1);
+  if (present?.kind === 'value') countValue(state, key, present, -1);
   else if (present !== undefined) countTombstone(state.tombstones, key, -1);
   if (incoming.kind === 'value') {
-    countValue(state, incoming, 1);
+    countValue(state, key, incoming, 1);
     if (incoming.expiresAt !== 0) queueExpiry(state, key, incoming.expiresAt);
     return;
   }
@@ -75,8 +80,9 @@ function countKinds(state: PeerState, key: Key, present: Entry | undefined, inco
 }
 
 /** A key got a value, or (-1) lost it. */
-export function countValue(state: PeerState, { expiresAt }: Entry, by: 1 | -1): void {
+export function countValue(state: PeerState, key: Key, { expiresAt }: Entry, by: 1 | -1): void {
   state.visibleKeys += by;
+  if (isHidden(key)) state.hiddenKeys += by;
   if (expiresAt !== 0) state.expiries.count += by;
 }
 

@@ -44,6 +44,11 @@ export interface CoreCounters {
   /** Own writes stamped anew because they came too late elsewhere (R4). */
   writesRestamped: number;
   writesRefusedNotJoined: number;
+  /** Requests with an id that were executed here, and that were refused because as many as may be are remembered. */
+  requestsExecuted: number;
+  requestsRefusedFull: number;
+  /** Records of one request that met here and were made by two executions (I13): a client gave its id twice, or did not say that it sends it again. */
+  requestsExecutedTwice: number;
   /** Alarms whose horizon was too far ahead of the clocks to be stamped above (section 8). */
   alarmsAhead: number;
   /** Dropped: this peer already holds the dot. */
@@ -106,6 +111,9 @@ export function createCounters(): CoreCounters {
     entriesExpired: 0,
     writesRestamped: 0,
     writesRefusedNotJoined: 0,
+    requestsExecuted: 0,
+    requestsRefusedFull: 0,
+    requestsExecutedTwice: 0,
     alarmsAhead: 0,
     droppedDuplicate: 0,
     droppedAheadOfClock: 0,

@@ -6,7 +6,9 @@
  */
 import { countValue } from './apply.ts';
 import type { Now } from './clock.ts';
+import { isHidden } from './hiddenKeys.ts';
 import type { OriginState } from './originState.ts';
+import { noteForgotten } from './requestRecord.ts';
 import { touchOrigin, type PeerState } from './state.ts';
 import { countTombstone, queueTombstone } from './tombstones.ts';
 import { scheduleBy } from './timers.ts';
@@ -29,7 +31,8 @@ function mayDrop(state: PeerState, entry: Entry): boolean {
 export function dropEntry(state: PeerState, key: Key, entry: Entry): void {
   state.store.removeEntry(key);
   state.areCountsDirty = true;
-  if (entry.kind === 'value') countValue(state, entry, -1);
+  if (isHidden(key)) noteForgotten(state, entry);
+  if (entry.kind === 'value') countValue(state, key, entry, -1);
   else countTombstone(state.tombstones, key, -1);
 }
 

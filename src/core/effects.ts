@@ -49,6 +49,7 @@ export type NoticeName =
   | 'bootstrapped'
   | 'roundRefused'
   | 'checkpointTooLarge'
+  | 'requestExecutedTwice'
   | 'admitted'
   | 'forgotten'
   | 'selfForgotten';

@@ -7,6 +7,7 @@
  * Walks everything: for a simulator and tests, not for a running peer.
  */
 import { isVoid } from './closures.ts';
+import { isHidden } from './hiddenKeys.ts';
 import { allRanges, hasSequence } from './haveSet.ts';
 import { rangesTo } from './ranges.ts';
 import { isSettled, type PeerState } from './state.ts';
@@ -40,10 +41,12 @@ function* findUnrecordedEntries(state: PeerState): Generator<string> {
   let visible = 0;
   let tombstones = 0;
   let expiring = 0;
+  let hidden = 0;
   for (const [key, entry] of state.store.entries({})) {
     if (entry.kind === 'value') visible += 1;
     else tombstones += 1;
     if (entry.kind === 'value' && entry.expiresAt !== 0) expiring += 1;
+    if (entry.kind === 'value' && isHidden(key)) hidden += 1;
     if (entry.timestamp > Math.max(state.clock, state.aheadThrough))
       yield `I6: the tag of ${key} is above the clock`;
     if (entry.kind === 'synthetic' || isSettled(state, entry.id, entry.incarnation)) continue;
@@ -58,6 +61,8 @@ function* findUnrecordedEntries(state: PeerState): Generator<string> {
   }
   if (visible !== state.visibleKeys || tombstones !== state.tombstones.count)
     yield `counts: ${state.visibleKeys} visible and ${state.tombstones.count} tombstones are counted, ${visible} and ${tombstones} are there`;
+  if (hidden !== state.hiddenKeys)
+    yield `counts: ${state.hiddenKeys} values of hidden keys are counted, ${hidden} are there`;
   if (expiring !== state.expiries.count)
     yield `counts: ${state.expiries.count} values that expire are counted, ${expiring} are there`;
 }

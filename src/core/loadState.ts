@@ -48,7 +48,7 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
   const others = [...admitted].filter((member) => member !== id && !forgotten.has(member)).sort();
   const promised = readNumber(store, 'promised') as Timestamp;
   const horizon = readNumber(store, 'horizon') as Timestamp;
-  const [visibleKeys, tombstones, tombstoneBytes, expiring] =
+  const [visibleKeys, tombstones, tombstoneBytes, expiring, hiddenKeys] =
     (store.readState('counts') as number[] | undefined) ?? [];
   const state: PeerState = {
     settings: options.settings,
@@ -123,6 +123,8 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
     lastFencedMs: new Map(),
     lastAheadNoticeMs: -Infinity,
     visibleKeys: visibleKeys ?? 0,
+    hiddenKeys: hiddenKeys ?? 0,
+    requestsForgotten: 0,
     areCountsDirty: false,
     counters: createCounters(),
   };

@@ -15,6 +15,6 @@ export function saveTurn(state: PeerState): void {
   }
   if (!state.areCountsDirty) return;
   state.areCountsDirty = false;
-  const { visibleKeys, tombstones, expiries } = state;
-  store.writeState('counts', [visibleKeys, tombstones.count, tombstones.bytes, expiries.count]);
+  const { visibleKeys, hiddenKeys, tombstones, expiries } = state;
+  store.writeState('counts', [visibleKeys, tombstones.count, tombstones.bytes, expiries.count, hiddenKeys]);
 }

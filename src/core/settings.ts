@@ -77,6 +77,12 @@ export interface CoreLimits {
   readonly maxTableRows: number;
   /** Alarms of R4 remembered; beyond, an update that comes too late is dropped unrecorded, and comes again. */
   readonly maxAlarms: number;
+  /** Milliseconds that the record of an executed request is kept: a client sends nothing anew after that. Raising it costs memory and disk for each of them. */
+  readonly requestsKeptMs: number;
+  /** Records of requests held, whoever executed them; beyond, requests with an id are refused. Raising it costs memory and disk. */
+  readonly maxRequests: number;
+  /** Bytes of a reply that are kept in a record; of a longer one only that it was given. */
+  readonly maxRecordedReplyBytes: number;
   /** Entries looked at in one slice of a sweep for tombstones. */
   readonly sweepEntries: number;
   /** Keys that expire next, remembered by when they are due, at least so many and up to twice that; later ones are found by a walk through the store. */
@@ -126,6 +132,9 @@ export const defaultLimits: CoreLimits = Object.freeze({
   maxAnswerDots: 131_072,
   maxTableRows: 1_000_000,
   maxAlarms: 4096,
+  requestsKeptMs: 600_000,
+  maxRequests: 1_000_000,
+  maxRecordedReplyBytes: 512,
   sweepEntries: 1000,
   maxQueuedExpiries: 32_768,
   roundRetryMs: 250,

@@ -135,8 +135,11 @@ export interface PeerState {
   readonly lastFencedMs: Map<PeerId, number>;
   /** Monotonic milliseconds of the last notice of a record ahead of the clock. */
   lastAheadNoticeMs: number;
-  /** Visible keys held. */
+  /** Values held, of all keys; and of those the ones of hidden keys: records of requests. */
   visibleKeys: number;
+  hiddenKeys: number;
+  /** Own updates up to this sequence may have been records of requests that are not here any more (requests.ts). */
+  requestsForgotten: number;
   /** The counts of keys and tombstones changed in this turn. */
   areCountsDirty: boolean;
   readonly counters: CoreCounters;
@@ -173,6 +176,11 @@ export function noteIncarnation(state: PeerState, id: PeerId, incarnation: Incar
   state.incarnations.set(id, incarnation);
   state.isTidy = false;
   state.store.writeState(`incarnation/${id}`, incarnation);
+}
+
+/** Keys held that clients see. */
+export function countKeys({ visibleKeys, hiddenKeys }: PeerState): number {
+  return visibleKeys - hiddenKeys;
 }
 
 /** Whether it is to be believed; counts it if not. */

@@ -15,8 +15,15 @@ import type { Entry, Key, PeerId, Timestamp } from './types.ts';
 
 /** Why a write was not taken. Nothing was changed. */
 export interface WriteRefusal {
-  readonly code: 'CLOCK_AHEAD' | 'LOADING' | 'FORGOTTEN';
+  readonly code: 'CLOCK_AHEAD' | 'LOADING' | 'FORGOTTEN' | 'NO_ROOM';
   readonly message: string;
+}
+
+/** What is written to a key, to expire at a Timestamp (0: never); or, without a value, that it is deleted. */
+export interface KeyWrite {
+  readonly key: Key;
+  readonly value: Uint8Array | undefined;
+  readonly expiresAt: number;
 }
 
 const SECONDS_A_DAY = 86_400;
@@ -124,15 +131,34 @@ export function onWrite(
 ): WriteRefusal | undefined {
   noteInput(state, now);
   const refusal = findWriteRefusal(state, now) ?? findKeyRefusal(state, now, key);
-  if (refusal !== undefined) {
-    if (refusal.code === 'CLOCK_AHEAD') state.counters.writesRefusedClockAhead += 1;
-    else state.counters.writesRefusedNotJoined += 1;
-    return refusal;
-  }
+  if (refusal !== undefined) return countRefusal(state, refusal);
   stamp(state, now, key, value, expiresAt);
   if (!isFast) state.isTurnFast = false;
   state.counters.writesAccepted += 1;
   return undefined;
+}
+
+/** Several writes in their order, in one turn: all of them, or, when one is refused, none. */
+export function onWrites(
+  state: PeerState,
+  now: Now,
+  writes: readonly KeyWrite[],
+  isFast: boolean,
+): WriteRefusal | undefined {
+  noteInput(state, now);
+  let refusal = findWriteRefusal(state, now);
+  for (const { key } of writes) refusal ??= findKeyRefusal(state, now, key);
+  if (refusal !== undefined) return countRefusal(state, refusal);
+  for (const { key, value, expiresAt } of writes) stamp(state, now, key, value, expiresAt);
+  if (!isFast) state.isTurnFast = false;
+  state.counters.writesAccepted += writes.length;
+  return undefined;
+}
+
+function countRefusal({ counters }: PeerState, refusal: WriteRefusal): WriteRefusal {
+  if (refusal.code === 'CLOCK_AHEAD') counters.writesRefusedClockAhead += 1;
+  else counters.writesRefusedNotJoined += 1;
+  return refusal;
 }
 
 /** R3: stamps, applies, numbers; the UPDATE goes with the turn. */

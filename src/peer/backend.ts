@@ -4,11 +4,16 @@
  * All reads and writes are synchronous and take effect at once on this peer; `acknowledge` tells when the
  * writes made so far in this event-loop turn have reached an acknowledgement level (R1).
  */
+import type { RequestId } from '../core/requestRecord.ts';
+import type { Attempt, RequestVerdict } from '../core/requests.ts';
 import type { Key } from '../core/types.ts';
 import type { DigestRange, EntryMark, PartDigest } from './rangeDigests.ts';
 
 export type { DigestRange, EntryMark, PartDigest } from './rangeDigests.ts';
 export { LATEST_EXPIRY_MS } from '../core/expiry.ts';
+export { MAX_REQUEST_ID_BYTES, type RequestId } from '../core/requestRecord.ts';
+export type { Attempt, RequestVerdict } from '../core/requests.ts';
+export { parseTicket } from './tickets.ts';
 export type { PeerDescription } from './peerDescription.ts';
 
 export interface ReloadOptions {
@@ -42,6 +47,15 @@ export interface KeyAccess {
   remove(key: Key): boolean;
 }
 
+/** One of the changes that a request makes. */
+export interface RequestedChange {
+  readonly key: Key;
+  /** Undefined: it is deleted. The caller never writes to it again. */
+  readonly value: Uint8Array | undefined;
+  /** Milliseconds since 1970; 0 for never. */
+  readonly expiresAtMs: number;
+}
+
 /** How long is waited by default for what a session has seen elsewhere, milliseconds. */
 export const SESSION_WAIT_MS = 1_000;
 
@@ -55,6 +69,10 @@ export interface ClientSession {
   isServed(): boolean;
   /** From now on the session has seen what another token of the same client has. Throws BAD_ARGUMENT for what is none. */
   merge(token: string): void;
+  /** What is written next is stamped above all that the session has seen: for whoever writes past `keys`. */
+  follow(): void;
+  /** The session has seen, or written, what the key holds now. */
+  noteKey(key: Key): void;
   /** Resolves when this peer has what the session has seen. Rejects with BEHIND, UNDECIDED, and LOST_WRITE once. */
   served(waitMs: number): Promise<void>;
 }
@@ -79,6 +97,12 @@ export interface Backend extends KeyAccess {
   watchKeys(prefix: Key, listener: (change: KeyChange) => void): () => void;
   /** Tells those who watch keys at once of what was written so far: otherwise they hear of it when the turn ends. */
   tellChanges(): void;
+  /** Whether a client's request may be executed here, or what became of it (I13). */
+  judgeRequest(id: RequestId, attempt: Attempt): RequestVerdict;
+  /** Executes a request that was judged to be new: records `reply` for its id and makes the changes, all of it or, where it throws as `write` does, nothing. Changes are asked for with `assertWritable` before. */
+  executeRequest(id: RequestId, reply: Uint8Array, changes: readonly RequestedChange[]): void;
+  /** To be given to a client before its first attempt: with it this very process can prove that it has not executed one. */
+  giveTicket(): string;
   /** Begins a session. */
   openSession(): ClientSession;
   /** JSON-able picture of the peer for INFO and `toposphere status`. */

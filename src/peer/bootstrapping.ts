@@ -9,7 +9,7 @@ import { ToposphereError } from '../core/errors.ts';
 import { liveIds } from '../core/liveness.ts';
 import type { Phase } from '../core/messages.ts';
 import type { PeerView } from '../core/peerView.ts';
-import type { PeerState } from '../core/state.ts';
+import { countKeys, type PeerState } from '../core/state.ts';
 import { assertNever } from '../core/types.ts';
 import { describeHeard } from './heard.ts';
 
@@ -35,7 +35,7 @@ export function describeBootstrap(state: PeerState, now: Now): string {
   assertMayBootstrap(state);
   const { id } = state.self;
   return [
-    `${id} ${state.phase === 'fresh' ? 'has never joined' : 'has to join first'}; its disk holds ${state.visibleKeys.toLocaleString('en')} keys`,
+    `${id} ${state.phase === 'fresh' ? 'has never joined' : 'has to join first'}; its disk holds ${countKeys(state).toLocaleString('en')} keys`,
     ...Array.from(state.peers.values(), (view) => describeMember(view, now)),
     `If one of the others can be started with its data, start it first: as soon as one that takes part is heard, ${id} joins from it by itself, and nothing is lost.`,
     `Otherwise ${id} takes part with what its disk holds, and the others must join from it. What only their disks hold is missing until they are back, and lost if they never are; keys that were deleted since this disk was up to date may return.`,

@@ -7,7 +7,7 @@
 import { wallMsOf } from '../core/clock.ts';
 import { ToposphereError } from '../core/errors.ts';
 import { hashVector } from '../core/vectorHash.ts';
-import type { PeerState } from '../core/state.ts';
+import { countKeys, type PeerState } from '../core/state.ts';
 import {
   listCheckpoints,
   pruneCheckpoints,
@@ -130,7 +130,7 @@ export class Checkpoints {
     return {
       id: options.id,
       clusterId: options.clusterId,
-      keys: state.visibleKeys,
+      keys: countKeys(state),
       vector,
       horizonMs: wallMsOf(state.horizon),
       fingerprint: this.#fingerprint(),

@@ -74,6 +74,8 @@ export interface PeerOptions {
   readonly gcUpdateCount: number;
   readonly gcIntervalMs: number;
   readonly maxTableRows: number;
+  readonly requestsKeptMs: number;
+  readonly maxRequests: number;
   readonly maxCheckpointBytes: number;
   readonly transferBytesPerSecond: number;
   readonly minFreeBytes: number;
@@ -250,6 +252,8 @@ async function resolvePeer(
     gcUpdateCount: number('gcUpdateCount'),
     gcIntervalMs: number('gcIntervalMs'),
     maxTableRows: number('maxTableRows'),
+    requestsKeptMs: number('requestsKeptMs'),
+    maxRequests: number('maxRequests'),
     maxCheckpointBytes: number('maxCheckpointBytes'),
     transferBytesPerSecond: number('transferBytesPerSecond'),
     minFreeBytes: number('minFreeBytes'),

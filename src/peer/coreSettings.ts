@@ -19,6 +19,8 @@ export function coreSettings(options: PeerOptions): CoreSettings {
       ...defaultLimits,
       maxValueBytes: options.maxValueBytes,
       maxTableRows: options.maxTableRows,
+      requestsKeptMs: options.requestsKeptMs,
+      maxRequests: options.maxRequests,
       maxCheckpointBytes: options.maxCheckpointBytes,
       transferBytesPerSecond: rateOf(options.transferBytesPerSecond),
     },

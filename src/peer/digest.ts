@@ -1,9 +1,10 @@
 /**
  * One number for all that a peer holds: equal on two peers that converged, whatever way the updates came.
  *
- * Taken over every entry with its tag, tombstones too, in key order, from one consistent snapshot. What expires counts by tag and expiry alone: the
+ * Taken over every entry with its tag, tombstones and hidden keys too, in key order, from one consistent snapshot. What expires counts by tag and expiry alone: the
  * one peer may have noticed it already, the other not yet, and both hold the same.
  */
+import { isHidden } from '../core/hiddenKeys.ts';
 import type { Entry, Key } from '../core/types.ts';
 
 const NOTHING = new Uint8Array(0);
@@ -28,8 +29,8 @@ export async function digestEntries(
   let visible = 0;
   let tombstones = 0;
   for await (const [key, entry] of entries) {
-    if (entry.kind === 'value') visible += 1;
-    else tombstones += 1;
+    if (entry.kind !== 'value') tombstones += 1;
+    else if (!isHidden(key)) visible += 1;
     hashEntry(hash, key, entry);
   }
   return { digest: digestText(hash.digest()), visible, tombstones };

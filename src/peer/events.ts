@@ -48,6 +48,7 @@ export const EVENTS = {
   clockRight: { level: 'info', meaning: 'this clock agrees with the others again' },
   recordAheadOfClock: { level: 'warn', meaning: 'an update waits until its time has come' },
   writeBelowHorizon: { level: 'warn', meaning: 'an update came too late to be applied (R4)' },
+  requestExecutedTwice: { level: 'warn', meaning: 'two records of one request met that were made by two executions: a client gave its id twice, or did not say that it sends it again' },
 
   began: { level: 'info', meaning: 'no peer has any data: this one begins' },
   bootstrapped: { level: 'warn', meaning: 'told by an operator to take part with what this disk holds' },

@@ -1,6 +1,7 @@
 /**
  * Which keys an application asks for (a prefix, bounds, or both), and reading them a page at a time.
  */
+import { AFTER_HIDDEN, HIDDEN_PREFIX } from '../core/hiddenKeys.ts';
 import type { KeyRange } from '../core/store.ts';
 import type { Entry, Key } from '../core/types.ts';
 import { keyBytes, parsePrefix, prefixEnd, type KeyInput } from './keys.ts';
@@ -42,11 +43,23 @@ function keyRangeOf(options: RangeOptions): KeyRange {
   };
 }
 
-/** The visible ones of `entriesOf` a range, which is asked anew for each page. */
+/** The parts of a range that clients' keys may be in: below the hidden ones and above, in the order of the range. */
+export function aroundHidden(range: KeyRange): readonly KeyRange[] {
+  const { before, reverse } = range;
+  const start = range.after ?? range.from ?? '';
+  if (start >= AFTER_HIDDEN || (before !== undefined && before <= HIDDEN_PREFIX)) return [range];
+  const parts: KeyRange[] = [];
+  if (start < HIDDEN_PREFIX) parts.push({ ...range, before: HIDDEN_PREFIX });
+  if (before === undefined) parts.push({ from: AFTER_HIDDEN, ...(reverse === true ? { reverse } : {}) });
+  else if (before > AFTER_HIDDEN)
+    parts.push({ from: AFTER_HIDDEN, before, ...(reverse === true ? { reverse } : {}) });
+  return reverse === true ? parts.reverse() : parts;
+}
+
+/** All of `entriesOf` a range, which is asked anew for each page. */
 export function* readRange(
   options: RangeOptions,
   entriesOf: (bounds: KeyRange) => Iterable<readonly [Key, Entry]>,
-  isVisible: (entry: Entry) => boolean,
 ): Generator<RangeEntry, void, undefined> {
   let bounds = keyRangeOf(options);
   let left = options.limit ?? Infinity;
@@ -54,7 +67,7 @@ export function* readRange(
     const page: [Key, Uint8Array][] = [];
     const size = Math.min(left, PAGE_ENTRIES);
     for (const [key, entry] of entriesOf(bounds)) {
-      if (isVisible(entry)) page.push([key, entry.value]);
+      page.push([key, entry.value]);
       if (page.length >= size) break;
     }
     for (const [key, value] of page) yield { key: keyBytes(key), value: Buffer.from(value) };

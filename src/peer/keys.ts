@@ -3,6 +3,7 @@
  * bytes inside. Parsed once, here, at the edge.
  */
 import { ToposphereError } from '../core/errors.ts';
+import { isHidden } from '../core/hiddenKeys.ts';
 import type { CoreLimits } from '../core/settings.ts';
 import type { Key } from '../core/types.ts';
 
@@ -13,17 +14,22 @@ export type ValueInput = string | Uint8Array;
 // eslint-disable-next-line no-control-regex -- all of ASCII is meant
 const ASCII = /^[\x00-\x7f]*$/;
 
-/** The binary string of a key. Throws KEY_TOO_LONG, or BAD_ARGUMENT for an empty key or another type. */
+/** The binary string of a key. Throws KEY_TOO_LONG, or BAD_ARGUMENT for an empty key, one that no client may have, or another type. */
 export function parseKey(input: KeyInput, limits: CoreLimits): Key {
   const key = parsePrefix(input);
-  assertKeyLength(key, limits);
+  assertKey(key, limits);
   return key;
 }
 
-/** Throws KEY_TOO_LONG, or BAD_ARGUMENT for an empty key. */
-export function assertKeyLength(key: Key, limits: CoreLimits): void {
+/** Throws KEY_TOO_LONG, or BAD_ARGUMENT for an empty key, or one that no client may have. */
+export function assertKey(key: Key, limits: CoreLimits): void {
   if (key.length === 0)
     throw new ToposphereError('BAD_ARGUMENT', 'a key has at least one byte; this one is empty');
+  if (isHidden(key))
+    throw new ToposphereError(
+      'BAD_ARGUMENT',
+      "keys that begin with FF FF topo/ are the store's own: choose another",
+    );
   if (key.length <= limits.maxKeyBytes) return;
   throw new ToposphereError(
     'KEY_TOO_LONG',

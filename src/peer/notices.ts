@@ -52,6 +52,11 @@ export function describeNotice(notice: Notice, maxDriftMs: number): string {
         `${detail['peer']} has more than ${detail['limitBytes']} bytes, which is what this peer keeps of a checkpoint until all of it is there: ` +
         'what it lacks cannot be taken in from there; raise maxCheckpointBytes here, if this machine has the memory'
       );
+    case 'requestExecutedTwice':
+      return (
+        `the request '${detail['id']}' was executed twice, by ${detail['one']} and by ${detail['other']}: its client gave one id to two requests, ` +
+        'or sent it anew without AGAIN; see what both did'
+      );
     case 'admitted':
       return `${detail['peer']} is a member now`;
     case 'forgotten':

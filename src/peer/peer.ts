@@ -248,15 +248,10 @@ export class Peer {
 
   /** The visible entries of a range in byte order of keys. May be left off, and awaited between entries, at any time. */
   range(options: RangeOptions = {}): Generator<RangeEntry, void, undefined> {
-    const { store } = this.#parts;
-    return readRange(
-      options,
-      (bounds) => {
-        this.#assertOpen();
-        return store.entries(bounds);
-      },
-      (entry) => this.backend.isVisible(entry),
-    );
+    return readRange(options, (bounds) => {
+      this.#assertOpen();
+      return this.backend.visibleEntries(bounds);
+    });
   }
 
   /** Tells of every change of a visible key with the prefix, wherever it was written. Returns the function that ends it. */

@@ -4,12 +4,16 @@
 import { timestampOf, wallMsOf, type Now } from '../core/clock.ts';
 import { isPast, isVisible, LATEST_EXPIRY_MS, timeMs } from '../core/expiry.ts';
 import { ToposphereError } from '../core/errors.ts';
-import type { StoreSnapshot } from '../core/store.ts';
+import { isHidden } from '../core/hiddenKeys.ts';
+import type { KeyRange, StoreSnapshot } from '../core/store.ts';
+import { countKeys } from '../core/state.ts';
 import type { Entry, Key, PeerId } from '../core/types.ts';
 import { findLoading } from '../core/write.ts';
 import type { NetworkReport } from '../network/network.ts';
 import type { LmdbStore } from '../storage/lmdbStore.ts';
-import type { AcknowledgementLevel, Backend, KeyChange, ReloadOptions } from './backend.ts';
+import type { RequestId } from '../core/requestRecord.ts';
+import { giveTicket, judgeRequest, onRequest, type Attempt, type RequestVerdict } from '../core/requests.ts';
+import type { AcknowledgementLevel, Backend, KeyChange, ReloadOptions, RequestedChange } from './backend.ts';
 import { findBehind } from './caughtUp.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import { assertMayBootstrap, describeBootstrap } from './bootstrapping.ts';
@@ -18,7 +22,8 @@ import type { Discovering } from './discovering.ts';
 import type { DiskSpace } from './diskSpace.ts';
 import type { Examination } from './examination.ts';
 import { describeForgetting } from './forgetting.ts';
-import { assertKeyLength, assertValueLength } from './keys.ts';
+import { aroundHidden } from './keyRange.ts';
+import { assertKey, assertValueLength } from './keys.ts';
 import {
   digestParts,
   divideRange,
@@ -32,6 +37,7 @@ import type { Runtime } from './runtime.ts';
 import type { PeerDescription } from './peerDescription.ts';
 import { SessionKeeper } from './sessionKeeper.ts';
 import { buildStatus } from './status.ts';
+import { formatTicket } from './tickets.ts';
 
 interface PeerBackendParts {
   readonly runtime: Runtime;
@@ -89,7 +95,7 @@ export class PeerBackend implements Backend {
   }
 
   #visible(key: Key): Entry | undefined {
-    const entry = this.#parts.store.readEntry(key);
+    const entry = isHidden(key) ? undefined : this.#parts.store.readEntry(key);
     return entry !== undefined && this.isVisible(entry) ? entry : undefined;
   }
 
@@ -99,14 +105,14 @@ export class PeerBackend implements Backend {
   assertWritable(key: Key, valueBytes: number): void {
     const { limits } = this.#parts.runtime.state.settings;
     assertValueLength(valueBytes, limits);
-    assertKeyLength(key, limits);
+    assertKey(key, limits);
     this.#parts.runtime.assertWritable();
   }
 
   write(key: Key, value: Uint8Array, expiresAtMs = 0, isFast = false): void {
     const { limits } = this.#parts.runtime.state.settings;
     assertValueLength(value.length, limits);
-    assertKeyLength(key, limits);
+    assertKey(key, limits);
     assertExpiry(expiresAtMs);
     this.#parts.runtime.write(key, value, isFast, expiresAtMs === 0 ? 0 : timestampOf(expiresAtMs));
   }
@@ -120,16 +126,21 @@ export class PeerBackend implements Backend {
   keysAfter(after: Key | undefined, limit: number): Key[] {
     const keys: Key[] = [];
     if (limit <= 0) return keys;
-    for (const [key, entry] of this.#parts.store.entries(after === undefined ? {} : { after })) {
-      if (!this.isVisible(entry)) continue;
+    for (const [key] of this.visibleEntries(after === undefined ? {} : { after })) {
       keys.push(key);
       if (keys.length >= limit) break;
     }
     return keys;
   }
 
+  /** The entries of a range that readers see. To be used up or closed within the turn. */
+  *visibleEntries(range: KeyRange): IterableIterator<readonly [Key, Entry]> {
+    for (const part of aroundHidden(range))
+      for (const pair of this.#parts.store.entries(part)) if (this.isVisible(pair[1])) yield pair;
+  }
+
   keyCount(): number {
-    return this.#parts.runtime.state.visibleKeys;
+    return countKeys(this.#parts.runtime.state);
   }
 
   acknowledge(level: AcknowledgementLevel, callback: (failure?: Error) => void): void {
@@ -142,6 +153,27 @@ export class PeerBackend implements Backend {
 
   whenReady(): Promise<void> {
     return this.#parts.store.whenReady();
+  }
+
+  judgeRequest(id: RequestId, attempt: Attempt): RequestVerdict {
+    return judgeRequest(this.#parts.runtime.state, id, attempt);
+  }
+
+  executeRequest(
+    id: RequestId,
+    reply: Uint8Array,
+    changes: readonly RequestedChange[],
+    isFast = false,
+  ): void {
+    const writes = changes.map(({ key, value, expiresAtMs }) => {
+      assertExpiry(expiresAtMs);
+      return { key, value, expiresAt: expiresAtMs === 0 ? 0 : timestampOf(expiresAtMs) };
+    });
+    this.#parts.runtime.attempt((state, now) => onRequest(state, now, id, reply, writes, isFast));
+  }
+
+  giveTicket(): string {
+    return formatTicket(giveTicket(this.#parts.runtime.state));
   }
 
   openSession(): SessionKeeper {

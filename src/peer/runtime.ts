@@ -6,6 +6,7 @@
  * committed, some when it is durable. A commit that fails ends the incarnation: no write is taken, no
  * waiting acknowledgement is given, and the owner is told.
  */
+import type { Now } from '../core/clock.ts';
 import { onMessage, onReminder, onStart, onTimer, onTurnEnd, takeChanges } from '../core/core.ts';
 import { onOldIncarnation } from '../core/fence.ts';
 import type { Effect } from '../core/effects.ts';
@@ -19,7 +20,7 @@ import { createPeerState, type CoreOptions } from '../core/loadState.ts';
 import type { PeerState } from '../core/state.ts';
 import type { Store } from '../core/store.ts';
 import { assertNever, type Incarnation, type Key, type PeerId } from '../core/types.ts';
-import { findWriteRefusal, onWrite } from '../core/write.ts';
+import { findWriteRefusal, onWrite, type WriteRefusal } from '../core/write.ts';
 import { Arrivals } from './arrivals.ts';
 import type { AcknowledgementLevel } from './backend.ts';
 import {
@@ -122,8 +123,13 @@ export class Runtime {
 
   /** A local write, to expire at a Timestamp (0: never); throws a ToposphereError when it is refused (nothing was changed then). */
   write(key: Key, value: Uint8Array | undefined, isFast: boolean, expiresAt = 0): void {
+    this.attempt((state, now) => onWrite(state, now, key, value, isFast, expiresAt));
+  }
+
+  /** Lets the core write more than one key, all in one turn; throws like `write`. */
+  attempt(write: (state: PeerState, now: Now) => WriteRefusal | undefined): void {
     this.#assertRoom();
-    throwRefusal(onWrite(this.state, this.#ports.now(), key, value, isFast, expiresAt));
+    throwRefusal(write(this.state, this.#ports.now()));
     this.#openTurn();
   }
 

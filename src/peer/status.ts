@@ -7,7 +7,7 @@ import type { Now } from '../core/clock.ts';
 import { lastSequenceOf } from '../core/haveSet.ts';
 import { isHeard, multicastHeardSinceMs } from '../core/liveness.ts';
 import { isSameServers } from '../core/onKeepalive.ts';
-import type { PeerState } from '../core/state.ts';
+import { countKeys, type PeerState } from '../core/state.ts';
 import { hashVector } from '../core/vectorHash.ts';
 import { findWriteRefusal, type WriteRefusal } from '../core/write.ts';
 import type { Arrivals } from './arrivals.ts';
@@ -67,6 +67,8 @@ export interface PeerStatus {
   /** Who is given a checkpoint, and how many parts have arrived there. */
   readonly giving: readonly { readonly to: string; readonly parts: number }[];
   readonly keys: number;
+  /** Requests with an id that are remembered here. */
+  readonly requests: number;
   readonly tombstones: number;
   readonly collection: CollectionStatus;
   readonly memory: MemoryStatus;
@@ -107,7 +109,8 @@ export function buildStatus(
       bytes: state.joining.bytes,
     },
     giving: Array.from(state.giving, ([to, { parts }]) => ({ to, parts: parts.arrived })),
-    keys: state.visibleKeys,
+    keys: countKeys(state),
+    requests: state.hiddenKeys,
     tombstones: state.tombstones.count,
     collection: buildCollection(state, now),
     memory: buildMemory(state),

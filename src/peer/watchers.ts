@@ -2,9 +2,10 @@
  * Who wants to know of changes of visible keys, by prefix.
  *
  * Told once for each change, in order: of another peer's update at once, of an own write when its turn ends, or sooner where a server asks for it. A change that leaves the visible
- * value as it was (a tombstone over nothing) is none.
+ * value as it was (a tombstone over nothing) is none, nor is one of a hidden key.
  */
 import type { EntryChange } from '../core/effects.ts';
+import { isHidden } from '../core/hiddenKeys.ts';
 import type { Entry, Key } from '../core/types.ts';
 import type { KeyChange } from './backend.ts';
 
@@ -25,6 +26,7 @@ export class Watchers {
   }
 
   onChanged({ key, previous: previousEntry, entry }: EntryChange): void {
+    if (isHidden(key)) return;
     const previous = visibleValue(previousEntry);
     const value = visibleValue(entry);
     if (previous === undefined && value === undefined) return;

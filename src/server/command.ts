@@ -6,7 +6,14 @@
  * Invariant: everything that COMMAND, the documentation and the dispatcher say of a command comes from its one row.
  */
 import type { Key } from '../core/types.ts';
-import type { AcknowledgementLevel, Backend, ClientSession, KeyAccess } from '../peer/backend.ts';
+import type {
+  AcknowledgementLevel,
+  Attempt,
+  Backend,
+  ClientSession,
+  KeyAccess,
+  RequestId,
+} from '../peer/backend.ts';
 import type { PasswordCheck } from './authentication.ts';
 import type { ReplyWriter } from './reply.ts';
 import type { Request } from './requestParser.ts';
@@ -68,10 +75,18 @@ export interface ServerState {
   readonly clientCount: () => number;
 }
 
+/** The client's name for this request, and what it says of earlier attempts. */
+export interface RequestChoice {
+  readonly id: RequestId;
+  readonly attempt: Attempt;
+}
+
 /** What TOPOSPHERE DO says of one command; the connection's own where it says nothing. */
 export interface CommandChoices {
   readonly acknowledge?: AcknowledgementLevel;
   readonly read?: 'local' | 'session';
+  /** It is executed at most once. */
+  readonly request?: RequestChoice;
 }
 
 export interface CommandContext {

@@ -10,6 +10,7 @@ import { ToposphereError } from '../core/errors.ts';
 import { refuseUnauthenticated } from './authentication.ts';
 import { argumentText } from './command.ts';
 import type { Command, CommandContext, LateReply } from './command.ts';
+import { atMostOnce } from './requestOnce.ts';
 import type { Request } from './requestParser.ts';
 
 /** Bytes of a name or of arguments that an error quotes back. */
@@ -50,9 +51,11 @@ export function dispatch(context: CommandContext, request: Request): DispatchOut
   }
   let late: LateReply | undefined;
   try {
+    const once = context.choices?.request;
+    const row = once === undefined ? command : atMostOnce(command, once);
     late = server.tracking.isActive
-      ? server.tracking.run(command, context, request)
-      : command.run?.(context, request);
+      ? server.tracking.run(row, context, request)
+      : row.run?.(context, request);
   } catch (error) {
     if (!(error instanceof ToposphereError)) throw error;
     reply.error(wordError(error));

@@ -1,19 +1,21 @@
 /**
  * TOPOSPHERE DO: what one command is to be worth, on any connection, in a pipeline or not.
  *
- *     TOPOSPHERE DO [ACK fast|committed|durable] [READ LOCAL|SESSION] RUN command [arg ...]
+ *     TOPOSPHERE DO [ACK fast|committed|durable] [READ LOCAL|SESSION] [ID request-id [AGAIN [SINCE ticket]]] RUN command [arg ...]
  *
  * The reply is the command's own. What is not said is as the connection has it: the level of TOPOSPHERE ACK, and its session if it has one. READ LOCAL reads what
  * is here, whatever the session has seen, and is for commands that only read. Owns these words; what they mean is done where the command runs (dispatch.ts) and where its
- * reply waits (connection.ts). Invariant: a word that is not understood runs nothing.
+ * reply waits (connection.ts); ID is requestOnce.ts's. Invariant: a word that is not understood runs nothing.
  */
 import { ToposphereError } from '../core/errors.ts';
-import type { AcknowledgementLevel } from '../peer/backend.ts';
+import { MAX_REQUEST_ID_BYTES, parseTicket } from '../peer/backend.ts';
+import type { AcknowledgementLevel, Attempt, RequestId } from '../peer/backend.ts';
 import type { Command, CommandChoices } from './command.ts';
 import { argumentText, NO_KEYS } from './command.ts';
 import type { Request } from './requestParser.ts';
 
-const GRAMMAR = 'TOPOSPHERE DO [ACK fast|committed|durable] [READ LOCAL|SESSION] RUN command [arg ...]';
+const GRAMMAR =
+  'TOPOSPHERE DO [ACK fast|committed|durable] [READ LOCAL|SESSION] [ID request-id [AGAIN [SINCE ticket]]] RUN command [arg ...]';
 /** The first word of the choices: behind TOPOSPHERE and DO. */
 const FIRST_CHOICE = 2;
 
@@ -34,6 +36,9 @@ const CHOICES: Readonly<Record<string, (words: Words, choices: Choices) => void>
     const level = nextWord(words);
     if (level !== 'local' && level !== 'session') throw wrongWords(`READ ${level.toUpperCase()}`);
     choices.read = level;
+  },
+  id: (words, choices) => {
+    choices.request = { id: readRequestId(nextArgument(words)), attempt: readAttempt(words) };
   },
 };
 
@@ -64,12 +69,37 @@ function readLevel(word: string): AcknowledgementLevel {
   throw wrongWords(`ACK ${word.toUpperCase()}`);
 }
 
+/** A binary string, as keys are. */
+function readRequestId(text: string): RequestId {
+  if (text.length >= 1 && text.length <= MAX_REQUEST_ID_BYTES) return text as RequestId;
+  throw new ToposphereError('BAD_ARGUMENT', `a request id has 1 to ${MAX_REQUEST_ID_BYTES} bytes`);
+}
+
+/** What may follow an id. */
+function readAttempt(words: Words): Attempt {
+  if (!takeWord(words, 'again')) return 'first';
+  return takeWord(words, 'since') ? parseTicket(nextArgument(words)) : 'again';
+}
+
+/** Takes the next word if it is this one. */
+function takeWord(words: Words, word: string): boolean {
+  const isIt =
+    words.position < words.request.count &&
+    argumentText(words.request, words.position).toLowerCase() === word;
+  if (isIt) words.position += 1;
+  return isIt;
+}
+
 /** The next word in small letters. */
 function nextWord(words: Words): string {
+  return nextArgument(words).toLowerCase();
+}
+
+function nextArgument(words: Words): string {
   if (words.position >= words.request.count) throw wrongWords('its end, before RUN');
-  const word = argumentText(words.request, words.position).toLowerCase();
+  const text = argumentText(words.request, words.position);
   words.position += 1;
-  return word;
+  return text;
 }
 
 /** The command behind RUN, as if it had come by itself. */

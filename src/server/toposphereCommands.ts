@@ -12,6 +12,7 @@ import { argumentKey, argumentText, argumentUtf8, LOCAL_TO_PEER, NO_KEYS, readIn
 import type { ReplyWriter } from './reply.ts';
 import { examineSubcommands } from './examineCommands.ts';
 import { doSubcommand } from './doCommand.ts';
+import { ticketSubcommand } from './requestOnce.ts';
 import { sessionSubcommand } from './sessionCommand.ts';
 import type { Request } from './requestParser.ts';
 import { keysWithPrefix } from './scanCommands.ts';
@@ -67,6 +68,7 @@ export const toposphereCommand: Command = {
     ...examineSubcommands,
     sessionSubcommand,
     doSubcommand,
+    ticketSubcommand,
     {
       ...ORDINARY,
       name: 'toposphere|ack',

@@ -77,6 +77,8 @@ describe('configuration', () => {
       gcUpdateCount: 20_000,
       maxTableRows: 1_000_000,
       maxCheckpointBytes: 512 * 1024 * 1024,
+      requestsKeptMs: 600_000,
+      maxRequests: 1_000_000,
       transferBytesPerSecond: 0,
       versions: { lowest: 1, highest: 1 },
       minFreeBytes: 256 * 1024 * 1024,

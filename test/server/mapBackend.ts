@@ -6,7 +6,7 @@
  */
 import { ToposphereError } from '../../src/core/errors.ts';
 import type { Key } from '../../src/core/types.ts';
-import type { AcknowledgementLevel, Backend, KeyChange } from '../../src/peer/backend.ts';
+import type { AcknowledgementLevel, Backend, KeyChange, RequestId } from '../../src/peer/backend.ts';
 
 export interface PendingAcknowledgement {
   readonly level: AcknowledgementLevel;
@@ -36,6 +36,7 @@ export function createMapBackend(): MapBackend {
   const values = new Map<Key, Uint8Array>();
   /** Milliseconds since 1970. */
   const expiries = new Map<Key, number>();
+  const requests = new Map<RequestId, Uint8Array>();
   const watches = new Set<{ readonly prefix: Key; readonly listener: (change: KeyChange) => void }>();
   let untold: KeyChange[] = [];
   const pending: PendingAcknowledgement[] = [];
@@ -153,6 +154,18 @@ export function createMapBackend(): MapBackend {
       };
     },
     tellChanges,
+    judgeRequest: (id, attempt) => {
+      const reply = requests.get(id);
+      if (reply !== undefined) return { kind: 'executed', reply };
+      return attempt === 'again' ? { kind: 'unsure', why: 'noRecord' } : { kind: 'new' };
+    },
+    executeRequest: (id, reply, changes) => {
+      requests.set(id, reply);
+      for (const { key, value, expiresAtMs } of changes)
+        if (value === undefined) backend.remove(key);
+        else backend.write(key, value, expiresAtMs);
+    },
+    giveTicket: () => 'alpha:1:0',
     openSession() {
       throw new ToposphereError('BAD_ARGUMENT', 'a map has no sessions');
     },

@@ -1,0 +1,135 @@
+/**
+ * Runs a command at most once for a request id (I13): the ID of TOPOSPHERE DO, and TOPOSPHERE TICKET.
+ *
+ *     ID x                      the first attempt: executed, and its reply recorded under x, for every peer to know
+ *     ID x AGAIN                answered from the record, or -MAYBEAPPLIED: never executed
+ *     ID x AGAIN SINCE ticket   as well, but executed where the ticket proves that it was not: all attempts went to the process that gave it, and after it did
+ *
+ * An id is of one request for ever. A client asks for a TICKET on a connection before it sends what it may send again, and now and then anew: records end, and with them what older tickets
+ * prove. An error as the reply is no execution: nothing was changed, nothing is recorded. Owns running on buffered keys, and the words; judging is core/requests.ts's.
+ */
+import { ToposphereError } from '../core/errors.ts';
+import type { RequestVerdict } from '../peer/backend.ts';
+import { bufferKeys } from './bufferedKeys.ts';
+import type { Command, CommandContext, RequestChoice } from './command.ts';
+import { argumentKey, NO_KEYS } from './command.ts';
+import { createReplyWriter } from './reply.ts';
+import type { ReplyWriter } from './reply.ts';
+import type { Request } from './requestParser.ts';
+
+/** Bytes of a reply that is looked at; the backend keeps fewer. A value that GETSET answers may be as long. */
+const REPLY_LIMIT_BYTES = 64 * 1024 * 1024;
+/** Room for a reply that is written and read once, bytes. */
+const REPLY_CHUNK_BYTES = 256;
+const CARRIAGE_RETURN = 0x0d;
+
+/** The command, run at most once for the request. Throws MAYBE_APPLIED, LOST_WRITE, BAD_ARGUMENT, and what the command throws. */
+export function atMostOnce(command: Command, choice: RequestChoice): Command {
+  return {
+    ...command,
+    run: (context, request) => {
+      runOnce(context, command, request, choice);
+      return undefined;
+    },
+  };
+}
+
+function runOnce(context: CommandContext, command: Command, request: Request, choice: RequestChoice): void {
+  const { backend } = context;
+  if (!command.flags.includes('write'))
+    throw new ToposphereError('BAD_ARGUMENT', 'ID is for commands that write: run this one without it');
+  const verdict = backend.judgeRequest(choice.id, choice.attempt);
+  if (verdict.kind === 'new') execute(context, command, request, choice);
+  else if (verdict.kind === 'executed') {
+    replayReply(verdict.reply, context.reply);
+    noteKeys(context, command, request);
+  } else throw describeVerdict(verdict);
+}
+
+function execute(context: CommandContext, command: Command, request: Request, { id }: RequestChoice): void {
+  const { backend, session } = context;
+  const buffered = bufferKeys(backend, context.keys);
+  const reply = createReplyWriter(REPLY_LIMIT_BYTES, REPLY_CHUNK_BYTES);
+  if (command.run?.({ ...context, keys: buffered.keys, reply }, request) !== undefined)
+    throw new ToposphereError('BAD_ARGUMENT', `ID does not go with ${command.name}: its reply comes late`);
+  const isError = reply.errorCount > 0;
+  const bytes = Buffer.concat(reply.detach());
+  if (!isError) {
+    session?.follow();
+    backend.executeRequest(id, bytes, buffered.changes());
+    noteKeys(context, command, request);
+  }
+  replayReply(bytes, context.reply);
+}
+
+/** The session has seen what the command did to the keys that it names. */
+function noteKeys(
+  { session }: CommandContext,
+  { keys: [first, last, step] }: Command,
+  request: Request,
+): void {
+  if (session === undefined || first === 0) return;
+  const end = last < 0 ? request.count + last : last;
+  for (let index = first; index <= end; index += step) session.noteKey(argumentKey(request, index));
+}
+
+/** Writes a RESP2 reply of one element in whatever protocol the client speaks. */
+function replayReply(bytes: Uint8Array, reply: ReplyWriter): void {
+  const end = bytes.indexOf(CARRIAGE_RETURN);
+  const line = Buffer.from(bytes.buffer, bytes.byteOffset, end).toString('latin1');
+  const rest = line.slice(1);
+  switch (line[0]) {
+    case '+':
+      reply.simple(rest);
+      return;
+    case '-':
+      reply.error(rest);
+      return;
+    case ':':
+      reply.integer(Number(rest));
+      return;
+    case '$':
+      if (rest === '-1') reply.null();
+      else reply.bulk(bytes.subarray(end + 2, end + 2 + Number(rest)));
+      return;
+    default:
+      throw new Error(`a command that writes answered ${JSON.stringify(line)}, which cannot be recorded`);
+  }
+}
+
+const UNSURE_BECAUSE = {
+  noRecord:
+    'nothing is known of this request here: it may have been executed, here or elsewhere, or may not. Ask again later or another peer, or look at what it would have changed',
+  arriving:
+    'it was executed, and what it changed is still on its way to this peer. Ask again, or another peer',
+  expired: 'it was executed, too long ago for its reply to be known any more (requestsKeptMs)',
+  tooLong: 'it was executed, and its reply was too long to be kept. Read what it changed',
+  foreign: 'it was executed, by a release of Toposphere whose record this one cannot read. Ask another peer',
+} as const;
+
+function describeVerdict(verdict: Exclude<RequestVerdict, { kind: 'new' | 'executed' }>): ToposphereError {
+  if (verdict.kind === 'unsure')
+    return new ToposphereError('MAYBE_APPLIED', `nothing was executed now: ${UNSURE_BECAUSE[verdict.why]}`, {
+      changed: 'unknown',
+    });
+  return new ToposphereError(
+    'LOST_WRITE',
+    `nothing was executed now: this request was executed by ${verdict.by}, and what it changed was lost with that process or its disk. Send it under a new id if it must be`,
+  );
+}
+
+export const ticketSubcommand: Command = {
+  name: 'toposphere|ticket',
+  arity: 2,
+  flags: ['noscript', 'fast'],
+  group: 'server',
+  keys: NO_KEYS,
+  summary:
+    'Get a text by which this process can prove later that it has not executed a request: TOPOSPHERE DO ID id AGAIN SINCE ticket',
+  partition:
+    'Proves something at the process that gave it alone; anywhere else, and after a restart, it proves nothing.',
+  run: ({ backend, reply }) => {
+    reply.bulkText(backend.giveTicket());
+    return undefined;
+  },
+};
