@@ -52,6 +52,11 @@ export function addBench(yargs: Argv): Argv {
           default: '1',
           describe: 'operations a client has under way, at most',
         })
+        .option('threads', {
+          ...text,
+          default: '1',
+          describe: 'threads of the generator, for when it is what limits the run',
+        })
         .option('rate', {
           ...text,
           describe: 'operations a second, sent at set times; latency counts from then',

@@ -6,6 +6,7 @@
  * Invariant: a percentile is never below a value of that rank that was recorded, above it by less than 1%, and never above `maxMs`, which is exact.
  */
 import { createHistogram } from 'node:perf_hooks';
+import type { RecordableHistogram } from 'node:perf_hooks';
 
 const NS_PER_MS = 1e6;
 /** Two figures: 128 buckets to each doubling, so a bucket is at most 1/128 wide. */
@@ -20,6 +21,13 @@ export interface LatencySummary {
   readonly p50Ms: number;
   readonly p95Ms: number;
   readonly p99Ms: number;
+  readonly maxMs: number;
+}
+
+/** As one thread sends a histogram to another. */
+export interface LatencyParts {
+  readonly buckets: RecordableHistogram;
+  readonly sumMs: number;
   readonly maxMs: number;
 }
 
@@ -38,10 +46,20 @@ export class LatencyHistogram {
 
   /** Adds all that `other` has recorded, and leaves it as it is. */
   merge(other: LatencyHistogram): void {
-    if (other.count === 0) return;
-    this.#buckets.add(other.#buckets);
-    this.#sumMs += other.#sumMs;
-    if (!(other.#maxMs <= this.#maxMs)) this.#maxMs = other.#maxMs;
+    this.mergeParts(other.toParts());
+  }
+
+  /** The same for what another thread sent. */
+  mergeParts({ buckets, sumMs, maxMs }: LatencyParts): void {
+    if (buckets.count === 0) return;
+    this.#buckets.add(buckets);
+    this.#sumMs += sumMs;
+    if (!(maxMs <= this.#maxMs)) this.#maxMs = maxMs;
+  }
+
+  /** For another thread, once nothing more is recorded: the buckets are the same there. */
+  toParts(): LatencyParts {
+    return { buckets: this.#buckets, sumMs: this.#sumMs, maxMs: this.#maxMs };
   }
 
   get count(): number {

@@ -13,7 +13,7 @@ const LEFT = 78;
 const RIGHT = 18;
 const TOP = 34;
 const BOTTOM = 44;
-const TICKS = 5;
+const TICKS = 6;
 
 /** Where a value lies, in pixels, and the values that have a line. */
 interface Scale {
@@ -92,7 +92,7 @@ function drawLines(lines: readonly Line[], x: Scale, y: Scale): string {
 function drawLegend(lines: readonly Line[]): string {
   return lines
     .map(({ name, colour }, index) => {
-      const x = WIDTH - RIGHT - 76 * (lines.length - index);
+      const x = WIDTH - RIGHT - 84 * (lines.length - index);
       return (
         `<line class="line colour${colour}" x1="${x}" x2="${x + 18}" y1="16" y2="16"/>` +
         `<text x="${x + 24}" y="20">${name}</text>`

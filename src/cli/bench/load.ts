@@ -1,5 +1,5 @@
 /**
- * The load itself: clients spread over the peers, sending at the plan's pace until its end, or until told to stop.
+ * The load of one thread: its clients spread over the peers, sending at the plan's pace until its end, or until told to stop.
  *
  * Owns when it ends and who is given up: an operation without an answer for SILENCE_MS, a run without a connection for ALONE_MS. Invariant: it always ends, and what it answers
  * counts every operation that was sent.
@@ -7,6 +7,7 @@
 import { performance } from 'node:perf_hooks';
 import type { Target } from '../target.ts';
 import { LoadClient } from './loadClient.ts';
+import type { LoadEvents } from './loadClient.ts';
 import { Measurement } from './measurement.ts';
 import { paceClosed, paceOpen } from './pace.ts';
 import type { Pace } from './pace.ts';
@@ -22,14 +23,15 @@ const GRACE_MS = 5_000;
 /** Milliseconds between two looks at all that; also how often progress is told. */
 const LOOK_MS = 100;
 
-type Ending = 'done' | 'stopped' | 'nobody';
+export type Ending = 'done' | 'stopped' | 'nobody';
 
-export interface LoadResult {
-  readonly measurement: Measurement;
+/** What one thread measured; `Measured` is how it has it: whole, or as parts that another thread sent. */
+export interface LoadResult<Measured = Measurement> {
+  readonly measurement: Measured;
   /** From the start to the answer to the last operation, where the number of operations ended the run; else to the end of the time. */
   readonly elapsedMs: number;
   readonly ending: Ending;
-  /** Share of the time in which this process was at work, 0 to 1. */
+  /** Share of the time in which this thread was at work, 0 to 1. */
   readonly busyShare: number;
   /** Open loop: due and never sent. */
   readonly unsent: number;
@@ -37,24 +39,50 @@ export interface LoadResult {
   readonly connectionsBroken: number;
 }
 
-interface LoadOptions {
-  readonly plan: Plan;
-  readonly targets: readonly Target[];
-  /** Ends the load early. */
-  readonly stopped: Promise<void>;
-  readonly onProgress: (measurement: Measurement, elapsedMs: number) => void;
+export interface LoadProgress {
+  readonly settled: number;
+  readonly elapsedMs: number;
+  /** Of the last stretch of time. */
+  readonly p99Ms: number;
 }
 
-function openPace(plan: Plan, clients: readonly LoadClient[], measurement: Measurement): Pace {
-  const options = {
+export interface LoadOptions {
+  readonly plan: Plan;
+  readonly targets: readonly Target[];
+  /** Which of the plan's threads this is, from 0. */
+  readonly thread: number;
+  /** Ends the load early. */
+  readonly stopped: Promise<void>;
+  readonly onProgress: (progress: LoadProgress) => void;
+}
+
+/** So many of `count` are this thread's. */
+function shareOf(count: number, { plan, thread }: LoadOptions): number {
+  return Math.floor(count / plan.threads) + (thread < count % plan.threads ? 1 : 0);
+}
+
+function openPace(options: LoadOptions, clients: readonly LoadClient[], measurement: Measurement): Pace {
+  const { plan, thread } = options;
+  const periodMs = 1000 / (plan.ratePerSecond ?? Infinity);
+  const pace = {
     clients,
-    nextRequest: createRequests(plan),
-    startMs: measurement.startMs,
-    operations: plan.operations ?? Infinity,
+    nextRequest: createRequests(plan, thread),
+    firstMs: measurement.startMs + thread * periodMs,
+    operations: plan.operations === undefined ? Infinity : shareOf(plan.operations, options),
   };
   return plan.ratePerSecond === undefined
-    ? paceClosed(options)
-    : paceOpen(options, plan.ratePerSecond, measurement.sentLate);
+    ? paceClosed(pace)
+    : paceOpen(pace, plan.ratePerSecond / plan.threads, measurement.sentLate);
+}
+
+function openClients(options: LoadOptions, events: LoadEvents): readonly LoadClient[] {
+  const { plan, targets, thread } = options;
+  return Array.from({ length: shareOf(plan.clients, options) }, (_, index) => {
+    const peer = (thread + index * plan.threads) % targets.length;
+    const target = targets[peer];
+    if (target === undefined) throw new Error('a load needs a peer');
+    return new LoadClient({ target, peer, pipeline: plan.pipeline, hasSession: plan.hasSessions, events });
+  });
 }
 
 /** Resolves when all are connected, or `limitMs` have passed. */
@@ -67,26 +95,15 @@ async function awaitConnections(clients: readonly LoadClient[], limitMs: number)
 export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   const { plan, targets } = options;
   const begun: { pace?: Pace; measurement?: Measurement } = {};
-  const clients = Array.from({ length: plan.clients }, (_, index) => {
-    const peer = index % targets.length;
-    const target = targets[peer];
-    if (target === undefined) throw new Error('a load needs a peer');
-    return new LoadClient({
-      target,
-      peer,
-      pipeline: plan.pipeline,
-      hasSession: plan.hasSessions,
-      events: {
-        onSettled: (settled) => begun.measurement?.record(settled),
-        onRoom: (client) => begun.pace?.onRoom(client),
-      },
-    });
+  const clients = openClients(options, {
+    onSettled: (settled) => begun.measurement?.record(settled),
+    onRoom: (client) => begun.pace?.onRoom(client),
   });
   await awaitConnections(clients, LOOK_MS * 20);
   const startMs = performance.now();
   const measurement = new Measurement(plan.mix.length, targets.length, startMs);
   const before = performance.eventLoopUtilization();
-  const pace = openPace(plan, clients, measurement);
+  const pace = openPace(options, clients, measurement);
   begun.measurement = measurement;
   begun.pace = pace;
   for (const client of clients) pace.onRoom(client);
@@ -111,10 +128,12 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
 }
 
 function awaitEnd(
-  { plan, stopped, onProgress }: LoadOptions,
+  options: LoadOptions,
   measurement: Measurement,
   clients: readonly LoadClient[],
 ): Promise<Ending> {
+  const { plan, stopped, onProgress } = options;
+  const operations = plan.operations === undefined ? Infinity : shareOf(plan.operations, options);
   const limitMs = (plan.seconds ?? Infinity) * 1000;
   let heardMs = measurement.startMs;
   return new Promise((resolve) => {
@@ -127,8 +146,12 @@ function awaitEnd(
       const nowMs = performance.now();
       if (clients.some((client) => client.isReady)) heardMs = nowMs;
       for (const client of clients) if (nowMs - client.oldestMs > SILENCE_MS) client.breakOff();
-      onProgress(measurement, nowMs - measurement.startMs);
-      if (plan.operations !== undefined && measurement.settled >= plan.operations) end('done');
+      onProgress({
+        settled: measurement.settled,
+        elapsedMs: nowMs - measurement.startMs,
+        p99Ms: measurement.stretches.at(-1)?.latency.p99Ms ?? NaN,
+      });
+      if (measurement.settled >= operations) end('done');
       else if (nowMs - heardMs > ALONE_MS) end('nobody');
     };
     const looking = setInterval(look, LOOK_MS);

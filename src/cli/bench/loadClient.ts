@@ -23,7 +23,7 @@ export interface Settled {
   readonly isMiss: boolean;
 }
 
-interface LoadEvents {
+export interface LoadEvents {
   readonly onSettled: (settled: Settled) => void;
   /** There may be room for more: replies came, or the connection is there. */
   readonly onRoom: (client: LoadClient) => void;

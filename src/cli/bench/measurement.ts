@@ -5,6 +5,7 @@
  * any length has a picture of bounded size with exact merges. Invariant: each settled operation is counted once in each of the three; a latency is that of an operation that succeeded.
  */
 import { LatencyHistogram } from '../../client/latency.ts';
+import type { LatencyParts } from '../../client/latency.ts';
 import type { Settled } from './loadClient.ts';
 
 /** Length of a stretch at first, milliseconds. */
@@ -31,6 +32,21 @@ export interface Tally {
   misses: number;
 }
 
+/** As one thread sends its measurement to another; times from its start. */
+export interface MeasurementParts {
+  readonly byOperation: readonly TallyParts[];
+  readonly byPeer: readonly TallyParts[];
+  readonly sentLate: LatencyParts;
+  readonly stretches: readonly { readonly latency: LatencyParts; readonly failed: number }[];
+  readonly stretchMs: number;
+}
+
+interface TallyParts {
+  readonly latency: LatencyParts;
+  readonly failures: ReadonlyMap<string, Failures>;
+  readonly misses: number;
+}
+
 function createTally(): Tally {
   return { latency: new LatencyHistogram(), failures: new Map(), misses: 0 };
 }
@@ -40,6 +56,17 @@ function addFailures({ failures }: Tally, { count, example }: Failures): void {
   const known = failures.get(code);
   if (known === undefined) failures.set(code, { count, example });
   else known.count += count;
+}
+
+function mergeTally(tally: Tally | undefined, { latency, failures, misses }: TallyParts): void {
+  if (tally === undefined) throw new Error('a measurement of another run was merged');
+  tally.latency.mergeParts(latency);
+  tally.misses += misses;
+  for (const one of failures.values()) addFailures(tally, one);
+}
+
+function partsOf({ latency, failures, misses }: Tally): TallyParts {
+  return { latency: latency.toParts(), failures, misses };
 }
 
 /** Of all codes together. */
@@ -100,12 +127,32 @@ export class Measurement {
   /** Everything, as one. */
   total(): Tally {
     const total = createTally();
-    for (const { latency, failures, misses } of this.byOperation) {
-      total.latency.merge(latency);
-      total.misses += misses;
-      for (const one of failures.values()) addFailures(total, one);
-    }
+    for (const tally of this.byOperation) mergeTally(total, partsOf(tally));
     return total;
+  }
+
+  toParts(): MeasurementParts {
+    return {
+      byOperation: this.byOperation.map(partsOf),
+      byPeer: this.byPeer.map(partsOf),
+      sentLate: this.sentLate.toParts(),
+      stretches: this.#stretches.map(({ latency, failed }) => ({ latency: latency.toParts(), failed })),
+      stretchMs: this.#stretchMs,
+    };
+  }
+
+  /** Adds what another thread has measured of the same run, as if both had begun at one moment. */
+  mergeParts({ byOperation, byPeer, sentLate, stretches, stretchMs }: MeasurementParts): void {
+    for (const [index, parts] of byOperation.entries()) mergeTally(this.byOperation[index], parts);
+    for (const [index, parts] of byPeer.entries()) mergeTally(this.byPeer[index], parts);
+    this.sentLate.mergeParts(sentLate);
+    // Lengths are powers of two of the first one: a stretch lies whole in one of the longer ones.
+    while (this.#stretchMs < stretchMs) this.#coarsen();
+    for (const [index, { latency, failed }] of stretches.entries()) {
+      const stretch = this.#stretchAt(this.startMs + (index + 0.5) * stretchMs);
+      stretch.latency.mergeParts(latency);
+      stretch.failed += failed;
+    }
   }
 
   #stretchAt(ms: number): Stretch {

@@ -20,7 +20,8 @@ export interface Pace {
 interface PaceOptions {
   readonly clients: readonly LoadClient[];
   readonly nextRequest: () => BenchRequest;
-  readonly startMs: number;
+  /** Open loop: when the first operation is due. */
+  readonly firstMs: number;
   /** Operations to send, at most; Infinity: no end. */
   readonly operations: number;
 }
@@ -48,7 +49,7 @@ export function paceClosed({ nextRequest, operations }: PaceOptions): Pace {
 
 /** Round the clients that have room, so that none is favoured. */
 export function paceOpen(options: PaceOptions, ratePerSecond: number, sentLate: LatencyHistogram): Pace {
-  const { clients, nextRequest, startMs, operations } = options;
+  const { clients, nextRequest, firstMs, operations } = options;
   const periodMs = 1000 / ratePerSecond;
   let sent = 0;
   let turn = 0;
@@ -66,7 +67,7 @@ export function paceOpen(options: PaceOptions, ratePerSecond: number, sentLate: 
     const nowMs = performance.now();
     const touched = new Set<LoadClient>();
     while (sent < operations) {
-      const dueMs = startMs + sent * periodMs;
+      const dueMs = firstMs + sent * periodMs;
       if (dueMs > nowMs) break;
       const client = findRoom();
       if (client === undefined) break;
@@ -82,7 +83,7 @@ export function paceOpen(options: PaceOptions, ratePerSecond: number, sentLate: 
     onRoom: sendDue,
     backlog: () => {
       sendDue();
-      const due = Math.floor((performance.now() - startMs) / periodMs) + 1;
+      const due = Math.floor((performance.now() - firstMs) / periodMs) + 1;
       return Math.max(0, Math.min(due, operations) - sent);
     },
     stop: () => {

@@ -22,6 +22,8 @@ export interface Plan {
   readonly clients: number;
   /** Operations that a client has under way at a time, at most. */
   readonly pipeline: number;
+  /** Threads of the generator, each with its share of the clients, the rate and the operations. */
+  readonly threads: number;
   /** Operations a second, at set times, whatever the answers; undefined: each client sends when it is answered. */
   readonly ratePerSecond: number | undefined;
   /** One of the two ends the run. */
@@ -46,6 +48,7 @@ export interface PlanWords {
   readonly zipf: string | undefined;
   readonly clients: string;
   readonly pipeline: string;
+  readonly threads: string;
   readonly rate: string | undefined;
   readonly seconds: string | undefined;
   readonly operations: string | undefined;
@@ -165,6 +168,7 @@ export function readPlan(words: PlanWords, prefix: string): Plan {
     zipf: given('zipf', words.zipf, [0.01, 10], false),
     clients: number('clients', words.clients, [1, 10_000]),
     pipeline: number('pipeline', words.pipeline, [1, 10_000]),
+    threads: number('threads', words.threads, [1, 16]),
     ratePerSecond: given('rate', words.rate, [0.1, 10_000_000], false),
     seconds: seconds ?? (operations === undefined ? DEFAULT_SECONDS : undefined),
     operations,
@@ -175,6 +179,8 @@ export function readPlan(words: PlanWords, prefix: string): Plan {
     isKept: words.keep,
     prefix,
   };
+  if (plan.threads > plan.clients)
+    faults.push(`--threads ${plan.threads}: each needs a client, and there are ${plan.clients} (--clients)`);
   attempt(() => {
     refuseTooMuch(plan.keys, plan.sizes.most);
   }, undefined);

@@ -17,7 +17,7 @@ export function startBar(phase: string, total: number): ProgressBar {
     stream: process.stderr,
     barCompleteChar: '█',
     barIncompleteChar: '·',
-    barsize: 30,
+    barsize: 20,
     hideCursor: true,
     clearOnComplete: true,
     gracefulExit: false, // signals are stopSignal.ts's

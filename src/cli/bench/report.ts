@@ -198,9 +198,10 @@ export function describeTrust({ plan, all, generator }: Report): readonly string
     lines.push(
       `operations that were due and never sent, for all clients were waiting: ${formatCount(unsent)}`,
     );
-  const doubt =
-    busyShare < BUSY_SHARE ? '' : ': it may be what limited this run; see how it is with a generator more';
-  lines.push(`the generator itself was busy ${percent(busyShare)} of the time${doubt}`);
+  const doubt = busyShare < BUSY_SHARE ? '' : ': it may be what limited this run, try --threads';
+  lines.push(
+    `${plan.threads === 1 ? 'the generator itself' : `the busiest of the generator's ${plan.threads} threads`} was at work ${percent(busyShare)} of the time${doubt}`,
+  );
   return lines;
 }
 

@@ -62,8 +62,9 @@ function createPicker(mix: Mix, random: RandomStream): () => number {
   };
 }
 
-export function createRequests(plan: Plan): () => BenchRequest {
-  const open = (concern: string): RandomStream => openStream(plan.seed, concern);
+/** Those of one of the run's threads. */
+export function createRequests(plan: Plan, thread: number): () => BenchRequest {
+  const open = (concern: string): RandomStream => openStream(plan.seed, `${concern} ${thread}`);
   const pick = createPicker(plan.mix, open('operations'));
   const choose =
     plan.zipf === undefined

@@ -12,12 +12,15 @@ import { listenForStop } from '../stopSignal.ts';
 import type { Stop } from '../stopSignal.ts';
 import type { Target } from '../target.ts';
 import { fill, remove } from './dataSet.ts';
-import { runLoad } from './load.ts';
 import type { LoadResult } from './load.ts';
 import type { Plan } from './plan.ts';
 import { startBar } from './progressBar.ts';
+import { runThreads } from './threads.ts';
 import { buildReport, formatCount, formatMs, reportLines } from './report.ts';
 import type { Report } from './report.ts';
+
+/** How often the bar's rate is counted anew, milliseconds. */
+const RATE_EVERY_MS = 500;
 
 export interface BenchFiles {
   readonly json: string | undefined;
@@ -64,24 +67,21 @@ async function overKeys<T>(
 async function loadWithBar(plan: Plan, targets: readonly Target[], stop: Stop): Promise<LoadResult> {
   const total = plan.operations ?? (plan.seconds ?? 0) * 1000;
   const bar = startBar('load', total);
-  let before = { settled: 0, elapsedMs: 0 };
-  let perSecond = 0;
+  let [before, perSecond] = [{ settled: 0, elapsedMs: 0 }, NaN];
   try {
-    return await runLoad({
+    return await runThreads({
       plan,
       targets,
       stopped: stop.requested,
-      onProgress: (measurement, elapsedMs) => {
-        const { settled } = measurement;
-        const latest = measurement.stretches.at(-1);
-        if (elapsedMs - before.elapsedMs >= 500) {
+      onProgress: ({ settled, elapsedMs, p99Ms }) => {
+        if (elapsedMs - before.elapsedMs >= RATE_EVERY_MS) {
           perSecond = ((settled - before.settled) * 1000) / (elapsedMs - before.elapsedMs);
           before = { settled, elapsedMs };
         }
-        const p99 = latest === undefined ? '-' : formatMs(latest.latency.p99Ms);
+        const rate = Number.isNaN(perSecond) ? '' : `, ${formatCount(perSecond)} a second`;
         bar.show(
           plan.operations === undefined ? elapsedMs : settled,
-          `${formatCount(settled)} operations, ${formatCount(perSecond)} a second, p99 ${p99} ms`,
+          `${formatCount(settled)} operations${rate}, p99 ${formatMs(p99Ms)} ms`,
         );
       },
     });

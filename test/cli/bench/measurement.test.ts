@@ -66,4 +66,40 @@ describe('the measurement of a load', () => {
       { numRuns: 40 },
     );
   });
+
+  it('is after a merge what one measurement of both would be, however long each was', () => {
+    const someEnds = fc.array(settled, { maxLength: 30 });
+    fc.assert(
+      fc.property(someEnds, someEnds, fc.boolean(), (left, right, isShort) => {
+        const shorter = isShort
+          ? left.map((one) => ({
+              ...one,
+              endedMs: START_MS + (one.endedMs - START_MS) / 100,
+              startedMs: START_MS,
+            }))
+          : left;
+        const merged = measure(shorter);
+        merged.mergeParts(measure(right).toParts());
+        const whole = measure([...shorter, ...right]);
+        const shapeOf = (measurement: Measurement): unknown => ({
+          stretchMs: measurement.stretchMs,
+          stretches: measurement.stretches.map(({ latency, failed }) => [
+            latency.count,
+            latency.maxMs,
+            failed,
+          ]),
+          tallies: [...measurement.byOperation, ...measurement.byPeer].map(
+            ({ latency, failures, misses }) => [
+              latency.count,
+              latency.maxMs,
+              misses,
+              Array.from(failures, ([code, { count }]) => `${code} ${count}`).sort(),
+            ],
+          ),
+        });
+        assert.deepEqual(shapeOf(merged), shapeOf(whole));
+      }),
+      { numRuns: 40 },
+    );
+  });
 });

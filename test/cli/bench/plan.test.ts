@@ -10,6 +10,7 @@ const WORDS: PlanWords = {
   zipf: undefined,
   clients: '50',
   pipeline: '1',
+  threads: '1',
   rate: undefined,
   seconds: undefined,
   operations: undefined,
@@ -74,6 +75,7 @@ describe('the plan of a load', () => {
       zipf: '0',
       clients: 'x',
       pipeline: '',
+      threads: '65',
       rate: '0',
       seconds: '-1',
       write: 'a:b:c',
@@ -81,8 +83,11 @@ describe('the plan of a load', () => {
       within: '1e9',
       seed: 'NaN',
     });
-    assert.equal(faults.length, 12);
-    for (const [index, option] of 'within seconds mix size keys zipf clients pipeline rate write read seed'
+    assert.equal(faults.length, 13);
+    for (const [
+      index,
+      option,
+    ] of 'within seconds mix size keys zipf clients pipeline threads rate write read seed'
       .split(' ')
       .entries())
       assert.match(faults[index] ?? '', new RegExp(`^--${option} `));
@@ -91,6 +96,7 @@ describe('the plan of a load', () => {
   it('refuses mixes without an operation, unknown ones, and more data than a peer should take', () => {
     for (const mix of ['get=0', 'incr=1', 'get', 'get=-1', 'get=Infinity', ''])
       assert.equal(faultsOf({ mix }).length, 1, mix);
+    assert.match(faultsOf({ threads: '3', clients: '2' }).join(), /each needs a client/);
     assert.match(faultsOf({ keys: '100000000', size: '1000' }).join(), /on every peer/);
   });
 });

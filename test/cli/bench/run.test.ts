@@ -110,6 +110,25 @@ describe('toposphere bench', function () {
     assert.equal(begun.length, 2);
   });
 
+  it('shares clients, rate and operations among threads, and makes one result of theirs', async () => {
+    const entries = new Map<string, Buffer>();
+    const peer = await start(storeAnswer(entries));
+    const words = ['bench', at(peer), '--operations=601', '--mix=a', '--keys=20', '--clients=5'];
+    const { code, output, errors } = await runCommand(
+      [...words, '--threads=3', '--rate=600', '--json=result.json'],
+      folder,
+    );
+    assert.equal(code, 0, errors);
+    const { all, elapsedMs, series, generator } = await readReport();
+    assert.equal(all.latency.count, 601);
+    assert.equal(generator.sentLate.count, 601);
+    assert.ok(elapsedMs > 980 && elapsedMs < 5000, `${elapsedMs} ms`);
+    assert.ok(series.length >= 10, `${series.length} stretches`);
+    assert.equal(peer.requests.filter(([command]) => command === 'GET' || command === 'SET').length, 602);
+    assert.match(output.toString(), /the busiest of the generator's 3 threads was at work \d+% of the time/);
+    assert.deepEqual([...entries.keys()], []);
+  });
+
   it('counts the latency of an operation at a set rate from when it was due, however long the peer stands still', async () => {
     const store = storeAnswer(new Map());
     const stallMs = 800;
