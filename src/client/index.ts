@@ -10,7 +10,8 @@ export type {
   StickyClientEvents,
   WriteOptions,
 } from './stickyClient.ts';
-export type { StickyClientOptions } from './options.ts';
+export type { NearCacheOptions, StickyClientOptions } from './options.ts';
+export type { NearCacheCounts } from './nearCache.ts';
 export type { ReadLevel, WriteLevel } from './levels.ts';
 export type { Failover } from './roaming.ts';
 export { ToposphereError, type ErrorCode } from '../core/errors.ts';

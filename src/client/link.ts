@@ -8,6 +8,7 @@
 import { ErrorReply } from '@redis/client';
 import { ToposphereError, type ErrorCode } from '../core/errors.ts';
 import type { OwnLevel } from './levels.ts';
+import type { NearCache } from './nearCache.ts';
 import type { Answer, Request, Word } from './operation.ts';
 import type { PeerAddress } from './peerList.ts';
 import { createRedis } from './redis.ts';
@@ -18,6 +19,8 @@ import { Watchdog } from './watchdog.ts';
 export interface LinkSettings {
   readonly password: string | undefined;
   readonly hasSession: boolean;
+  /** Told of what this client's reads depend on, while the link is the one that it uses. */
+  readonly nearCache: NearCache | undefined;
   /** What writes wait for unless they say otherwise. */
   readonly standing: OwnLevel;
   readonly operationTimeoutMs: number;
@@ -60,6 +63,8 @@ export class Link {
   #brokenBy: string | undefined;
   #onBroken: (reason: string) => void = () => undefined;
   #token: string | undefined;
+  /** It is the one that the client uses. */
+  isUsed = false;
   /** What the session has lost, as the peer told it. */
   readonly losses: ToposphereError[] = [];
 
@@ -67,11 +72,18 @@ export class Link {
     this.tokens = tokens;
     this.peer = peer;
     this.#settings = settings;
-    this.#redis = createRedis(peer, settings.password, settings.operationTimeoutMs, (reason) => {
+    const { password, operationTimeoutMs, nearCache } = settings;
+    const onEnd = (reason: string): void => {
       this.#brokenBy = reason;
       this.#watchdog?.stop();
       this.#onBroken(reason);
-    });
+    };
+    const onInvalidated = (key: Buffer | null): void => {
+      if (!this.isUsed) return;
+      if (key === null) nearCache?.flush();
+      else nearCache?.invalidate([key.toString('latin1')]);
+    };
+    this.#redis = createRedis(peer, password, operationTimeoutMs, onEnd, nearCache && onInvalidated);
   }
 
   /** Connects and begins the session. Rejects with NotServed; `signal` gives it up. */
@@ -211,9 +223,11 @@ export class Link {
   }
 
   #ask(words: readonly Word[]): Promise<Answer> {
+    const askedAtMs = performance.now();
     return this.#redis.send(words).then(
       (value): Answer => {
         this.#watchdog?.heard();
+        if (this.isUsed) this.#settings.nearCache?.prove(askedAtMs);
         return { kind: 'reply', value };
       },
       (error: unknown): Answer => {

@@ -6,6 +6,7 @@
  */
 import { hostname } from 'node:os';
 import { ToposphereError } from '../core/errors.ts';
+import type { NearCacheSettings } from './nearCache.ts';
 import { assertReadLevel, assertWriteLevel } from './levels.ts';
 import type { ReadLevel, WriteLevel } from './levels.ts';
 
@@ -38,6 +39,17 @@ export interface StickyClientOptions {
   readonly backoffMs?: number;
   /** Between peers that are about as near, the same text prefers the same one. The machine's name when left out: its clients meet at one peer. */
   readonly affinity?: string;
+  /** Keep values that were read, and serve them while the peer tells of changes; true: with the limits as they are. Off when left out. */
+  readonly nearCache?: boolean | NearCacheOptions;
+}
+
+export interface NearCacheOptions {
+  /** Values kept, count. */
+  readonly maxEntries?: number;
+  /** Memory that they take, about. */
+  readonly maxBytes?: number;
+  /** The oldest that a value may be served after the last sign of the peer that it came from, milliseconds. Raising it serves on through longer pauses of the peer, and older values while it is cut off. */
+  readonly leaseMs?: number;
 }
 
 /** Milliseconds, each from a lowest to a highest value. */
@@ -48,6 +60,12 @@ const TIMES = {
   measureMs: { standard: 300, from: 10, to: 10_000 },
   staggerMs: { standard: 100, from: 1, to: 10_000 },
   backoffMs: { standard: 400, from: 20, to: 60_000 },
+} as const;
+
+const NEAR_CACHE = {
+  maxEntries: { standard: 10_000, from: 1, to: 10_000_000, unit: 'entries' },
+  maxBytes: { standard: 16 * 1024 * 1024, from: 1024, to: 16 * 1024 ** 3, unit: 'bytes' },
+  leaseMs: { standard: 1_000, from: 20, to: 600_000, unit: 'milliseconds' },
 } as const;
 
 type TimeName = keyof typeof TIMES;
@@ -61,6 +79,8 @@ export interface ClientSettings extends Readonly<Record<TimeName, number>> {
   readonly read: ReadLevel;
   readonly write: WriteLevel;
   readonly affinity: string;
+  /** Undefined: nothing is kept. */
+  readonly nearCache: NearCacheSettings | undefined;
 }
 
 /** Throws BAD_ARGUMENT with every fault, a line each. */
@@ -90,6 +110,7 @@ export function readClientOptions(options: StickyClientOptions): ClientSettings 
   const times = Object.fromEntries(
     Object.keys(TIMES).map((name) => [name, readTime(name as TimeName, options, faults)]),
   ) as Record<TimeName, number>;
+  const nearCache = readNearCache(options.nearCache, times.heartbeatMs, faults);
   if (faults.length > 0) throw new ToposphereError('BAD_ARGUMENT', faults.join('\n'));
   return {
     ...times,
@@ -101,7 +122,31 @@ export function readClientOptions(options: StickyClientOptions): ClientSettings 
     read,
     write,
     affinity: options.affinity ?? hostname(),
+    nearCache,
   };
+}
+
+/** An idle peer is asked each `heartbeatMs` whether it is there: a lease that is not longer than two of these ends between them. */
+function readNearCache(
+  options: boolean | NearCacheOptions | undefined,
+  heartbeatMs: number,
+  faults: string[],
+): NearCacheSettings | undefined {
+  if (options === undefined || options === false) return undefined;
+  const given = options === true ? {} : options;
+  const number = (name: keyof NearCacheOptions): number => {
+    const { standard, from, to, unit } = NEAR_CACHE[name];
+    const value = given[name] ?? standard;
+    if (!Number.isSafeInteger(value) || value < from || value > to)
+      faults.push(`nearCache.${name} is ${value}; give a whole number of ${from} to ${to} ${unit}`);
+    return value;
+  };
+  const leaseMs = number('leaseMs');
+  if (leaseMs < 2 * heartbeatMs)
+    faults.push(
+      `nearCache.leaseMs is ${leaseMs}, and an idle peer is asked every heartbeatMs (${heartbeatMs}) only; make the lease at least twice as long`,
+    );
+  return { maxEntries: number('maxEntries'), maxBytes: number('maxBytes'), leaseMs };
 }
 
 function readTime(name: TimeName, options: StickyClientOptions, faults: string[]): number {

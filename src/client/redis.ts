@@ -21,11 +21,13 @@ export interface RedisConnection {
   end(reason: string): void;
 }
 
+/** `onInvalidated`: the connection tracks what it reads, and is told of a key that has changed (null: of all). Before anybody hears of replies that came behind that. */
 export function createRedis(
   { host, port }: PeerAddress,
   password: string | undefined,
   connectTimeoutMs: number,
   onEnd: (reason: string) => void,
+  onInvalidated?: (key: Buffer | null) => void,
 ): RedisConnection {
   let endedBy: string | undefined;
   let rejectConnect: (reason: Error) => void = () => undefined;
@@ -35,6 +37,7 @@ export function createRedis(
     ...(password === undefined ? {} : { password }),
     disableOfflineQueue: true,
     maintNotifications: 'disabled',
+    emitInvalidate: onInvalidated !== undefined,
     // Time is seen to elsewhere: a timer for each command costs as much as the command.
     commandOptions: { timeout: 0, typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } },
   }) as unknown as Redis;
@@ -47,6 +50,7 @@ export function createRedis(
     onEnd(reason);
   }
 
+  if (onInvalidated !== undefined) redis.on('invalidate', onInvalidated);
   redis.on('error', (error: unknown) => {
     end(errorCode(error));
   });

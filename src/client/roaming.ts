@@ -151,6 +151,7 @@ export class Roaming {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#ending.abort();
+    this.#settings.nearCache?.leave();
     clearTimeout(this.#expiryTimer);
     this.#link?.break('this client was closed');
     const closed = new ToposphereError(
@@ -237,6 +238,8 @@ export class Roaming {
   #leave(why: Leaving, link = this.#link): void {
     if (link === undefined || link !== this.#link || this.#leaving !== undefined) return;
     this.#leaving = why;
+    link.isUsed = false;
+    this.#settings.nearCache?.leave(); // at once: what changes there is not heard of any more
     if (this.#batchesOut === 0) this.#arriveNowhere();
   }
 
@@ -316,6 +319,7 @@ export class Roaming {
 
   #arrive(link: Link, left: LeftPeer | undefined, beganAtMs: number): void {
     this.#link = link;
+    link.isUsed = true;
     clearTimeout(this.#expiryTimer);
     this.#expiryTimer = undefined;
     if (link.token !== undefined) this.#token = link.token;

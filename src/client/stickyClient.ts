@@ -10,6 +10,7 @@ import { assertReadLevel, assertWriteLevel, isOwnLevel, wordRead, wordWrite } fr
 import type { OwnLevel, ReadLevel, WriteLevel } from './levels.ts';
 import { measurePeers } from './measuring.ts';
 import type { Word } from './operation.ts';
+import { NearCache, type NearCacheCounts } from './nearCache.ts';
 import { readClientOptions } from './options.ts';
 import type { ClientSettings, StickyClientOptions } from './options.ts';
 import { orderPeers, parsePeers, readPeers } from './peerList.ts';
@@ -53,6 +54,8 @@ export interface ClientStats {
   readonly lastFailoverMs: number;
   /** Operations that were asked again. */
   readonly retries: number;
+  /** Undefined without a near cache. */
+  readonly nearCache: NearCacheCounts | undefined;
 }
 
 export interface StickyClientEvents {
@@ -67,15 +70,21 @@ export class StickyClient extends EventEmitter<StickyClientEvents> {
   readonly #standing: OwnLevel;
   readonly #roaming: Roaming;
   readonly #session: ClientSession;
+  readonly #nearCache: NearCache | undefined;
+  /** The level at which what is read is kept, and served from there: it is all of one session, or of none. */
+  readonly #nearLevel: ReadLevel;
 
   private constructor(
     settings: ClientSettings,
     standing: OwnLevel,
+    nearCache: NearCache | undefined,
     roaming: (onFailover: (failover: Failover) => void) => Roaming,
   ) {
     super();
     this.#settings = settings;
     this.#standing = standing;
+    this.#nearCache = nearCache;
+    this.#nearLevel = settings.hasSession ? 'session' : 'local';
     const going = roaming((failover) => this.emit('failover', failover));
     this.#roaming = going;
     this.#session = {
@@ -103,10 +112,13 @@ export class StickyClient extends EventEmitter<StickyClientEvents> {
     const listed = servers === undefined ? parsePeers(texts) : await readPeers(servers);
     const peers = orderPeers(listed, await measurePeers(listed, password, measureMs), affinity);
     const standing = isOwnLevel(settings.write) ? settings.write : STANDING;
+    const nearCache = settings.nearCache && new NearCache(settings.nearCache, () => performance.now());
     const client = new StickyClient(
       settings,
       standing,
-      (onFailover) => new Roaming({ ...settings, peers, standing }, settings.sessionToken, onFailover),
+      nearCache,
+      (onFailover) =>
+        new Roaming({ ...settings, peers, standing, nearCache }, settings.sessionToken, onFailover),
     );
     await client.#roaming.start(deadlineMs);
     return client;
@@ -124,11 +136,27 @@ export class StickyClient extends EventEmitter<StickyClientEvents> {
 
   /** How it went so far. */
   stats(): ClientStats {
-    return { peer: this.peer, ...this.#roaming.counts };
+    return { peer: this.peer, ...this.#roaming.counts, nearCache: this.#nearCache?.counts() };
   }
 
-  /** The value of a key, or undefined. */
+  /** The value of a key, or undefined. The bytes are the caller's own. */
   async get(key: Bytes, options: ReadOptions = {}): Promise<Buffer | undefined> {
+    const { read = this.#settings.read } = options;
+    if (this.#nearCache === undefined || read !== this.#nearLevel) return this.#get(key, options);
+    const name = nameOf(key);
+    const kept = this.#nearCache.find(name);
+    if (kept !== undefined) return kept.value && Buffer.from(kept.value);
+    const fetch = this.#nearCache.expect(name);
+    try {
+      const value = await this.#get(key, options);
+      this.#nearCache.settle(fetch, value && Buffer.from(value));
+      return value;
+    } finally {
+      this.#nearCache.abandon(fetch);
+    }
+  }
+
+  async #get(key: Bytes, options: ReadOptions): Promise<Buffer | undefined> {
     const reply = await this.#read('GET', [key], options);
     if (reply === null) return undefined;
     if (Buffer.isBuffer(reply)) return reply;
@@ -166,6 +194,8 @@ export class StickyClient extends EventEmitter<StickyClientEvents> {
   #read(command: string, keys: readonly Bytes[], options: ReadOptions): Promise<unknown> {
     const { read = this.#settings.read, deadlineMs = this.#settings.deadlineMs } = options;
     assertReadLevel(read);
+    // It may show something newer than the peer that tells of changes has.
+    if (read !== this.#nearLevel) this.#nearCache?.invalidate(keys.map(nameOf));
     const words = wordRead<Word>([command, ...keys.map(wordOf)], read, this.#settings.hasSession);
     return this.#roaming.request({ ...words, isRead: true, keys: keys.map(nameOf) }, deadlineMs);
   }
@@ -173,6 +203,7 @@ export class StickyClient extends EventEmitter<StickyClientEvents> {
   #write(words: readonly Word[], keys: readonly Bytes[], options: WriteOptions): Promise<unknown> {
     const { write = this.#settings.write, deadlineMs = this.#settings.deadlineMs } = options;
     assertWriteLevel(write);
+    this.#nearCache?.invalidate(keys.map(nameOf)); // before it is sent
     const levelled = wordWrite(words, write, this.#standing);
     return this.#roaming.request({ ...levelled, isRead: false, keys: keys.map(nameOf) }, deadlineMs);
   }

@@ -149,6 +149,7 @@ export class Connection {
   /** Runs requests and sends their replies, about PAUSE_OUTPUT_BYTES of them. True when requests may be left. */
   #runBatch(): boolean {
     const { reply, server, backend } = this.#host;
+    if (this.#isPushScheduled) this.#sendPushes(); // whoever reads something newer has been told of all that changed before it
     const waitingBytes = this.#outputBytes();
     let level: WaitingLevel | undefined;
     let hasWritten = false;

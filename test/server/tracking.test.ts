@@ -115,6 +115,22 @@ describe('client tracking', () => {
     equal((await reader.waitForBytes(before + expected.length)).slice(before), expected);
   });
 
+  it('tells of what changed before a read ahead of its reply, also within one turn of the event loop', async () => {
+    const reader = await openTracking();
+    const news = createReader(reader);
+    await reader.ask('GET a\r\n', '_\r\n');
+    await news();
+    await new Promise<void>((resolve) => {
+      setImmediate(() => {
+        reader.send('GET b\r\n'); // is there when sockets are read next, before anything that is left for the turn's end
+        backend.write('a' as Key, Buffer.from('1'));
+        backend.write('b' as Key, Buffer.from('1'));
+        resolve();
+      });
+    });
+    equal(await news(), `${invalidation('a')}$1\r\n1\r\n`);
+  });
+
   it('NOLOOP: nothing of its own writes, and of the next one by somebody else', async () => {
     const client = await openTracking('CLIENT TRACKING ON NOLOOP');
     const news = createReader(client);
