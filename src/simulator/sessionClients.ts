@@ -15,6 +15,7 @@ import type { Checker } from './checker.ts';
 import { between, chance, openStream, pick, untilNextMs, wholeBetween } from './random.ts';
 import type { RandomStream } from './random.ts';
 import type { Level, Schedule } from './schedule.ts';
+import type { PeerState } from '../core/state.ts';
 import type { VirtualPeer } from './virtualPeer.ts';
 import type { World } from './world.ts';
 
@@ -32,6 +33,8 @@ export interface SessionFigures {
   behind: number;
   undecided: number;
   lost: number;
+  /** Values older than what a client had seen where every disk on which a round had found that was lost since: nobody can tell. */
+  lostEverywhere: number;
   hops: number;
 }
 
@@ -40,6 +43,14 @@ interface SessionClients {
   /** To be called before time starts. */
   readonly begin: (world: World) => void;
   readonly checker: Checker;
+}
+
+interface Known extends Tag {
+  readonly expiresAt: number;
+  readonly isValue: boolean;
+  readonly atMs: number;
+  /** Members of the round that it was on the disks of, once the token demands it no more; empty when it was let go of for another reason. */
+  members: readonly string[] | undefined;
 }
 
 /** What a client knows of its own session. */
@@ -52,7 +63,7 @@ interface Client {
   peer: string;
   token: SessionToken;
   /** The newest tag it read, or wrote and had acknowledged, of each key. */
-  readonly known: Map<Key, Tag & { readonly expiresAt: number; readonly isValue: boolean }>;
+  readonly known: Map<Key, Known>;
   newest: number;
 }
 
@@ -62,8 +73,18 @@ export function createSessionClients({
   durationMs,
   sessions = 0,
 }: Pick<Schedule, 'seed' | 'durationMs' | 'sessions'>): SessionClients {
-  const figures: SessionFigures = { reads: 0, writes: 0, behind: 0, undecided: 0, lost: 0, hops: 0 };
+  const figures: SessionFigures = {
+    reads: 0,
+    writes: 0,
+    behind: 0,
+    undecided: 0,
+    lost: 0,
+    lostEverywhere: 0,
+    hops: 0,
+  };
   const clients: Client[] = [];
+  /** When each machine was given its present disk. */
+  const newDiskAtMs = new Map<string, number>();
 
   function hop(world: World, client: Client): void {
     figures.hops += 1;
@@ -134,8 +155,8 @@ export function createSessionClients({
     const { state } = peer;
     const entry = peer.disk.store.readEntry(key);
     assertNotOlder(world, client, peer, key, entry);
-    client.token = noteRead(state, client.token, key, entry);
-    if (entry !== undefined) remember(client, key, entry);
+    note(client, state, key, entry);
+    if (entry !== undefined) remember(client, key, entry, world.nowMs);
     figures.reads += 1;
   }
 
@@ -158,17 +179,26 @@ export function createSessionClients({
     const { state } = peer;
     peer.runtime.acknowledge(level, (failure) => {
       if (failure !== undefined) return;
-      client.token = noteRead(state, client.token, key, written.entry);
-      remember(client, key, written.entry);
+      note(client, state, key, written.entry);
+      remember(client, key, written.entry, world.nowMs);
     });
   }
 
-  function remember(client: Client, key: Key, entry: Entry): void {
+  function remember(client: Client, key: Key, entry: Entry, atMs: number): void {
     const known = client.known.get(key);
     client.newest = Math.max(client.newest, entry.timestamp);
     if (known !== undefined && compareTags(known, entry) >= 0) return;
     const { timestamp, id, incarnation, sequence, expiresAt, kind } = entry;
-    client.known.set(key, { timestamp, id, incarnation, sequence, expiresAt, isValue: kind === 'value' });
+    client.known.set(key, {
+      timestamp,
+      id,
+      incarnation,
+      sequence,
+      expiresAt,
+      isValue: kind === 'value',
+      atMs,
+      members: undefined,
+    });
   }
 
   function assertNotOlder(
@@ -185,10 +215,30 @@ export function createSessionClients({
     if (isGone && !known.isValue) return; // it saw nothing, and sees nothing
     if (isGone && known.expiresAt !== 0) return;
     if (isGone && world.truth.hasDroppable(key, known, peer.state.horizon)) return;
+    if (isLostEverywhere(world, known)) {
+      figures.lostEverywhere += 1;
+      client.known.delete(key);
+      return;
+    }
     throw new BrokenInvariant(
       'session reads',
       `${client.name} reads ${key} at ${peer.address} as of ${entry?.timestamp ?? 'nothing'}, and had seen it as of ${known.timestamp} of ${known.id}`,
     );
+  }
+
+  /** The token relies on a round for it, and every member of that round has another disk by now, or is no member any more. */
+  function isLostEverywhere({ ids }: World, { members = [], atMs }: Known): boolean {
+    const isReplaced = (id: string): boolean => (newDiskAtMs.get(id) ?? -1) >= atMs;
+    return members.length > 0 && members.every((id) => !ids.includes(id) || isReplaced(id));
+  }
+
+  function note(client: Client, state: PeerState, key: Key, entry: Entry | undefined): void {
+    const token = noteRead(state, client.token, key, entry);
+    client.token = token;
+    for (const [other, known] of client.known) {
+      const { through = 0 } = token.ranges.get(originKey(known.id, known.incarnation)) ?? {};
+      if (!token.tags.has(other) && through < known.sequence) known.members ??= [...token.promises.keys()];
+    }
   }
 
   function next(world: World, client: Client): void {
@@ -236,6 +286,9 @@ export function createSessionClients({
       }
     },
     checker: {
+      afterNewDisk: ({ nowMs }, { address }) => {
+        newDiskAtMs.set(address, nowMs);
+      },
       atRest: (world) => {
         for (const client of clients)
           for (const peer of world.peers) {

@@ -77,6 +77,13 @@ const FOUND: readonly (readonly [
     2,
     1,
   ],
+  [
+    724869,
+    'a session whose values every disk had, and every disk was lost or put back: it is not told',
+    2,
+    4,
+    1,
+  ],
 ];
 
 describe('seeds that failed once', () => {

@@ -12,7 +12,8 @@ describe('simulated sessions', function () {
   this.timeout(120_000);
 
   it(`keep their promises in seeds 1 to ${SEEDS}, and meet every answer there is`, async () => {
-    const met: Record<keyof SessionFigures, number> = {
+    // `lostEverywhere` takes the loss of every disk: seed 724869 (regressions.test.ts) meets it.
+    const met: Record<Exclude<keyof SessionFigures, 'lostEverywhere'>, number> = {
       reads: 0,
       writes: 0,
       behind: 0,
@@ -28,8 +29,7 @@ describe('simulated sessions', function () {
         sessions: 3,
       });
       assert.equal(failure, undefined, `seed ${seed}: ${failure?.detail ?? ''}`);
-      for (const figure of Object.keys(met) as (keyof SessionFigures)[])
-        met[figure] += sessions?.[figure] ?? 0;
+      for (const figure of Object.keys(met) as (keyof typeof met)[]) met[figure] += sessions?.[figure] ?? 0;
     }
     for (const [figure, count] of Object.entries(met)) assert.ok(count > 0, `${figure}: none in all seeds`);
   });
