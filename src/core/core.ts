@@ -21,12 +21,14 @@ import type { Channel, Message } from './messages.ts';
 import { onCommit, onPrepare, onPrepared, onRefuse, onRoundTimer, takeAnswer } from './onCheckpointRound.ts';
 import { noteConfirmedWall } from './expiry.ts';
 import { armExpiry, onExpiryTimer } from './onExpiryTimer.ts';
+import { onFetch } from './onFetch.ts';
 import { onHeartbeat, onHeartbeatTimer } from './onHeartbeat.ts';
 import { greet, onKeepalive, onKeepaliveTimer } from './onKeepalive.ts';
 import { onNak, onRepairTimer } from './onNak.ts';
 import { onSync } from './onSync.ts';
 import { onUpdate } from './onUpdate.ts';
 import type { PeerView } from './peerView.ts';
+import { onFetched, onOwnDurable, onQuestionsTimer } from './quorum.ts';
 import { saveTurn } from './saveTurn.ts';
 import type { PeerState } from './state.ts';
 import { schedule, takeTimer } from './timers.ts';
@@ -150,6 +152,12 @@ function dispatch(
     case 'leaving':
       onLeaving(state, now, view, incarnation);
       return;
+    case 'fetch':
+      onFetch(state, now, from, message);
+      return;
+    case 'fetched':
+      onFetched(state, now, view.id, message);
+      return;
     default:
       assertNever(message);
   }
@@ -157,7 +165,8 @@ function dispatch(
 
 /** The core's own words, now that the turn they were said in is durable. */
 export function onReminder(state: PeerState, now: Now, reminder: Reminder): void {
-  takeAnswer(state, now, state.self, reminder);
+  if (reminder.kind === 'held') onOwnDurable(state, now, reminder.number, reminder.tag);
+  else takeAnswer(state, now, state.self, reminder);
 }
 
 /** A timer that an effect asked for has come; one armed anew since is ignored. */
@@ -199,6 +208,9 @@ export function onTimer(state: PeerState, now: Now, timer: TimerName, token: num
       return;
     case 'expiry':
       onExpiryTimer(state, now);
+      return;
+    case 'questions':
+      onQuestionsTimer(state, now);
       return;
     default:
       assertNever(timer);

@@ -51,6 +51,8 @@ export interface CoreCounters {
   requestsExecutedTwice: number;
   /** Alarms whose horizon was too far ahead of the clocks to be stamped above (section 8). */
   alarmsAhead: number;
+  /** Records of a register's question or answer that could not be taken: it is asked again. */
+  fetchedRefused: number;
   /** Dropped: this peer already holds the dot. */
   droppedDuplicate: number;
   /** Dropped: timestamp further ahead than the drift limit (section 8). */
@@ -115,6 +117,7 @@ export function createCounters(): CoreCounters {
     requestsRefusedFull: 0,
     requestsExecutedTwice: 0,
     alarmsAhead: 0,
+    fetchedRefused: 0,
     droppedDuplicate: 0,
     droppedAheadOfClock: 0,
     droppedGapLimit: 0,

@@ -6,8 +6,9 @@
  * the order of effects within each level.
  */
 import type { Message } from './messages.ts';
+import type { Answer } from './quorum.ts';
 import type { RoundAnswer } from './rounds.ts';
-import type { Entry, Key, PeerId } from './types.ts';
+import type { Entry, Key, PeerId, Tag } from './types.ts';
 
 export type After = 'nothing' | 'committed' | 'durable';
 
@@ -23,13 +24,14 @@ export type TimerName =
   | 'join'
   | 'round'
   | 'sweep'
-  | 'expiry';
+  | 'expiry'
+  | 'questions';
 
 /** Handed back to the core as it is when the turn is as safe as was asked. */
-export interface Reminder extends RoundAnswer {
-  readonly kind: 'prepared';
-  readonly number: number;
-}
+export type Reminder =
+  | (RoundAnswer & { readonly kind: 'prepared'; readonly number: number })
+  /** What this peer held of the key of its own question (quorum.ts). */
+  | { readonly kind: 'held'; readonly number: number; readonly tag: Tag };
 
 export type NoticeName =
   | 'peerAlive'
@@ -72,6 +74,8 @@ export type Effect =
   | { readonly kind: 'schedule'; readonly timer: TimerName; readonly token: number; readonly delayMs: number }
   /** The core's own `reminder`, when this turn is durable. */
   | { readonly kind: 'remind'; readonly reminder: Reminder; readonly after: 'durable' }
+  /** The answer to a question of this peer's (quorum.ts). */
+  | { readonly kind: 'answered'; readonly number: number; readonly answer: Answer }
   /** This incarnation must not go on: another process has the id, or a higher incarnation of it is known (R10). */
   | { readonly kind: 'end'; readonly reason: 'fenced' | 'superseded' }
   | {

@@ -22,6 +22,8 @@ export const ERROR_CODES = [
   'BEHIND',
   'UNDECIDED',
   'LOST_WRITE',
+  'NO_MAJORITY',
+  'UNKNOWN',
   'NO_PEER',
   'MAYBE_APPLIED',
   'NO_ROOM',

@@ -23,6 +23,7 @@ import { isThere, liveIds, notice } from './liveness.ts';
 import { beginLineage, setLineage } from './lineage.ts';
 import { learnMembers } from './members.ts';
 import type { CheckpointMessage } from './messages.ts';
+import { becomeUnsure } from './quorum.ts';
 import { addPart, expectFrom, hasAllOfIt, isAskedOf, stopExpecting, takePart } from './spool.ts';
 import { noteIncarnation, type PeerState } from './state.ts';
 import { scheduleBy } from './timers.ts';
@@ -223,8 +224,14 @@ function endJoin(state: PeerState, now: Now, join: Join): void {
   if (state.phase !== 'member') notice(state, 'joined', { entries: join.entries, kept: join.unknown.length });
   setLineage(state, facts.lineage);
   state.joining.lineage = 0;
+  if (state.phase !== 'member') becomeUnsure(state, latestPromise(state, now));
   becomeMember(state);
   for (const [key, entry] of join.unknown) stampAnew(state, now, key, entry);
+}
+
+/** No promise that anybody has made by now is larger: a round with a larger horizon asked everybody after this. */
+function latestPromise(state: PeerState, now: Now): Timestamp {
+  return (latestCredible(state, now) + state.settings.maxDriftMs * TICKS_PER_MS) as Timestamp;
 }
 
 /** R10: an operator says that this peer takes part with what its disk holds, for nobody is left to join from. */

@@ -15,6 +15,7 @@ import { createHaveSet } from './haveSet.ts';
 import type { PendingHorizon, Phase } from './messages.ts';
 import { createOriginState, type OriginState } from './originState.ts';
 import { createPeerView } from './peerView.ts';
+import { createQuorum } from './quorum.ts';
 import { createRoundsState } from './rounds.ts';
 import type { CoreSettings } from './settings.ts';
 import { createJoining } from './spool.ts';
@@ -85,6 +86,7 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
     contactTurns: 0,
     round: undefined,
     rounds: createRoundsState(now),
+    quorum: createQuorum(readNumber(store, 'unsureThrough') as Timestamp),
     tombstones: createTombstones(tombstones ?? 0, tombstoneBytes ?? 0),
     expiries: createExpiries(expiring ?? 0, now),
     alarms: loadAlarms(store),
@@ -110,6 +112,7 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
       round: { token: 0, dueMs: Infinity },
       sweep: { token: 0, dueMs: Infinity },
       expiry: { token: 0, dueMs: Infinity },
+      questions: { token: 0, dueMs: Infinity },
     },
     lastWallMs: now.wallMs,
     lastInputMs: now.monotonicMs,

@@ -12,6 +12,7 @@ import type {
   Origin,
   PeerId,
   SequenceRange,
+  Tag,
   Timestamp,
   VectorEntry,
 } from './types.ts';
@@ -309,6 +310,29 @@ export interface AlarmMessage {
   readonly horizon: Timestamp;
 }
 
+/** Of a register (quorum.ts): what do you hold of this key? With a record, the asker's, that is to be taken first. */
+export interface FetchMessage {
+  readonly kind: 'fetch';
+  /** From 1 up, in the asker's process. */
+  readonly number: number;
+  readonly membershipHash: number;
+  readonly key: Key;
+  /** What the asker holds; what is newer comes along unless the tag alone is wanted. */
+  readonly tag: Tag;
+  readonly wants: 'tag' | 'record';
+  readonly record?: SyncRecord;
+}
+
+/** The sender holds this of the key, and it is durable there. Without a tag it does not count: by its membership hash, or because it cannot be sure of what it had. */
+export interface FetchedMessage {
+  readonly kind: 'fetched';
+  readonly asker: Incarnation;
+  readonly number: number;
+  readonly membershipHash: number;
+  readonly tag?: Tag;
+  readonly record?: SyncRecord;
+}
+
 /** Multicast and unicast, a few times: the sender's process stops now, and says nothing more. The envelope says which process that is. */
 interface LeavingMessage {
   readonly kind: 'leaving';
@@ -329,7 +353,9 @@ export type Message =
   | CheckpointMessage
   | FencedMessage
   | AlarmMessage
-  | LeavingMessage;
+  | LeavingMessage
+  | FetchMessage
+  | FetchedMessage;
 export type MessageKind = Message['kind'];
 
 /** By which way a message came, or is to go. A stream is peer-to-peer TCP. */

@@ -27,6 +27,7 @@ import type {
   RefuseMessage,
 } from './messages.ts';
 import type { PeerView } from './peerView.ts';
+import { needsRound } from './quorum.ts';
 import { waitFor, type OpenRound, type RoundAnswer } from './rounds.ts';
 import { sendControl } from './send.ts';
 import { buildHave, buildPromises, noteIncarnation, type PeerState } from './state.ts';
@@ -44,6 +45,8 @@ const TELL_AFTER_MS = 1000;
 /** After a refusal so long a pause, doubled with each one more, at most: every round begun is a durable promise of everybody. */
 const REFUSED_PAUSE_MS = 200;
 const REFUSED_PAUSE_MAX_MS = 30_000;
+/** A round that a register waits for begins no sooner than this after the last one: it may have to be another one. */
+const WANTED_PAUSE_MS = 250;
 /** A refusal is told of no more often than this, milliseconds. */
 const REFUSED_NOTICE_INTERVAL_MS = 10_000;
 
@@ -85,6 +88,7 @@ function pursueRound(state: PeerState, now: Now, round: OpenRound): void {
 function isDue(state: PeerState, now: Now): boolean {
   const { rounds, settings, own } = state;
   if (own.have.contiguous - rounds.updatesThen >= settings.gcUpdateCount) return true;
+  if (needsRound(state, now) && now.monotonicMs - rounds.lastMs >= WANTED_PAUSE_MS) return true;
   if (now.monotonicMs - rounds.lastMs < settings.gcIntervalMs) return false;
   return hasCollectable(state);
 }

@@ -5,7 +5,7 @@
  * not what it sent. A HYBRID's vector is a question, answered with SYNC.
  */
 import { lacksAlarmRoom } from './alarms.ts';
-import { applyEntry, isAheadOfClock, recordDots, refuseAhead, type KeyedDot } from './apply.ts';
+import { applyEntry, hasRoomFor, isAheadOfClock, recordDots, refuseAhead, type KeyedDot } from './apply.ts';
 import type { Now } from './clock.ts';
 import { isVoid } from './closures.ts';
 import { learnFacts } from './facts.ts';
@@ -40,6 +40,26 @@ export function onSync(
   } else if (catchUp !== undefined)
     onPart(state, now, { id: view.id, incarnation }, catchUp, more, { recorded, refused });
   else if (more && incarnation === view.incarnation) onOffer(state, now, view);
+}
+
+/** Takes one record that stands for its own dot alone, unless there is no room above the vector. Answers whether it was taken, or had already. */
+export function takeAlone(state: PeerState, now: Now, from: PeerId, record: SyncRecord): boolean {
+  if (!hasRoomForWinner(state, record)) {
+    state.counters.droppedGapLimit += 1;
+    return false;
+  }
+  const arrived: ArrivedDots = new Map();
+  const isTaken = onSyncRecord(state, now, from, record, arrived);
+  recordArrived(state, now, arrived);
+  return isTaken;
+}
+
+function hasRoomForWinner(state: PeerState, record: SyncRecord): boolean {
+  if (record.kind === 'absent' || record.entryKind === 'synthetic') return true;
+  const { id, incarnation, sequence } = record;
+  if (isSettled(state, id, incarnation)) return true;
+  const origin = originOf(state, id, incarnation);
+  return hasSequence(origin.have, sequence) || hasRoomFor(state, origin, sequence);
 }
 
 /** Dots that the records of one message stand for, with their keys. */
@@ -85,7 +105,7 @@ function onSyncRecord(
           isNews = true;
     noteRepair(now, origin);
   }
-  if (!isNews) state.counters.droppedDuplicate += 1;
+  if (!isNews && record.covers.length > 0) state.counters.droppedDuplicate += 1;
   return true;
 }
 

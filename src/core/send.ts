@@ -2,8 +2,16 @@
  * By which way a message goes: multicast to all with a unicast copy to those it does not reach, or to one
  * peer by datagram or stream.
  */
+import { sizeOf } from './buildSync.ts';
 import type { After } from './effects.ts';
-import type { HaveReport, KeepaliveMessage, Message, SyncMessage, UpdateMessage } from './messages.ts';
+import type {
+  HaveReport,
+  KeepaliveMessage,
+  Message,
+  SyncMessage,
+  SyncRecord,
+  UpdateMessage,
+} from './messages.ts';
 import type { PeerState } from './state.ts';
 import type { PeerId } from './types.ts';
 
@@ -67,9 +75,17 @@ export function sizeOfControl(message: Message): number {
       return 4 * ID_BYTES + haveBytes({ ...message, vector: message.known });
     case 'alarm':
       return 4 * ID_BYTES + message.key.length;
+    case 'fetch':
+      return 6 * ID_BYTES + message.key.length + recordBytes(message.record);
+    case 'fetched':
+      return 6 * ID_BYTES + recordBytes(message.record);
     default:
       return 4 * ID_BYTES;
   }
+}
+
+function recordBytes(record: SyncRecord | undefined): number {
+  return record === undefined ? 0 : sizeOf(record);
 }
 
 /** Size of what a peer says it has, at most. */

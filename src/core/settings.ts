@@ -103,6 +103,11 @@ export interface CoreLimits {
   readonly maxTransfers: number;
   /** Milliseconds without a part more having come before a snapshot is let go (I14). Until then a broken transfer goes on where it stopped. */
   readonly transferIdleMs: number;
+  /** Questions to a majority open at once (registers); more are refused. */
+  readonly maxQuestions: number;
+  /** Milliseconds before whoever has not answered is asked again; doubles each time up to `questionRetryMaxMs`. */
+  readonly questionRetryMs: number;
+  readonly questionRetryMaxMs: number;
   /** Every so manieth turn of the shuffled contact goes to a peer presumed dead, when one is drawn. */
   readonly deadContactEvery: number;
 }
@@ -146,6 +151,9 @@ export const defaultLimits: CoreLimits = Object.freeze({
   maxTransfers: 2,
   transferIdleMs: 30_000,
   shuffledContacts: 1,
+  maxQuestions: 1024,
+  questionRetryMs: 25,
+  questionRetryMaxMs: 400,
   deadContactEvery: 4,
 });
 

@@ -17,6 +17,7 @@ import type { CatchUp } from './giveCatchUp.ts';
 import type { Giving } from './giveCheckpoint.ts';
 import type { PeerView } from './peerView.ts';
 import type { PendingRepairs } from './repairQueue.ts';
+import type { QuorumState } from './quorum.ts';
 import type { OpenRound, RoundsState } from './rounds.ts';
 import type { CoreSettings } from './settings.ts';
 import type { Store } from './store.ts';
@@ -92,6 +93,8 @@ export interface PeerState {
   /** The round that this peer coordinates, and when the next one is due. */
   round: OpenRound | undefined;
   readonly rounds: RoundsState;
+  /** Questions about one key each that a majority is to answer. */
+  readonly quorum: QuorumState;
   readonly tombstones: Tombstones;
   readonly expiries: Expiries;
   /** Updates that came too late here, and that their origins have not seen to; by dot, the next to be told of first (R4). */

@@ -11,7 +11,13 @@ import type { Log } from './logger.ts';
 import type { Refusal } from './runtimeErrors.ts';
 
 /** Messages that bring data: a full disk has no room for them. */
-export const FILLING: ReadonlySet<Message['kind']> = new Set(['update', 'sync', 'checkpoint']);
+const FILLING: ReadonlySet<Message['kind']> = new Set(['update', 'sync', 'checkpoint']);
+
+/** Whether a message brings data. */
+export function isFilling(message: Message): boolean {
+  if (message.kind === 'fetch' || message.kind === 'fetched') return message.record !== undefined;
+  return FILLING.has(message.kind);
+}
 
 /** Milliseconds between two looks: a disk of 200 MB/s fills by as much meanwhile as the default watermark leaves. */
 const LOOK_EVERY_MS = 1000;

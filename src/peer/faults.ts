@@ -26,6 +26,8 @@ export const MESSAGE_KINDS: readonly MessageKind[] = [
   'fenced',
   'alarm',
   'leaving',
+  'fetch',
+  'fetched',
 ];
 
 const USAGE =

@@ -30,13 +30,22 @@ import {
   throwRefusal,
 } from './runtimeErrors.ts';
 import type { Envelope } from '../wire/envelope.ts';
-import { FILLING } from './diskSpace.ts';
+import { isFilling } from './diskSpace.ts';
 import type { Faults } from './faults.ts';
 import { PeerVersions } from './peerVersions.ts';
 import type { PacketSource, RuntimeEvents, RuntimePorts } from './ports.ts';
 import { leave } from './leaving.ts';
+import { Questions } from './questions.ts';
 import { Outbox, type MulticastEffect } from './outbox.ts';
-import { createTurn, isAwaited, LINGER_MS, STREAMING_TURN_MS, STREAMING_WRITES, type Turn } from './turn.ts';
+import {
+  createOwed,
+  createTurn,
+  isAwaited,
+  LINGER_MS,
+  STREAMING_TURN_MS,
+  STREAMING_WRITES,
+  type Turn,
+} from './turn.ts';
 import type { Acknowledged } from './turn.ts';
 import { Watchers } from './watchers.ts';
 
@@ -47,6 +56,7 @@ export class Runtime {
   readonly versions: PeerVersions;
   /** What came, and what of it was refused before the core saw it. */
   readonly arrivals: Arrivals;
+  readonly questions: Questions;
   readonly #ports: RuntimePorts;
   readonly #store: Store;
   readonly #events: RuntimeEvents;
@@ -56,9 +66,8 @@ export class Runtime {
   #turnOpenedMs = 0;
   #isClosed = false;
   #failure: ToposphereError | undefined;
-  #onCommitted: Acknowledged[] = [];
-  #onDurable: Acknowledged[] = [];
-  #onFast: Acknowledged[] = [];
+  /** Who waits for what was written in this turn. */
+  #owed = createOwed();
   #turnsUnderWay = 0;
   #isCommitSoon = false;
   readonly #waiting = new Set<Turn>();
@@ -70,6 +79,7 @@ export class Runtime {
     this.faults = faults;
     this.versions = new PeerVersions(options.settings.deadAfterMs, () => ports.now().monotonicMs);
     this.#outbox = new Outbox(ports, faults, this.versions);
+    this.questions = new Questions(this, ports.now);
     this.state = createPeerState(options, ports.now());
     this.arrivals = new Arrivals(this.versions, (id) => this.state.peers.has(id), events.onVersions);
   }
@@ -102,6 +112,7 @@ export class Runtime {
     this.#isClosed = true; // first: what a watcher would still write is refused
     this.#endTurn();
     if (this.#failure === undefined && this.#store.hasChanges()) this.#commitNow(createTurn());
+    this.questions.refuseAll(closedWhileWaitingError());
   }
 
   /** A clean stop: what was taken in is committed and said, LEAVING follows (leaving.ts), and then nothing. `done` comes in a bounded time. */
@@ -167,19 +178,7 @@ export class Runtime {
       callback(this.#failure ?? closedWhileWaitingError());
       return;
     }
-    switch (level) {
-      case 'fast':
-        this.#onFast.push(callback);
-        break;
-      case 'committed':
-        this.#onCommitted.push(callback);
-        break;
-      case 'durable':
-        this.#onDurable.push(callback);
-        break;
-      default:
-        assertNever(level);
-    }
+    this.#owed[level].push(callback);
     this.#openTurn();
   }
 
@@ -209,11 +208,11 @@ export class Runtime {
       this.arrivals.drop('rehearsedFault', source);
       return;
     }
-    if (this.#store.isBusy() && (message.kind === 'update' || message.kind === 'sync')) {
+    if (this.#store.isBusy() && message.kind !== 'checkpoint' && isFilling(message)) {
       this.arrivals.drop('storeBusy', source); // anti-entropy brings it again when the disk has caught up
       return;
     }
-    if (FILLING.has(message.kind) && this.#events.findRefusal?.() !== undefined) {
+    if (isFilling(message) && this.#events.findRefusal?.() !== undefined) {
       this.arrivals.drop('diskFull', source); // likewise, when there is room
       return;
     }
@@ -252,14 +251,13 @@ export class Runtime {
     this.#isTurnOpen = false;
     const effects = onTurnEnd(this.state, this.#ports.now());
     this.#envelope?.setMembershipHash(this.state.membershipHash);
-    const turn = createTurn(this.#onCommitted, this.#onDurable);
-    const fast = this.#onFast;
-    this.#onCommitted = [];
-    this.#onDurable = [];
-    this.#onFast = [];
+    const { fast, committed, durable } = this.#owed;
+    const turn = createTurn(committed, durable);
+    this.#owed = createOwed();
     for (const effect of effects) this.#sortEffect(effect, turn);
     if (this.#failure === undefined) this.#commit(turn); // else nothing of it may leave, and nobody waits for it any more
     for (const callback of fast) callback(this.#failure);
+    for (const answered of turn.answered) this.questions.settle(answered);
     for (const outgoing of turn.committed) this.#outbox.prepare(outgoing);
     for (const outgoing of turn.durable) this.#outbox.prepare(outgoing);
     this.tellWatchers(); // last: what a listener writes belongs to a turn of its own (R2)
@@ -283,6 +281,9 @@ export class Runtime {
         return;
       case 'remind':
         turn.reminders.push(effect.reminder);
+        return;
+      case 'answered':
+        turn.answered.push(effect);
         return;
       case 'end':
         this.#endIncarnation(effect.reason, turn);
@@ -379,10 +380,11 @@ export class Runtime {
     this.#failure = failure;
     this.#outbox.close();
     // Taken out, each: a turn that is committed after all has nobody left to tell.
-    const owed = [this.#onFast, this.#onCommitted, this.#onDurable].flatMap((waiting) => waiting.splice(0));
+    const owed = Object.values(this.#owed).flatMap((waiting) => waiting.splice(0));
     for (const turn of this.#waiting) owed.push(...turn.onCommitted.splice(0), ...turn.onDurable.splice(0));
     this.#waiting.clear();
     for (const callback of owed) callback(failure);
+    this.questions.refuseAll(failure);
   }
 
   #assertRoom(): void {

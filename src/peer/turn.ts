@@ -2,6 +2,8 @@
  * What waits for the commit of one event-loop turn (R1): messages, reminders, acknowledgements, each until its level is reached.
  */
 import type { Reminder } from '../core/effects.ts';
+import type { AnsweredEffect } from './questions.ts';
+import type { AcknowledgementLevel } from './backend.ts';
 import type { Outgoing } from './outbox.ts';
 
 export type Acknowledged = (failure?: Error) => void;
@@ -17,13 +19,19 @@ export interface Turn {
   readonly committed: Outgoing[];
   readonly durable: Outgoing[];
   readonly reminders: Reminder[];
+  readonly answered: AnsweredEffect[];
   readonly onCommitted: Acknowledged[];
   readonly onDurable: Acknowledged[];
 }
 
+/** Nobody waits for any level yet. */
+export function createOwed(): Readonly<Record<AcknowledgementLevel, Acknowledged[]>> {
+  return { fast: [], committed: [], durable: [] };
+}
+
 /** A turn with those acknowledgements and nothing else yet. */
 export function createTurn(onCommitted: Acknowledged[] = [], onDurable: Acknowledged[] = []): Turn {
-  return { committed: [], durable: [], reminders: [], onCommitted, onDurable };
+  return { committed: [], durable: [], reminders: [], answered: [], onCommitted, onDurable };
 }
 
 /** Whether anything waits for this turn's commit. */

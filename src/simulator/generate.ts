@@ -7,6 +7,7 @@
 import type { CoreLimits } from '../core/settings.ts';
 import { between, chance, openStream, part, pick, untilNextMs, wholeBetween } from './random.ts';
 import type { RandomStream } from './random.ts';
+import { drawRegisterConditions } from './registerConditions.ts';
 import { GOOD_LINK } from './schedule.ts';
 import type { Fault, Level, LinkQuality, Operation, Schedule, ScheduleEvent, ValueSpec } from './schedule.ts';
 
@@ -37,6 +38,8 @@ export interface GenerateOptions {
   readonly faults?: readonly FaultKind[];
   /** Clients that carry sessions; none when left out. They change nothing of the rest of the schedule. */
   readonly sessions?: number;
+  /** Clients of registers; none when left out. With them links lose more, and clocks differ. */
+  readonly registers?: number;
 }
 
 const NAMES = ['alpha', 'beta', 'gamma', 'delta', 'epsilon', 'zeta', 'eta', 'theta', 'iota', 'kappa'];
@@ -62,7 +65,9 @@ export function generateSchedule(options: GenerateOptions): Schedule {
     if (kinds.has(kind)) faults.push(...drawn);
   }
   const operations = generateOperations(stream('workload'), context);
+  const worse = drawRegisterConditions(stream, context, options.registers);
   const events: ScheduleEvent[] = [
+    ...(worse?.faults ?? []),
     ...shareTurns(stream('turns'), letExpire(stream('expiry'), resizeValues(stream('sizes'), operations))),
     ...faults,
   ];
@@ -76,18 +81,16 @@ export function generateSchedule(options: GenerateOptions): Schedule {
     peers,
     durationMs,
     settings: drawSettings(stream('settings')),
-    link: drawLink(stream('link'), kinds.has('links')),
+    link: worse?.link ?? drawLink(stream('link'), kinds.has('links')),
     ...(admitted.size > 0 ? { founders: peers.filter((peer) => !admitted.has(peer)) } : {}),
     healthyCore: lasting.length > 2 && coreRandom() < 0.5 ? part(coreRandom, lasting) : [],
     events: events.sort((a, b) => a.atMs - b.atMs),
     ...(options.sessions === undefined || options.sessions === 0 ? {} : { sessions: options.sessions }),
+    ...(options.registers === undefined || options.registers === 0 ? {} : { registers: options.registers }),
   };
 }
 
-interface Context {
-  readonly peers: readonly string[];
-  readonly durationMs: number;
-}
+type Context = Pick<Schedule, 'peers' | 'durationMs'>;
 
 /** Limits that a small run would never hit are shrunk until it does. */
 function drawSettings(random: RandomStream): Schedule['settings'] {

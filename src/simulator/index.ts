@@ -21,6 +21,7 @@ export type { Checker, Observer } from './checker.ts';
 export type { WriteOutcome } from './clientWrite.ts';
 export { FAULT_KINDS, generateSchedule } from './generate.ts';
 export type { FaultKind, GenerateOptions } from './generate.ts';
+export type { RegisterOperation } from './registerClients.ts';
 export type { Failure, RunResult } from './run.ts';
 export { parseSchedule } from './schedule.ts';
 export type { Schedule, ScheduleEvent } from './schedule.ts';
@@ -38,6 +39,8 @@ export interface SimulateOptions {
   readonly faults?: readonly FaultKind[];
   /** With a seed: clients that carry sessions from peer to peer, and are checked (none). */
   readonly sessions?: number;
+  /** With a seed: clients of linearizable registers; what they did is in the result (none). */
+  readonly registers?: number;
   /** With a seed: leaves the generated clients out, so that only the workload writes. */
   readonly hasOwnClientsOnly?: boolean;
   readonly schedule?: Schedule;
@@ -85,6 +88,7 @@ function generate({
   minutes,
   faults,
   sessions,
+  registers,
   hasOwnClientsOnly,
 }: SimulateOptions): Schedule {
   const schedule = generateSchedule({
@@ -93,6 +97,7 @@ function generate({
     ...(minutes === undefined ? {} : { minutes }),
     ...(faults === undefined ? {} : { faults }),
     ...(sessions === undefined ? {} : { sessions }),
+    ...(registers === undefined ? {} : { registers }),
   });
   if (hasOwnClientsOnly !== true) return schedule;
   return {

@@ -17,6 +17,8 @@ import { comeToRest, createRestChecks, createTalkCounter } from './restChecks.ts
 import type { TalkCounter } from './restChecks.ts';
 import { GOOD_LINK } from './schedule.ts';
 import type { Schedule, ScheduleEvent } from './schedule.ts';
+import { createRegisterClients } from './registerClients.ts';
+import type { RegisterOperation } from './registerClients.ts';
 import { createRoundChecks } from './roundChecks.ts';
 import { createSessionClients } from './sessionClients.ts';
 import type { SessionFigures } from './sessionClients.ts';
@@ -54,6 +56,8 @@ export interface RunResult {
   readonly convergedMs: number | undefined;
   /** What clients with sessions did, of a schedule. */
   readonly sessions?: SessionFigures;
+  /** What clients of registers did, in no order but that of its numbers; to be judged by whoever has a checker (tools/linearizability). */
+  readonly registers?: readonly RegisterOperation[];
 }
 
 export interface RunOptions {
@@ -125,6 +129,8 @@ export function runSchedule(schedule: Schedule, options: RunOptions): RunResult 
   const sessions = createSessionClients(schedule);
   const run = openRun(schedule, { ...options, checkers: [sessions.checker, ...(options.checkers ?? [])] });
   sessions.begin(run.world);
+  const registers = createRegisterClients(schedule);
+  registers.begin(run.world);
   const { world } = run;
   const result = conclude(run, () => {
     for (const event of schedule.events) {
@@ -134,7 +140,7 @@ export function runSchedule(schedule: Schedule, options: RunOptions): RunResult 
     world.runUntil(schedule.durationMs);
     if (schedule.healthyCore.length > 1) assertCoreProgress(world, schedule.healthyCore);
   });
-  return { ...result, sessions: sessions.figures };
+  return { ...result, sessions: sessions.figures, registers: registers.history };
 }
 
 function describeFailure(error: unknown, world: World): Failure {

@@ -126,9 +126,11 @@ export interface Schedule {
   readonly events: readonly ScheduleEvent[];
   /** Clients beside those of the events that carry a session from peer to peer (sessionClients.ts); none when left out. */
   readonly sessions?: number;
+  /** Clients that read and write linearizable registers (registerClients.ts); none when left out. */
+  readonly registers?: number;
 }
 
-/** The most clients with sessions that a schedule may ask for. */
+/** The most clients with sessions, and of registers, that a schedule may ask for. */
 export const MAX_SESSIONS = 100;
 
 const LEVELS: readonly Level[] = ['fast', 'committed', 'durable'];
@@ -169,7 +171,8 @@ export function parseSchedule(text: string): Schedule {
   check.number(data['durationMs'], 'durationMs', 0, 1e9);
   check.settings(data['settings']);
   check.quality(data['link'], 'link', false);
-  if (data['sessions'] !== undefined) check.number(data['sessions'], 'sessions', 0, MAX_SESSIONS);
+  for (const clients of ['sessions', 'registers'])
+    if (data[clients] !== undefined) check.number(data[clients], clients, 0, MAX_SESSIONS);
   if (data['founders'] !== undefined) check.members(data['founders'], 'founders', peers);
   check.members(data['healthyCore'], 'healthyCore', peers);
   if (!Array.isArray(data['events'])) faults.push('events: a list is wanted');

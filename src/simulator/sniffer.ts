@@ -57,6 +57,10 @@ export function describeMessage(message: Message): string {
       return `ALARM ${message.key}${message.horizon === 0 ? ': nothing to be stamped' : ''}`;
     case 'leaving':
       return 'LEAVING';
+    case 'fetch':
+      return `FETCH ${message.number} ${message.key}${message.record === undefined ? '' : ', with what it holds'}`;
+    case 'fetched':
+      return `FETCHED ${message.number}${message.tag === undefined ? ': does not count' : ` as of ${message.tag.timestamp}`}${message.record === undefined ? '' : ', newer'}`;
   }
 }
 

@@ -48,6 +48,7 @@ import {
 } from './fieldReader.ts';
 import type { DecodeFault, FieldReader } from './fieldReader.ts';
 import { readCatchUp, readSync, writeCatchUp, writeSync } from './syncCodec.ts';
+import { readFetch, readFetched, writeFetch, writeFetched } from './quorumCodec.ts';
 import { readHave, readLineage, readMembers, writeHave, writeLineage, writeMembers } from './haveCodec.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpointCodec.ts';
 import {
@@ -86,6 +87,8 @@ const KIND_NUMBERS: Readonly<Record<MessageKind, number>> = {
   alarm: 13,
   pull: 14,
   leaving: 15,
+  fetch: 18,
+  fetched: 19,
 };
 const KINDS = new Map(Object.entries(KIND_NUMBERS).map(([kind, number]) => [number, kind as MessageKind]));
 
@@ -164,6 +167,12 @@ export function encodeMessage(message: Message, room = NO_ROOM, allocate = alloc
       break;
     case 'leaving': // which process it is the envelope says
       break;
+    case 'fetch':
+      writeFetch(writer, message);
+      break;
+    case 'fetched':
+      writeFetched(writer, message);
+      break;
     default:
       assertNever(message);
   }
@@ -224,6 +233,10 @@ function readMessage(reader: FieldReader, kind: MessageKind): Message {
       return readAlarm(reader);
     case 'leaving':
       return { kind };
+    case 'fetch':
+      return readFetch(reader);
+    case 'fetched':
+      return readFetched(reader);
     default:
       return assertNever(kind);
   }

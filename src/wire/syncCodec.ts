@@ -104,7 +104,8 @@ function dotsOf(record: SyncRecord): Dots | undefined {
   return record.kind === 'entry' && record.entryKind !== 'synthetic' ? record : undefined;
 }
 
-function writeRecord(writer: FieldWriter, record: SyncRecord, before: Dots | undefined): void {
+/** One record; `before`: the one before it in its message. */
+export function writeRecord(writer: FieldWriter, record: SyncRecord, before?: Dots): void {
   switch (record.kind) {
     case 'entry':
       writeEntryRecord(writer, record, before);
@@ -120,7 +121,7 @@ function writeRecord(writer: FieldWriter, record: SyncRecord, before: Dots | und
   }
 }
 
-function writeEntryRecord(writer: FieldWriter, record: SyncEntryRecord, before: Dots | undefined): void {
+function writeEntryRecord(writer: FieldWriter, record: SyncEntryRecord, before?: Dots): void {
   const isSynthetic = record.entryKind === 'synthetic';
   if (isSynthetic !== (record.id === SYNTHETIC_ID))
     throw new Error(`${record.entryKind} entry of id ${record.id}`);
@@ -195,7 +196,7 @@ function move(reader: FieldReader, sequence: number, distance: number): number {
   return moved;
 }
 
-function readRecord(reader: FieldReader, before: Dots | undefined): SyncRecord {
+export function readRecord(reader: FieldReader, before?: Dots): SyncRecord {
   const flags = readInteger(reader, 0, SHAPE_MASK | EXPIRES | MOVED);
   const shape = SHAPES[flags & SHAPE_MASK] ?? 'absent';
   const hasExpiry = (flags & EXPIRES) !== 0;

@@ -8,6 +8,7 @@ import { onMessage, onReminder, onStart, onTimer, onTurnEnd } from '../../src/co
 import type { Effect } from '../../src/core/effects.ts';
 import { learnMembers } from '../../src/core/members.ts';
 import type { Channel, Message } from '../../src/core/messages.ts';
+import { askMajority, type QuestionKind } from '../../src/core/quorum.ts';
 import { defaultSettings, type CoreSettings } from '../../src/core/settings.ts';
 import { createPeerState } from '../../src/core/loadState.ts';
 import type { PeerState } from '../../src/core/state.ts';
@@ -66,6 +67,7 @@ export class Cluster implements Lossy {
   readonly members: Member[];
   readonly sent: Sent[] = [];
   readonly notices: { readonly at: PeerId; readonly name: string }[] = [];
+  readonly answers: (Extract<Effect, { kind: 'answered' }> & { readonly at: PeerId })[] = [];
   timeMs = 0;
   loses: Lossy['loses'] = () => false;
   /** How long messages to a peer wait beside the time on the way, milliseconds. */
@@ -157,6 +159,14 @@ export class Cluster implements Lossy {
     const entry = member.disk.store.readEntry(key as Key);
     if (entry === undefined || !isVisible(member.state, this.now(member), entry)) return undefined;
     return new TextDecoder().decode(entry.value);
+  }
+
+  /** Asks a majority; answers the number of the question. */
+  ask(id: string, kind: QuestionKind, key: string, withinMs: number): number | undefined {
+    const member = this.at(id);
+    const number = askMajority(member.state, this.now(member), kind, key as Key, withinMs);
+    this.#endTurn(member);
+    return number;
   }
 
   /** Delivers a hand-made message. */
@@ -299,6 +309,7 @@ export class Cluster implements Lossy {
       onReminder(state, this.now(member), effect.reminder);
       this.#endTurn(member);
     } else if (effect.kind === 'end') member.isUp = false;
+    else if (effect.kind === 'answered') this.answers.push({ ...effect, at: member.id });
     else this.notices.push({ at: member.id, name: effect.name });
   }
 

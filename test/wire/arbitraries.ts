@@ -12,6 +12,7 @@ import type {
   Origin,
   PeerId,
   SequenceRange,
+  Tag,
   Timestamp,
   VectorEntry,
 } from '../../src/core/types.ts';
@@ -291,6 +292,37 @@ const checkpoint: fc.Arbitrary<Message> = fc
   )
   .map(([part, end]) => ({ ...part, ...end }));
 
+const tag: fc.Arbitrary<Tag> = fc.oneof(
+  fc.tuple(dot, timestamp).map(([of, at]) => ({ ...of, timestamp: at })),
+  timestamp.map((at) => ({ ...synthetic, timestamp: at })),
+);
+const fetch: fc.Arbitrary<Message> = fc
+  .tuple(
+    record({
+      kind: fc.constant('fetch' as const),
+      number: safe(1),
+      membershipHash: fc.integer({ min: 0, max: 0xffff_ffff }),
+      key,
+      tag,
+      wants: fc.constantFrom('tag', 'record'),
+    }),
+    fc.option(syncRecord, { nil: undefined }),
+  )
+  .map(([about, offered]) =>
+    offered === undefined ? about : { ...about, key: offered.key, record: offered },
+  );
+const fetched: fc.Arbitrary<Message> = fc
+  .tuple(
+    record({
+      kind: fc.constant('fetched' as const),
+      asker: safe(1).map((drawn) => drawn as Incarnation),
+      number: safe(1),
+      membershipHash: fc.integer({ min: 0, max: 0xffff_ffff }),
+    }),
+    fc.oneof(fc.constant({}), record({ tag }), record({ tag, record: syncRecord })),
+  )
+  .map(([about, told]) => ({ ...about, ...told }));
+
 const round = fc.tuple(origin, safe(1)).map(([from, number]) => ({ ...from, number }));
 const hash = fc.integer({ min: 0, max: 0xffff_ffff });
 
@@ -349,6 +381,8 @@ export const messages: Readonly<Record<Message['kind'], fc.Arbitrary<Message>>> 
     horizon: timestamp,
   }),
   leaving: record({ kind: fc.constant('leaving' as const) }),
+  fetch,
+  fetched,
 };
 
 /** Any message. */

@@ -400,6 +400,8 @@ function upperBound(message: Message): number {
     case 'fenced':
     case 'alarm':
     case 'leaving':
+    case 'fetch':
+    case 'fetched':
       return sizeOfControl(message);
     case 'checkpoint':
     case 'pull':

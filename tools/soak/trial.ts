@@ -4,6 +4,7 @@
  * A trial is one run: a seed, or the text of a scenario. Its report says what came of it. Neither side's code is here.
  */
 import type { GenerateOptions } from '../../src/simulator/generate.ts';
+import type { RegisterOperation } from '../../src/simulator/registerClients.ts';
 import type { Failure } from '../../src/simulator/run.ts';
 
 /** How a seed becomes a schedule, besides the seed. */
@@ -62,6 +63,8 @@ export interface Ran {
   /** Virtual time of the run times its peers, milliseconds. */
   readonly peerMs: number;
   readonly written: number;
+  /** What clients of registers did, of a run that came to its end: judged by the parent (trialProcess.ts). */
+  readonly registers?: readonly RegisterOperation[];
   /** From healing to equality, milliseconds; left out when it never came to that. */
   readonly convergedMs?: number;
 }
@@ -74,12 +77,13 @@ export interface Refused {
 
 export function describeTrial(trial: Trial): string {
   if (trial.kind === 'scenario') return 'scenario';
-  const { servers, minutes, faults, sessions = 0 } = trial.options ?? {};
+  const { servers, minutes, faults, sessions = 0, registers = 0 } = trial.options ?? {};
   const words = [
     ...(servers === undefined ? [] : [`${servers} peers`]),
     ...(minutes === undefined ? [] : [`${minutes} min`]),
     ...(faults === undefined ? [] : [faults.join(' and ')]),
     ...(sessions === 0 ? [] : [`${sessions} sessions`]),
+    ...(registers === 0 ? [] : [`${registers} clients of registers`]),
   ];
   return words.length === 0 ? `seed ${trial.seed}` : `seed ${trial.seed} (${words.join(', ')})`;
 }

@@ -15,7 +15,7 @@ import type { Ran, Refused, Trial, TrialReady, TrialReport, TrialRequest } from 
 const hashing = await loadHashing();
 
 function summarize(result: RunResult, peers: number): Ran {
-  const { failure, traceHash, steps, virtualMs, written, convergedMs } = result;
+  const { failure, traceHash, steps, virtualMs, written, convergedMs, registers = [] } = result;
   return {
     kind: 'ran',
     traceHash,
@@ -23,6 +23,7 @@ function summarize(result: RunResult, peers: number): Ran {
     peerMs: virtualMs * peers,
     written,
     ...(failure === undefined ? {} : { failure }),
+    ...(failure !== undefined || registers.length === 0 ? {} : { registers }),
     ...(convergedMs === undefined ? {} : { convergedMs }),
   };
 }

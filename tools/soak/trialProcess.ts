@@ -5,6 +5,7 @@
  * long `hung`, one that ended `died`. Neither is ever a verdict of the simulation. Keeps: after either the next trial has a new child.
  */
 import type { Child, Children } from '../bench/children.ts';
+import { findViolation } from '../linearizability/register.ts';
 import type { BuildCopy } from './buildCopy.ts';
 import type { Ran, Refused, Trial, TrialReady, TrialReport } from './trial.ts';
 
@@ -23,6 +24,21 @@ export interface TrialProcessOptions {
   readonly copy: BuildCopy;
   /** A trial that takes longer hangs, milliseconds. */
   readonly hangMs: number;
+}
+
+/** A history that no register can have had is a failure like any other. On its way from the child an answer that never came is no number. */
+function judgeRegisters(outcome: Ran | Refused): Ran | Refused {
+  if (outcome.kind !== 'ran' || outcome.registers === undefined) return outcome;
+  const { registers, ...ran } = outcome;
+  const violation = findViolation(
+    registers.map((one) => ({
+      ...one,
+      returnedAt: Number.isFinite(one.returnedAt) ? one.returnedAt : Infinity,
+    })),
+  );
+  if (violation === undefined) return ran;
+  const detail = `${violation.key}: ${violation.why}`;
+  return { ...ran, failure: { invariant: 'linearizability', detail, atMs: 0, step: ran.steps } };
 }
 
 export class TrialProcess {
@@ -44,7 +60,7 @@ export class TrialProcess {
         await child.next<TrialReady>('ready', READY_WITHIN_MS);
       }
       child.send({ kind: 'trial', trial });
-      return (await child.next<TrialReport>('report', hangMs)).outcome;
+      return judgeRegisters((await child.next<TrialReport>('report', hangMs)).outcome);
     } catch (error) {
       const kind = child?.hasEnded === true ? 'died' : 'hung';
       await this.stop();

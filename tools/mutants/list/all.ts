@@ -6,6 +6,7 @@ import { DURABILITY } from './durability.ts';
 import { NUMBERED } from './numbered.ts';
 import { REPAIR } from './repair.ts';
 import { ROUNDS } from './rounds.ts';
+import { REGISTERS } from './registers.ts';
 import { SESSIONS } from './sessions.ts';
 import { VERSIONS } from './versions.ts';
 
@@ -16,4 +17,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...ROUNDS,
   ...VERSIONS,
   ...SESSIONS,
+  ...REGISTERS,
 ];
