@@ -36,6 +36,11 @@ export interface Sizes {
   readonly joinRounds: number;
   /** Data of a large store that a peer joins, millions of bytes of values. */
   readonly largeJoinMegabytes: number;
+  /** Keys that a near cache is read with, time of one mix (milliseconds), writes that are followed one by one, and cuts of each kind. */
+  readonly nearKeys: number;
+  readonly nearMixMs: number;
+  readonly nearProbes: number;
+  readonly nearCuts: number;
   /** GETs on the donor before it is joined, milliseconds. */
   readonly joinRestMs: number;
 }
@@ -59,6 +64,10 @@ export const FULL: Sizes = {
   joinRounds: 2,
   largeJoinMegabytes: 2000,
   joinRestMs: 3000,
+  nearKeys: 10_000,
+  nearMixMs: 5000,
+  nearProbes: 1000,
+  nearCuts: 10,
 };
 
 export const SHORT: Sizes = {
@@ -80,6 +89,10 @@ export const SHORT: Sizes = {
   joinRounds: 1,
   largeJoinMegabytes: 20,
   joinRestMs: 300,
+  nearKeys: 1000,
+  nearMixMs: 500,
+  nearProbes: 50,
+  nearCuts: 1,
 };
 
 export interface Bench {

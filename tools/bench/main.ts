@@ -19,6 +19,7 @@ import { runJoin } from './join.ts';
 import { watchOthers } from './processorTime.ts';
 import { runLargeJoin } from './largeJoin.ts';
 import { runLoss } from './loss.ts';
+import { runNearCache } from './nearCache.ts';
 import { findRedis } from './redisServers.ts';
 import { formatGate, judgeGate, print, printPart } from './report.ts';
 import type { PartResult } from './report.ts';
@@ -40,6 +41,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   loss: { run: runLoss, share: 24 },
   catchUp: { run: runCatchUp, share: 8 },
   join: { run: runJoin, share: 50 },
+  nearCache: { run: runNearCache, share: 8 },
   largeJoin: { run: runLargeJoin, share: 20 },
 };
 /** A run that hangs is broken: it is ended after so many times the time it was given. */
