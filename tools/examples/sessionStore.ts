@@ -19,9 +19,10 @@ declare module 'express-session' {
   }
 }
 
-/** How long a session lives that nobody uses, milliseconds. */
+/** How long a session lives after its last change, milliseconds. */
 const LIVES_MS = 24 * 3_600_000;
 
+/** Without `touch`: a request that is slow would write a session anew that another one has logged out meanwhile. */
 export class ToposphereStore extends session.Store {
   readonly #client: StickyClient;
 
@@ -44,11 +45,6 @@ export class ToposphereStore extends session.Store {
     }, callback);
   }
 
-  /** A session that is used lives on. */
-  override touch(id: string, data: SessionData, callback?: () => void): void {
-    this.set(id, data, callback);
-  }
-
   destroy(id: string, callback: (error?: unknown) => void = () => undefined): void {
     this.#client.delete(keyOf(id)).then(() => {
       callback();
@@ -66,9 +62,16 @@ export function createApplication(client: StickyClient, secret: string): express
   application.use(express.urlencoded({ extended: false }));
   const store = new ToposphereStore(client);
   application.use(session({ store, secret, resave: false, saveUninitialized: false }));
-  application.post('/login', (request, response) => {
-    request.session.name = String((request.body as { name?: unknown }).name);
-    response.send(`welcome, ${request.session.name}\n`);
+  application.post('/login', (request, response, next) => {
+    // A new id: one that somebody else may have planted in this browser is worth nothing.
+    request.session.regenerate((error: unknown) => {
+      if (error) {
+        next(error);
+        return;
+      }
+      request.session.name = String((request.body as { name?: unknown }).name);
+      response.send(`welcome, ${request.session.name}\n`);
+    });
   });
   application.get('/me', (request, response) => {
     const { name } = request.session;
@@ -77,8 +80,8 @@ export function createApplication(client: StickyClient, secret: string): express
   });
   application.post('/logout', (request, response, next) => {
     request.session.destroy((error: unknown) => {
-      if (error === undefined) response.send('bye\n');
-      else next(error);
+      if (error) next(error);
+      else response.send('bye\n');
     });
   });
   return application;
