@@ -143,12 +143,16 @@ export function drawPercentiles(rows: readonly ReportRow[]): string {
   ]);
 }
 
-/** From the middle of a stretch to that of the next. */
+/** From the middle of a stretch to that of the next. The last one may have been cut so short that it says nothing. */
 function overTime(
   series: readonly SeriesPoint[],
   value: (point: SeriesPoint) => number,
 ): readonly (readonly [number, number])[] {
-  return series.map((point) => [(point.fromMs + point.toMs) / 2000, value(point)]);
+  const [first] = series;
+  const least = first === undefined ? 0 : (first.toMs - first.fromMs) / 2;
+  return series
+    .filter(({ fromMs, toMs }) => toMs - fromMs >= least)
+    .map((point) => [(point.fromMs + point.toMs) / 2000, value(point)]);
 }
 
 /** Invisible, one a stretch: browsers show the title of what is pointed at. */

@@ -9,11 +9,15 @@ import type { Target } from '../target.ts';
 import { LoadClient } from './loadClient.ts';
 import type { LoadEvents } from './loadClient.ts';
 import { Measurement } from './measurement.ts';
+import { openMetronome } from './metronome.ts';
+import type { Metronome } from './metronome.ts';
 import { paceClosed, paceOpen } from './pace.ts';
 import type { Pace } from './pace.ts';
 import type { Plan } from './plan.ts';
 import { createRequests } from './requests.ts';
 
+/** Milliseconds that connections are waited for before the start. */
+const CONNECTING_MS = 2_000;
 /** Milliseconds without a reply after which a connection is given up. */
 const SILENCE_MS = 10_000;
 /** Milliseconds without any connection after which the run ends. */
@@ -61,18 +65,27 @@ function shareOf(count: number, { plan, thread }: LoadOptions): number {
   return Math.floor(count / plan.threads) + (thread < count % plan.threads ? 1 : 0);
 }
 
-function openPace(options: LoadOptions, clients: readonly LoadClient[], measurement: Measurement): Pace {
+function openPace(
+  options: LoadOptions,
+  clients: readonly LoadClient[],
+  measurement: Measurement,
+  metronome: Metronome | undefined,
+): Pace {
   const { plan, thread } = options;
-  const periodMs = 1000 / (plan.ratePerSecond ?? Infinity);
+  const { ratePerSecond, threads } = plan;
   const pace = {
     clients,
     nextRequest: createRequests(plan, thread),
-    firstMs: measurement.startMs + thread * periodMs,
     operations: plan.operations === undefined ? Infinity : shareOf(plan.operations, options),
   };
-  return plan.ratePerSecond === undefined
-    ? paceClosed(pace)
-    : paceOpen(pace, plan.ratePerSecond / plan.threads, measurement.sentLate);
+  if (ratePerSecond === undefined || metronome === undefined) return paceClosed(pace);
+  return paceOpen({
+    ...pace,
+    ratePerSecond: ratePerSecond / threads,
+    firstMs: measurement.startMs + (thread * 1000) / ratePerSecond, // the threads take turns
+    sentLate: measurement.sentLate,
+    metronome,
+  });
 }
 
 function openClients(options: LoadOptions, events: LoadEvents): readonly LoadClient[] {
@@ -99,20 +112,23 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
     onSettled: (settled) => begun.measurement?.record(settled),
     onRoom: (client) => begun.pace?.onRoom(client),
   });
-  await awaitConnections(clients, LOOK_MS * 20);
+  await awaitConnections(clients, CONNECTING_MS);
+  const metronome = plan.ratePerSecond === undefined ? undefined : await openMetronome();
   const startMs = performance.now();
   const measurement = new Measurement(plan.mix.length, targets.length, startMs);
   const before = performance.eventLoopUtilization();
-  const pace = openPace(options, clients, measurement);
+  const pace = openPace(options, clients, measurement, metronome);
   begun.measurement = measurement;
   begun.pace = pace;
   for (const client of clients) pace.onRoom(client);
   const ending = await awaitEnd(options, measurement, clients);
+  const loadedMs = performance.now();
   const busyShare = performance.eventLoopUtilization(before).utilization;
   const unsent = pace.backlog();
   pace.stop();
   await settle(clients);
-  const endMs = plan.operations !== undefined && ending === 'done' ? measurement.lastMs : performance.now();
+  const isCounted = plan.operations !== undefined && ending === 'done';
+  const endMs = isCounted ? measurement.lastMs : Math.max(loadedMs, measurement.lastMs);
   for (const client of clients) client.close();
   const sum = (count: (client: LoadClient) => number): number =>
     clients.reduce((total, client) => total + count(client), 0);

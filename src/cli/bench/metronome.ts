@@ -19,18 +19,33 @@ while (Atomics.wait(cells, ${STOPPED}, 0, ${TICK_MS}) === 'timed-out')
   if (Atomics.exchange(cells, ${UNHEARD}, 1) === 0) parentPort.postMessage(null);
 `;
 
-/** Calls `onTick` until the answered function is called. */
-export function startMetronome(onTick: () => void): () => void {
+export interface Metronome {
+  /** Calls `onTick` at each tick from now on. */
+  readonly start: (onTick: () => void) => void;
+  readonly stop: () => void;
+}
+
+/** Resolves at the first tick: a thread takes a while to begin, for which nothing should have to wait that is due. */
+export function openMetronome(): Promise<Metronome> {
   const cells = new Int32Array(new SharedArrayBuffer(8));
-  let isStopped = false;
   const thread = new Worker(THREAD, { eval: true, workerData: cells.buffer });
-  thread.on('message', () => {
-    Atomics.store(cells, UNHEARD, 0);
-    if (!isStopped) onTick();
-  });
-  return () => {
-    isStopped = true;
-    Atomics.store(cells, STOPPED, 1);
-    Atomics.notify(cells, STOPPED);
+  let onTick = (): void => undefined;
+  const metronome: Metronome = {
+    start: (listener) => {
+      onTick = listener;
+    },
+    stop: () => {
+      onTick = () => undefined;
+      Atomics.store(cells, STOPPED, 1);
+      Atomics.notify(cells, STOPPED);
+    },
   };
+  return new Promise((resolve, reject) => {
+    thread.once('error', reject);
+    thread.on('message', () => {
+      Atomics.store(cells, UNHEARD, 0);
+      resolve(metronome);
+      onTick();
+    });
+  });
 }

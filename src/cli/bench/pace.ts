@@ -6,7 +6,7 @@
  */
 import type { LatencyHistogram } from '../../client/latency.ts';
 import type { LoadClient } from './loadClient.ts';
-import { startMetronome } from './metronome.ts';
+import type { Metronome } from './metronome.ts';
 import type { BenchRequest } from './requests.ts';
 
 export interface Pace {
@@ -20,10 +20,16 @@ export interface Pace {
 interface PaceOptions {
   readonly clients: readonly LoadClient[];
   readonly nextRequest: () => BenchRequest;
-  /** Open loop: when the first operation is due. */
-  readonly firstMs: number;
   /** Operations to send, at most; Infinity: no end. */
   readonly operations: number;
+}
+
+interface OpenPaceOptions extends PaceOptions {
+  readonly ratePerSecond: number;
+  /** When the first operation is due. */
+  readonly firstMs: number;
+  readonly sentLate: LatencyHistogram;
+  readonly metronome: Metronome;
 }
 
 /** Each client has as many under way as it may. */
@@ -48,8 +54,8 @@ export function paceClosed({ nextRequest, operations }: PaceOptions): Pace {
 }
 
 /** Round the clients that have room, so that none is favoured. */
-export function paceOpen(options: PaceOptions, ratePerSecond: number, sentLate: LatencyHistogram): Pace {
-  const { clients, nextRequest, firstMs, operations } = options;
+export function paceOpen(options: OpenPaceOptions): Pace {
+  const { clients, nextRequest, firstMs, operations, ratePerSecond, sentLate, metronome } = options;
   const periodMs = 1000 / ratePerSecond;
   let sent = 0;
   let turn = 0;
@@ -78,7 +84,7 @@ export function paceOpen(options: PaceOptions, ratePerSecond: number, sentLate: 
     }
     for (const client of touched) client.flush();
   };
-  const stopTicks = startMetronome(sendDue);
+  metronome.start(sendDue);
   return {
     onRoom: sendDue,
     backlog: () => {
@@ -88,7 +94,7 @@ export function paceOpen(options: PaceOptions, ratePerSecond: number, sentLate: 
     },
     stop: () => {
       isStopped = true;
-      stopTicks();
+      metronome.stop();
     },
   };
 }
