@@ -33,6 +33,7 @@ export interface Arguments {
   readonly minutes: number;
   readonly faults: readonly FaultKind[];
   readonly sessions: number;
+  readonly replicas: number;
   readonly runs: number;
   readonly untilFailure: boolean;
   readonly shrink: boolean;
@@ -197,14 +198,15 @@ function* seeds({
   minutes,
   faults,
   sessions,
+  replicas,
   runs,
   untilFailure,
 }: Arguments): Generator<Planned> {
   const kinds = faults.length === FAULT_KINDS.length ? '' : ` --faults ${faults.join(',') || 'none'}`;
-  const clients = sessions === 0 ? '' : ` --sessions ${sessions}`;
+  const clients = `${sessions === 0 ? '' : ` --sessions ${sessions}`}${replicas === 0 ? '' : ` --replicas ${replicas}`}`;
   for (let seed = first; seed < first + runs || untilFailure; seed += 1) {
     const replay = `toposphere simulate --seed ${seed} --servers ${servers} --minutes ${minutes}${kinds}${clients}`;
-    const schedule = generateSchedule({ seed, servers, minutes, faults, sessions });
+    const schedule = generateSchedule({ seed, servers, minutes, faults, sessions, replicas });
     yield { title: `seed ${seed}`, replay, schedule };
   }
 }

@@ -22,6 +22,7 @@ import { onCommit, onPrepare, onPrepared, onRefuse, onRoundTimer, takeAnswer } f
 import { noteConfirmedWall } from './expiry.ts';
 import { armExpiry, onExpiryTimer } from './onExpiryTimer.ts';
 import { onFetch } from './onFetch.ts';
+import { answerAsks, onAsk } from './heldUpdates.ts';
 import { onHeartbeat, onHeartbeatTimer } from './onHeartbeat.ts';
 import { greet, onKeepalive, onKeepaliveTimer } from './onKeepalive.ts';
 import { onNak, onRepairTimer } from './onNak.ts';
@@ -29,6 +30,7 @@ import { onSync } from './onSync.ts';
 import { onUpdate } from './onUpdate.ts';
 import type { PeerView } from './peerView.ts';
 import { onFetched, onOwnDurable, onQuestionsTimer } from './quorum.ts';
+import { flushReplication, noteOnOwnDisk, onAskTimer, onHeld } from './replication.ts';
 import { saveTurn } from './saveTurn.ts';
 import type { PeerState } from './state.ts';
 import { schedule, takeTimer } from './timers.ts';
@@ -158,6 +160,12 @@ function dispatch(
     case 'fetched':
       onFetched(state, now, view.id, message);
       return;
+    case 'ask':
+      onAsk(state, now, view, incarnation, message);
+      return;
+    case 'held':
+      onHeld(state, view, incarnation, message);
+      return;
     default:
       assertNever(message);
   }
@@ -166,6 +174,7 @@ function dispatch(
 /** The core's own words, now that the turn they were said in is durable. */
 export function onReminder(state: PeerState, now: Now, reminder: Reminder): void {
   if (reminder.kind === 'held') onOwnDurable(state, now, reminder.number, reminder.tag);
+  else if (reminder.kind === 'onDisk') noteOnOwnDisk(state, reminder.sequence);
   else takeAnswer(state, now, state.self, reminder);
 }
 
@@ -212,6 +221,9 @@ export function onTimer(state: PeerState, now: Now, timer: TimerName, token: num
     case 'questions':
       onQuestionsTimer(state, now);
       return;
+    case 'ask':
+      onAskTimer(state, now);
+      return;
     default:
       assertNever(timer);
   }
@@ -227,6 +239,8 @@ export function takeChanges(state: PeerState): readonly EntryChange[] {
 /** Ends the turn: own updates become UPDATEs, vectors go to the store. The driver then commits and carries out the effects. */
 export function onTurnEnd(state: PeerState, now: Now): Effect[] {
   flushUpdates(state);
+  flushReplication(state, now);
+  if (state.asks.size > 0) answerAsks(state);
   adoptHorizons(state, now);
   trimTables(state);
   if (state.expiries.isSooner) armExpiry(state, now);

@@ -53,6 +53,11 @@ export interface CoreCounters {
   alarmsAhead: number;
   /** Records of a register's question or answer that could not be taken: it is asked again. */
   fetchedRefused: number;
+  /** Writes that waited for other disks, and became known to be there in time, or did not. */
+  replicationsReached: number;
+  replicationsUnknown: number;
+  asksSent: number;
+  heldsSent: number;
   /** Dropped: this peer already holds the dot. */
   droppedDuplicate: number;
   /** Dropped: timestamp further ahead than the drift limit (section 8). */
@@ -63,7 +68,7 @@ export interface CoreCounters {
   droppedAlarmLimit: number;
   /** Dropped: a sender that is no member. */
   droppedNotMember: number;
-  /** Dropped: an UPDATE or NAK that makes no sense from this sender. */
+  /** Dropped: an UPDATE, NAK, ASK or HELD that makes no sense from this sender. */
   droppedMisdirected: number;
   /** Dropped: of an incarnation below its fence (R7). */
   droppedFenced: number;
@@ -118,6 +123,10 @@ export function createCounters(): CoreCounters {
     requestsExecutedTwice: 0,
     alarmsAhead: 0,
     fetchedRefused: 0,
+    replicationsReached: 0,
+    replicationsUnknown: 0,
+    asksSent: 0,
+    heldsSent: 0,
     droppedDuplicate: 0,
     droppedAheadOfClock: 0,
     droppedGapLimit: 0,

@@ -7,6 +7,7 @@
  */
 import type { Message } from './messages.ts';
 import type { Answer } from './quorum.ts';
+import type { ReplicationOutcome } from './replication.ts';
 import type { RoundAnswer } from './rounds.ts';
 import type { Entry, Key, PeerId, Tag } from './types.ts';
 
@@ -25,13 +26,16 @@ export type TimerName =
   | 'round'
   | 'sweep'
   | 'expiry'
-  | 'questions';
+  | 'questions'
+  | 'ask';
 
 /** Handed back to the core as it is when the turn is as safe as was asked. */
 export type Reminder =
   | (RoundAnswer & { readonly kind: 'prepared'; readonly number: number })
   /** What this peer held of the key of its own question (quorum.ts). */
-  | { readonly kind: 'held'; readonly number: number; readonly tag: Tag };
+  | { readonly kind: 'held'; readonly number: number; readonly tag: Tag }
+  /** The own updates through this sequence are on disk. */
+  | { readonly kind: 'onDisk'; readonly sequence: number };
 
 export type NoticeName =
   | 'peerAlive'
@@ -76,6 +80,8 @@ export type Effect =
   | { readonly kind: 'remind'; readonly reminder: Reminder; readonly after: 'durable' }
   /** The answer to a question of this peer's (quorum.ts). */
   | { readonly kind: 'answered'; readonly number: number; readonly answer: Answer }
+  /** A wait for other disks is over (replication.ts). */
+  | { readonly kind: 'replicated'; readonly number: number; readonly outcome: ReplicationOutcome }
   /** This incarnation must not go on: another process has the id, or a higher incarnation of it is known (R10). */
   | { readonly kind: 'end'; readonly reason: 'fenced' | 'superseded' }
   | {

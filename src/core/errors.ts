@@ -24,6 +24,7 @@ export const ERROR_CODES = [
   'LOST_WRITE',
   'NO_MAJORITY',
   'UNKNOWN',
+  'BUSY',
   'NO_PEER',
   'MAYBE_APPLIED',
   'NO_ROOM',

@@ -27,7 +27,7 @@ export function isFenced(state: PeerState, now: Now, from: PeerId, incarnation: 
 }
 
 /** What was heard counts beside what was recorded: who has not joined yet records nothing of the others (seed 504192). */
-function highestKnown({ incarnations, peers }: PeerState, id: PeerId): Incarnation {
+export function highestKnown({ incarnations, peers }: PeerState, id: PeerId): Incarnation {
   return Math.max(incarnations.get(id) ?? 0, peers.get(id)?.incarnation ?? 0) as Incarnation;
 }
 

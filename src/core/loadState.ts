@@ -16,6 +16,7 @@ import type { PendingHorizon, Phase } from './messages.ts';
 import { createOriginState, type OriginState } from './originState.ts';
 import { createPeerView } from './peerView.ts';
 import { createQuorum } from './quorum.ts';
+import { createReplication } from './replication.ts';
 import { createRoundsState } from './rounds.ts';
 import type { CoreSettings } from './settings.ts';
 import { createJoining } from './spool.ts';
@@ -98,6 +99,8 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
     pendingUpdates: [],
     isTurnFast: true,
     repairs: new Map(),
+    replication: createReplication(),
+    asks: new Map(),
     effects: [],
     changes: [],
     timers: {
@@ -113,6 +116,7 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
       sweep: { token: 0, dueMs: Infinity },
       expiry: { token: 0, dueMs: Infinity },
       questions: { token: 0, dueMs: Infinity },
+      ask: { token: 0, dueMs: Infinity },
     },
     lastWallMs: now.wallMs,
     lastInputMs: now.monotonicMs,

@@ -8,6 +8,7 @@ import { raiseFence } from './facts.ts';
 import { notice } from './liveness.ts';
 import type { MembersReport, Message } from './messages.ts';
 import { createPeerView, type PeerView } from './peerView.ts';
+import { forgetHeld } from './replication.ts';
 import type { PeerState } from './state.ts';
 import { hashMembers } from './vectorHash.ts';
 import type { Incarnation, PeerId } from './types.ts';
@@ -69,6 +70,7 @@ function onForgotten(state: PeerState, id: PeerId): void {
   state.isTidy = false;
   state.peers.delete(id);
   state.contacts = state.contacts.filter((contact) => contact !== id);
+  forgetHeld(state, id);
   notice(state, 'forgotten', { peer: id });
   if (id === state.self.id) becomeForgotten(state);
 }

@@ -338,6 +338,19 @@ interface LeavingMessage {
   readonly kind: 'leaving';
 }
 
+/** Multicast, with the turn's UPDATEs, and to the silent again: who has the sender's own updates through this one on disk? */
+export interface AskMessage {
+  readonly kind: 'ask';
+  readonly sequence: number;
+}
+
+/** Unicast, when it is durable: the sender has everything of the receiver's process `of` through this sequence on disk. */
+export interface HeldMessage {
+  readonly kind: 'held';
+  readonly of: Incarnation;
+  readonly sequence: number;
+}
+
 export type Message =
   | UpdateMessage
   | KeepaliveMessage
@@ -355,7 +368,9 @@ export type Message =
   | AlarmMessage
   | LeavingMessage
   | FetchMessage
-  | FetchedMessage;
+  | FetchedMessage
+  | AskMessage
+  | HeldMessage;
 export type MessageKind = Message['kind'];
 
 /** By which way a message came, or is to go. A stream is peer-to-peer TCP. */

@@ -5,6 +5,7 @@
 import { sizeOf } from './buildSync.ts';
 import type { After } from './effects.ts';
 import type {
+  AskMessage,
   HaveReport,
   KeepaliveMessage,
   Message,
@@ -16,7 +17,11 @@ import type { PeerState } from './state.ts';
 import type { PeerId } from './types.ts';
 
 /** Multicasts, and unicasts the same to heard peers that say our multicast does not reach them (section 6). */
-export function sendToAll(state: PeerState, message: UpdateMessage | SyncMessage, after: After): void {
+export function sendToAll(
+  state: PeerState,
+  message: UpdateMessage | SyncMessage | AskMessage,
+  after: After,
+): void {
   if (state.peers.size === 0) return; // alone by configuration: there is nobody to tell
   const alsoTo: PeerId[] = [];
   for (const view of state.peers.values()) {

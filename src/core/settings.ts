@@ -108,6 +108,11 @@ export interface CoreLimits {
   /** Milliseconds before whoever has not answered is asked again; doubles each time up to `questionRetryMaxMs`. */
   readonly questionRetryMs: number;
   readonly questionRetryMaxMs: number;
+  /** Milliseconds before members that have not said that they hold what a write waits for are asked again; doubles each time up to `askAgainMaxMs`. */
+  readonly askAgainMs: number;
+  readonly askAgainMaxMs: number;
+  /** Writes that wait for other disks at once; beyond, one that would is refused. */
+  readonly maxReplicationWaits: number;
   /** Every so manieth turn of the shuffled contact goes to a peer presumed dead, when one is drawn. */
   readonly deadContactEvery: number;
 }
@@ -150,6 +155,9 @@ export const defaultLimits: CoreLimits = Object.freeze({
   transferBytesPerSecond: Infinity,
   maxTransfers: 2,
   transferIdleMs: 30_000,
+  askAgainMs: 25,
+  askAgainMaxMs: 250,
+  maxReplicationWaits: 65_536,
   shuffledContacts: 1,
   maxQuestions: 1024,
   questionRetryMs: 25,

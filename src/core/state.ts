@@ -16,8 +16,10 @@ import type { Expiries } from './expiry.ts';
 import type { CatchUp } from './giveCatchUp.ts';
 import type { Giving } from './giveCheckpoint.ts';
 import type { PeerView } from './peerView.ts';
+import type { OpenAsks } from './heldUpdates.ts';
 import type { PendingRepairs } from './repairQueue.ts';
 import type { QuorumState } from './quorum.ts';
+import type { Replication } from './replication.ts';
 import type { OpenRound, RoundsState } from './rounds.ts';
 import type { CoreSettings } from './settings.ts';
 import type { Store } from './store.ts';
@@ -113,6 +115,9 @@ export interface PeerState {
   /** False once anything in this turn asked for more than `fast`. */
   isTurnFast: boolean;
   readonly repairs: PendingRepairs;
+  /** Who waits for other disks here, and which members have asked for what this one has. */
+  readonly replication: Replication;
+  readonly asks: OpenAsks;
   effects: Effect[];
   /** Entries that changed since the driver last took them. */
   changes: EntryChange[];

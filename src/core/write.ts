@@ -15,7 +15,7 @@ import type { Entry, Key, PeerId, Timestamp } from './types.ts';
 
 /** Why a write was not taken. Nothing was changed. */
 export interface WriteRefusal {
-  readonly code: 'CLOCK_AHEAD' | 'LOADING' | 'FORGOTTEN' | 'NO_ROOM';
+  readonly code: 'CLOCK_AHEAD' | 'LOADING' | 'FORGOTTEN' | 'NO_ROOM' | 'BAD_ARGUMENT' | 'BUSY';
   readonly message: string;
 }
 

@@ -28,6 +28,8 @@ export const MESSAGE_KINDS: readonly MessageKind[] = [
   'leaving',
   'fetch',
   'fetched',
+  'ask',
+  'held',
 ];
 
 const USAGE =

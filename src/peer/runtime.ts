@@ -37,16 +37,9 @@ import type { PacketSource, RuntimeEvents, RuntimePorts } from './ports.ts';
 import { leave } from './leaving.ts';
 import { Questions } from './questions.ts';
 import { Outbox, type MulticastEffect } from './outbox.ts';
-import {
-  createOwed,
-  createTurn,
-  isAwaited,
-  LINGER_MS,
-  STREAMING_TURN_MS,
-  STREAMING_WRITES,
-  type Turn,
-} from './turn.ts';
-import type { Acknowledged } from './turn.ts';
+import { ReplicaWaits } from './replicaWaits.ts';
+import { createOwed, createTurn, isAwaited, LINGER_MS, mayGrow } from './turn.ts';
+import type { Acknowledged, Turn } from './turn.ts';
 import { Watchers } from './watchers.ts';
 
 export class Runtime {
@@ -57,6 +50,7 @@ export class Runtime {
   /** What came, and what of it was refused before the core saw it. */
   readonly arrivals: Arrivals;
   readonly questions: Questions;
+  readonly replicas: ReplicaWaits;
   readonly #ports: RuntimePorts;
   readonly #store: Store;
   readonly #events: RuntimeEvents;
@@ -81,6 +75,7 @@ export class Runtime {
     this.#outbox = new Outbox(ports, faults, this.versions);
     this.questions = new Questions(this, ports.now);
     this.state = createPeerState(options, ports.now());
+    this.replicas = new ReplicaWaits(this, ports.now);
     this.arrivals = new Arrivals(this.versions, (id) => this.state.peers.has(id), events.onVersions);
   }
 
@@ -113,6 +108,7 @@ export class Runtime {
     this.#endTurn();
     if (this.#failure === undefined && this.#store.hasChanges()) this.#commitNow(createTurn());
     this.questions.refuseAll(closedWhileWaitingError());
+    this.replicas.fail(closedWhileWaitingError());
   }
 
   /** A clean stop: what was taken in is committed and said, LEAVING follows (leaving.ts), and then nothing. `done` comes in a bounded time. */
@@ -239,9 +235,8 @@ export class Runtime {
   #awaitTurnEnd(writesSeen: number): void {
     this.#ports.endOfTurn(() => {
       const writes = this.state.pendingUpdates.length;
-      const isStreaming = writes - writesSeen >= STREAMING_WRITES;
-      if (isStreaming && this.#ports.now().monotonicMs - this.#turnOpenedMs < STREAMING_TURN_MS)
-        this.#awaitTurnEnd(writes);
+      const openForMs = this.#ports.now().monotonicMs - this.#turnOpenedMs;
+      if (mayGrow(writes - writesSeen, openForMs)) this.#awaitTurnEnd(writes);
       else this.#endTurn();
     });
   }
@@ -252,12 +247,13 @@ export class Runtime {
     const effects = onTurnEnd(this.state, this.#ports.now());
     this.#envelope?.setMembershipHash(this.state.membershipHash);
     const { fast, committed, durable } = this.#owed;
-    const turn = createTurn(committed, durable);
     this.#owed = createOwed();
+    const turn = createTurn(committed, durable);
     for (const effect of effects) this.#sortEffect(effect, turn);
     if (this.#failure === undefined) this.#commit(turn); // else nothing of it may leave, and nobody waits for it any more
     for (const callback of fast) callback(this.#failure);
     for (const answered of turn.answered) this.questions.settle(answered);
+    this.replicas.tell();
     for (const outgoing of turn.committed) this.#outbox.prepare(outgoing);
     for (const outgoing of turn.durable) this.#outbox.prepare(outgoing);
     this.tellWatchers(); // last: what a listener writes belongs to a turn of its own (R2)
@@ -284,6 +280,9 @@ export class Runtime {
         return;
       case 'answered':
         turn.answered.push(effect);
+        return;
+      case 'replicated':
+        this.replicas.settle(effect.number, effect.outcome);
         return;
       case 'end':
         this.#endIncarnation(effect.reason, turn);
@@ -385,6 +384,7 @@ export class Runtime {
     this.#waiting.clear();
     for (const callback of owed) callback(failure);
     this.questions.refuseAll(failure);
+    this.replicas.fail(failure);
   }
 
   #assertRoom(): void {

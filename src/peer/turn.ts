@@ -8,12 +8,19 @@ import type { Outgoing } from './outbox.ts';
 
 export type Acknowledged = (failure?: Error) => void;
 
+/** Whom the present turn owes an acknowledgement, by its level. */
+type Owed = Readonly<Record<AcknowledgementLevel, Acknowledged[]>>;
+
+export function createOwed(): Owed {
+  return { fast: [], committed: [], durable: [] };
+}
+
 /** Milliseconds that updates of other peers wait for company in a commit: a crash loses so much more, and repair brings it back. */
 export const LINGER_MS = 10;
 
 /** Writes that one event-loop turn must bring for the next to join it, and how long a turn may last then, milliseconds. */
-export const STREAMING_WRITES = 8;
-export const STREAMING_TURN_MS = 0.4;
+const STREAMING_WRITES = 8;
+const STREAMING_TURN_MS = 0.4;
 
 export interface Turn {
   readonly committed: Outgoing[];
@@ -24,14 +31,14 @@ export interface Turn {
   readonly onDurable: Acknowledged[];
 }
 
-/** Nobody waits for any level yet. */
-export function createOwed(): Readonly<Record<AcknowledgementLevel, Acknowledged[]>> {
-  return { fast: [], committed: [], durable: [] };
-}
-
 /** A turn with those acknowledgements and nothing else yet. */
 export function createTurn(onCommitted: Acknowledged[] = [], onDurable: Acknowledged[] = []): Turn {
   return { committed: [], durable: [], reminders: [], answered: [], onCommitted, onDurable };
+}
+
+/** Whether writers keep streaming into a turn that has been open for so long: a larger commit costs each of them less. */
+export function mayGrow(newWrites: number, openForMs: number): boolean {
+  return newWrites >= STREAMING_WRITES && openForMs < STREAMING_TURN_MS;
 }
 
 /** Whether anything waits for this turn's commit. */

@@ -36,8 +36,9 @@ export interface GenerateOptions {
   readonly minutes?: number;
   /** Kinds of faults that may occur; all when left out. */
   readonly faults?: readonly FaultKind[];
-  /** Clients that carry sessions; none when left out. They change nothing of the rest of the schedule. */
+  /** Clients that carry sessions, and whose writes wait for other disks; none when left out. They change nothing of the rest of the schedule. */
   readonly sessions?: number;
+  readonly replicas?: number;
   /** Clients of registers; none when left out. With them links lose more, and clocks differ. */
   readonly registers?: number;
 }
@@ -87,6 +88,7 @@ export function generateSchedule(options: GenerateOptions): Schedule {
     events: events.sort((a, b) => a.atMs - b.atMs),
     ...(options.sessions === undefined || options.sessions === 0 ? {} : { sessions: options.sessions }),
     ...(options.registers === undefined || options.registers === 0 ? {} : { registers: options.registers }),
+    ...(options.replicas === undefined || options.replicas === 0 ? {} : { replicas: options.replicas }),
   };
 }
 

@@ -41,6 +41,8 @@ export interface SimulateOptions {
   readonly sessions?: number;
   /** With a seed: clients of linearizable registers; what they did is in the result (none). */
   readonly registers?: number;
+  /** With a seed: clients whose writes wait for other peers' disks, and are checked (none). */
+  readonly replicas?: number;
   /** With a seed: leaves the generated clients out, so that only the workload writes. */
   readonly hasOwnClientsOnly?: boolean;
   readonly schedule?: Schedule;
@@ -89,6 +91,7 @@ function generate({
   faults,
   sessions,
   registers,
+  replicas,
   hasOwnClientsOnly,
 }: SimulateOptions): Schedule {
   const schedule = generateSchedule({
@@ -98,6 +101,7 @@ function generate({
     ...(faults === undefined ? {} : { faults }),
     ...(sessions === undefined ? {} : { sessions }),
     ...(registers === undefined ? {} : { registers }),
+    ...(replicas === undefined ? {} : { replicas }),
   });
   if (hasOwnClientsOnly !== true) return schedule;
   return {

@@ -19,6 +19,9 @@ import { GOOD_LINK } from './schedule.ts';
 import type { Schedule, ScheduleEvent } from './schedule.ts';
 import { createRegisterClients } from './registerClients.ts';
 import type { RegisterOperation } from './registerClients.ts';
+import { beginReplicatedClients } from './replicatedClients.ts';
+import { createReplicaWatch } from './replicaWatch.ts';
+import type { ReplicaFigures, ReplicaWatch } from './replicaWatch.ts';
 import { createRoundChecks } from './roundChecks.ts';
 import { createSessionClients } from './sessionClients.ts';
 import type { SessionFigures } from './sessionClients.ts';
@@ -58,6 +61,8 @@ export interface RunResult {
   readonly sessions?: SessionFigures;
   /** What clients of registers did, in no order but that of its numbers; to be judged by whoever has a checker (tools/linearizability). */
   readonly registers?: readonly RegisterOperation[];
+  /** What became of writes that waited for other disks, of a schedule. */
+  readonly replicas?: ReplicaFigures;
 }
 
 export interface RunOptions {
@@ -70,9 +75,11 @@ export interface RunOptions {
 }
 
 /** A run that has begun: its world, and who listens at its end. */
-interface OpenRun {
+export interface OpenRun {
   readonly world: World;
   readonly talk: TalkCounter;
+  /** Writes that wait for other disks. */
+  readonly replicas: ReplicaWatch;
 }
 
 /** A world with the built-in checkers, in which nothing has happened yet. */
@@ -83,6 +90,7 @@ export function openRun(
   const talk = createTalkCounter();
   const holders = createHolders();
   const watch = createClosureWatch(holders);
+  const replicas = createReplicaWatch(watch);
   const world = new World({
     ...about,
     hashing: options.hashing,
@@ -92,12 +100,13 @@ export function openRun(
       createRoundChecks(holders), // before those that ask which updates rounds promise nothing of
       watch.checker,
       createRestChecks(watch),
+      replicas.checker,
       ...(options.checkers ?? []),
     ],
     observers: [talk, ...(options.observers ?? [])],
   });
   options.workload?.(world);
-  return { world, talk };
+  return { world, talk, replicas };
 }
 
 /** Does `body`, heals everything, waits for rest; a broken invariant on the way becomes the verdict. */
@@ -131,6 +140,7 @@ export function runSchedule(schedule: Schedule, options: RunOptions): RunResult 
   sessions.begin(run.world);
   const registers = createRegisterClients(schedule);
   registers.begin(run.world);
+  beginReplicatedClients(run.world, schedule, run.replicas);
   const { world } = run;
   const result = conclude(run, () => {
     for (const event of schedule.events) {
@@ -140,7 +150,8 @@ export function runSchedule(schedule: Schedule, options: RunOptions): RunResult 
     world.runUntil(schedule.durationMs);
     if (schedule.healthyCore.length > 1) assertCoreProgress(world, schedule.healthyCore);
   });
-  return { ...result, sessions: sessions.figures, registers: registers.history };
+  const { figures } = run.replicas;
+  return { ...result, sessions: sessions.figures, registers: registers.history, replicas: figures };
 }
 
 function describeFailure(error: unknown, world: World): Failure {

@@ -9,11 +9,14 @@ import { assertNever } from '../core/types.ts';
 import type { Key, PeerId } from '../core/types.ts';
 import { BrokenInvariant } from './brokenInvariant.ts';
 import { bytesOf, describeValue } from './clientWrite.ts';
+import type { WriteOutcome } from './clientWrite.ts';
 import { peerNames } from './generate.ts';
 import { describeCollection, haveSame, isCollected } from './restChecks.ts';
 import { conclude, openRun } from './run.ts';
-import type { RunOptions, RunResult } from './run.ts';
+import type { OpenRun, RunOptions, RunResult } from './run.ts';
+import type { ReplicaWatch } from './replicaWatch.ts';
 import { GOOD_LINK } from './schedule.ts';
+import type { ValueSpec } from './schedule.ts';
 import { parseScenario } from './scenarioParser.ts';
 import type { SeenAs, Statement } from './scenarioStatement.ts';
 import type { World } from './world.ts';
@@ -29,7 +32,7 @@ export function runScenario(text: string, options: RunOptions): RunResult {
   return conclude(run, () => {
     for (const { text: words, line, does } of statements) {
       try {
-        carryOut(run.world, does);
+        carryOut(run, does);
       } catch (error) {
         if (!(error instanceof BrokenInvariant)) throw error;
         throw new BrokenInvariant(error.invariant, `line ${line}, ${words}: ${error.message}`);
@@ -38,11 +41,11 @@ export function runScenario(text: string, options: RunOptions): RunResult {
   });
 }
 
-function carryOut(world: World, statement: Statement): void {
+function carryOut({ world, replicas }: OpenRun, statement: Statement): void {
   switch (statement.kind) {
     case 'write':
       for (const { key, value } of statement.writes) {
-        const outcome = world.write(statement.peer, key, value, statement);
+        const outcome = write(world, replicas, statement, key, value);
         if (outcome.kind === (statement.isRefused ? 'refused' : 'taken')) continue;
         throw new BrokenInvariant(
           'expectation',
@@ -93,6 +96,9 @@ function carryOut(world: World, statement: Statement): void {
     case 'forget':
       world.operator.forget(statement.peer, statement.member);
       return;
+    case 'expectFate':
+      expectFate(world, replicas, statement);
+      return;
     case 'expectState':
       expectState(world, statement.state, statement.peers ?? world.ids, statement.withinMs);
       return;
@@ -135,6 +141,44 @@ function carryOut(world: World, statement: Statement): void {
     default:
       assertNever(statement);
   }
+}
+
+/** In one step, as a client's request is: it waits, if it does, for what it has written. */
+function write(
+  world: World,
+  replicas: ReplicaWatch,
+  statement: Extract<Statement, { kind: 'write' }>,
+  key: string,
+  value: ValueSpec | undefined,
+): WriteOutcome {
+  const { peer: id, replicated } = statement;
+  if (replicated === undefined) return world.write(id, key, value, statement);
+  let outcome: WriteOutcome = { kind: 'unreachable' };
+  world.visit(id, (peer) => {
+    outcome = world.write(id, key, value, statement);
+    if (outcome.kind !== 'taken') return false;
+    const goal = { kind: 'copies', copies: replicated.copies } as const;
+    replicas.wait(world, peer, outcome.written, goal, replicated.withinMs);
+    return true;
+  });
+  return outcome;
+}
+
+function expectFate(
+  world: World,
+  { fates }: ReplicaWatch,
+  { key, fate, withinMs }: Extract<Statement, { kind: 'expectFate' }>,
+): void {
+  const kinds = (): string[] =>
+    Array.from(fates, ([written, { kind }]) => (written.key === key ? kind : '')).filter(
+      (kind) => kind !== '',
+    );
+  const isSo = (): boolean => kinds().length > 0 && kinds().every((kind) => kind === fate);
+  if (world.runUntilTrue(isSo, withinMs, LOOK_EVERY_MS)) return;
+  throw new BrokenInvariant(
+    'expectation',
+    `the write of ${key} is ${kinds().join(', ') || 'none'}, not ${fate}`,
+  );
 }
 
 function expectValues(

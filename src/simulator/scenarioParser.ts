@@ -14,6 +14,7 @@ import type { Level } from './schedule.ts';
 
 const DEFAULT_PEERS = ['alpha', 'beta', 'gamma', 'delta'];
 const SERIES_LIMIT = 100_000;
+const FATES = { 'on its disks': 'reached', unknown: 'unknown', waiting: 'waits' } as const;
 const NAMED_STATES = DISK_STATES.join('|');
 
 /** `nameOf` numbers peers for `peers 5`. Throws BAD_ARGUMENT with every line that cannot be read. */
@@ -149,19 +150,20 @@ function parseStatement(verb: string, rest: string, words: string): Statement {
 }
 
 function parseWrite(verb: string, rest: string, isRefused: boolean): Statement {
-  const [, what = '', peer = '', time, level = 'committed'] = match(
+  const [, what = '', peer = '', time, level = 'committed', disks, deadline = ''] = match(
     verb === 'set'
-      ? /^(.+) at (\S+?)(?: for (\S+))?(?: (fast|committed|durable))?$/
-      : /^(.+) at (\S+?)()(?: (fast|committed|durable))?$/,
+      ? /^(.+) at (\S+?)(?: for (\S+))?(?: (fast|committed|durable)| on (\d+|majority|all) disks within (\S+))?$/
+      : /^(.+) at (\S+?)()(?: (fast|committed|durable)| on (\d+|majority|all) disks within (\S+))?$/,
     rest,
-    verb === 'set'
-      ? 'set x=1 at alpha [for 5s] [fast|committed|durable]'
-      : 'delete x at alpha [fast|committed|durable]',
+    `${verb === 'set' ? 'set x=1 at alpha [for 5s]' : 'delete x at alpha'} [fast|committed|durable|on 2 disks within 1s]`,
   );
   const writes =
     verb === 'set' ? parseAssignment(what) : expand(unquote(what)).map((key) => ({ key, value: undefined }));
   const expiresInMs = time === undefined || time === '' ? undefined : parseTime(time);
-  return { kind: 'write', peer, writes, level: level as Level, expiresInMs, isRefused };
+  const write = { kind: 'write', peer, writes, level: level as Level, expiresInMs, isRefused } as const;
+  if (disks === undefined) return write;
+  const copies = disks === 'majority' || disks === 'all' ? disks : Number(disks);
+  return { ...write, replicated: { copies, withinMs: parseTime(deadline) } };
 }
 
 function parseLinks(verb: 'lose' | 'duplicate' | 'reorder' | 'delay', rest: string): Statement {
@@ -215,6 +217,9 @@ function parseExpectation(rest: string): Statement {
   const version = /^version (\d+)(?: everywhere| at (\S+))?$/.exec(body);
   if (version !== null)
     return { kind: 'expectVersion', version: Number(version[1]), peers: version[2]?.split(','), withinMs };
+  const fate = /^(\S+) (on its disks|unknown|waiting)$/.exec(body);
+  if (fate !== null)
+    return { kind: 'expectFate', key: fate[1] ?? '', fate: FATES[fate[2] as keyof typeof FATES], withinMs };
   const seen = /^(\S+) (alive|left|silent)(?: everywhere| at (\S+))?$/.exec(body);
   if (seen !== null)
     return {
@@ -344,6 +349,7 @@ function namesIn(statement: Statement): readonly string[] {
     case 'expectVersion':
       return statement.peers ?? [];
     case 'wait':
+    case 'expectFate':
       return [];
     default:
       return [statement.peer];

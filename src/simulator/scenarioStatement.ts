@@ -2,6 +2,7 @@
  * What a scenario can say: its grammar for people, and its statements as data.
  */
 import type { MessageKind, Phase } from '../core/messages.ts';
+import type { Copies } from '../core/replication.ts';
 import type { Level, LinkQuality, ValueSpec } from './schedule.ts';
 import type { DiskState } from './virtualDisk.ts';
 import type { VersionRange } from '../wire/versions.ts';
@@ -12,6 +13,7 @@ export const SCENARIO_HELP = `One statement a line, or several with ; between th
   settings keepaliveMs=100 …      limits maxGapIntervals=3 …
   set x=1 at alpha durable        also fast or committed (when left out); set k{1..100}=v at alpha; set big=<70000 bytes> at alpha
   set x=1 at alpha for 5s         it expires then
+  set x=1 at alpha on 3 disks within 2s     or: on majority disks, on all disks; the scenario goes on
   delete x at alpha
   cut alpha,beta from gamma,delta     cut alpha to beta (one way)     heal     heal alpha from gamma
   lose 30% [of updates|of multicast] [from alpha] [to beta]     duplicate 10%     reorder 20%     delay 5..40ms
@@ -31,6 +33,7 @@ export const SCENARIO_HELP = `One statement a line, or several with ; between th
   expect beta left at alpha            stopped, and said so; or alive, or silent
   expect x dropped at alpha            absent, and without a tombstone
   expect version 2 at alpha            in which it speaks to all
+  expect x on its disks within 1s      so its client was told; or: expect x unknown, its deadline has passed; or: expect x waiting
 At the end everything is healed and the peers must come to rest, equal and silent.`;
 
 export type Statement =
@@ -41,6 +44,8 @@ export type Statement =
       readonly level: Level;
       readonly expiresInMs: number | undefined;
       readonly isRefused: boolean;
+      /** Its client waits for other disks; the scenario goes on. */
+      readonly replicated?: { readonly copies: Copies; readonly withinMs: number };
     }
   | {
       readonly kind: 'cut';
@@ -86,6 +91,12 @@ export type Statement =
       readonly kind: 'expectVersion';
       readonly version: number;
       readonly peers: readonly string[] | undefined;
+      readonly withinMs: number;
+    }
+  | {
+      readonly kind: 'expectFate';
+      readonly key: string;
+      readonly fate: 'reached' | 'unknown' | 'waits';
       readonly withinMs: number;
     }
   | { readonly kind: 'clock'; readonly peer: string; readonly offsetMs: number }

@@ -128,10 +128,13 @@ export interface Schedule {
   readonly sessions?: number;
   /** Clients that read and write linearizable registers (registerClients.ts); none when left out. */
   readonly registers?: number;
+  /** Clients whose writes wait for other peers' disks (replicatedClients.ts); none when left out. */
+  readonly replicas?: number;
 }
 
-/** The most clients with sessions, and of registers, that a schedule may ask for. */
+/** The most clients with sessions, of registers, and of those whose writes wait for other disks, that a schedule may ask for. */
 export const MAX_SESSIONS = 100;
+export const MAX_REPLICAS = 100;
 
 const LEVELS: readonly Level[] = ['fast', 'committed', 'durable'];
 
@@ -173,6 +176,8 @@ export function parseSchedule(text: string): Schedule {
   check.quality(data['link'], 'link', false);
   for (const clients of ['sessions', 'registers'])
     if (data[clients] !== undefined) check.number(data[clients], clients, 0, MAX_SESSIONS);
+  if (data['sessions'] !== undefined) check.number(data['sessions'], 'sessions', 0, MAX_SESSIONS);
+  if (data['replicas'] !== undefined) check.number(data['replicas'], 'replicas', 0, MAX_REPLICAS);
   if (data['founders'] !== undefined) check.members(data['founders'], 'founders', peers);
   check.members(data['healthyCore'], 'healthyCore', peers);
   if (!Array.isArray(data['events'])) faults.push('events: a list is wanted');

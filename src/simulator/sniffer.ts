@@ -61,6 +61,10 @@ export function describeMessage(message: Message): string {
       return `FETCH ${message.number} ${message.key}${message.record === undefined ? '' : ', with what it holds'}`;
     case 'fetched':
       return `FETCHED ${message.number}${message.tag === undefined ? ': does not count' : ` as of ${message.tag.timestamp}`}${message.record === undefined ? '' : ', newer'}`;
+    case 'ask':
+      return `ASK for all through ${message.sequence}`;
+    case 'held':
+      return `HELD through ${message.sequence}`;
   }
 }
 

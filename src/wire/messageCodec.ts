@@ -7,11 +7,12 @@
  * bounds, shares no memory with the packet, and no bytes whatever make it throw.
  */
 import { assertNever } from '../core/types.ts';
-import type { PeerId, Timestamp } from '../core/types.ts';
+import type { Incarnation, PeerId, Timestamp } from '../core/types.ts';
 import { PHASES } from '../core/messages.ts';
 import type {
   Hearing,
   HeartbeatMessage,
+  HeldMessage,
   KeepaliveMessage,
   Listed,
   Message,
@@ -87,6 +88,8 @@ const KIND_NUMBERS: Readonly<Record<MessageKind, number>> = {
   alarm: 13,
   pull: 14,
   leaving: 15,
+  ask: 16,
+  held: 17,
   fetch: 18,
   fetched: 19,
 };
@@ -173,6 +176,13 @@ export function encodeMessage(message: Message, room = NO_ROOM, allocate = alloc
     case 'fetched':
       writeFetched(writer, message);
       break;
+    case 'ask':
+      writeInteger(writer, message.sequence);
+      break;
+    case 'held':
+      writeInteger(writer, message.of);
+      writeInteger(writer, message.sequence);
+      break;
     default:
       assertNever(message);
   }
@@ -237,6 +247,10 @@ function readMessage(reader: FieldReader, kind: MessageKind): Message {
       return readFetch(reader);
     case 'fetched':
       return readFetched(reader);
+    case 'ask':
+      return { kind, sequence: readInteger(reader, 1, Number.MAX_SAFE_INTEGER) };
+    case 'held':
+      return readHeld(reader);
     default:
       return assertNever(kind);
   }
@@ -371,6 +385,11 @@ function readPull(reader: FieldReader): PullMessage {
   const part = readCatchUp(reader);
   const have = (readInteger(reader, 0, HAVE) & HAVE) === 0 ? {} : { have: readHave(reader) };
   return { kind: 'pull', ...part, ...have };
+}
+
+function readHeld(reader: FieldReader): HeldMessage {
+  const of = readInteger(reader, 1, Number.MAX_SAFE_INTEGER) as Incarnation;
+  return { kind: 'held', of, sequence: readInteger(reader, 0, Number.MAX_SAFE_INTEGER) };
 }
 
 function readNak(reader: FieldReader): NakMessage {

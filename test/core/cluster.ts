@@ -11,6 +11,11 @@ import type { Channel, Message } from '../../src/core/messages.ts';
 import { askMajority, type QuestionKind } from '../../src/core/quorum.ts';
 import { defaultSettings, type CoreSettings } from '../../src/core/settings.ts';
 import { createPeerState } from '../../src/core/loadState.ts';
+import {
+  awaitReplication,
+  type ReplicationGoal,
+  type ReplicationOutcome,
+} from '../../src/core/replication.ts';
 import type { PeerState } from '../../src/core/state.ts';
 import type { Entry, Incarnation, Key, PeerId } from '../../src/core/types.ts';
 import { onWrite, type WriteRefusal } from '../../src/core/write.ts';
@@ -33,6 +38,8 @@ export interface Member {
   /** Writes whose turn was reported committed, and durable: `key=value`. */
   readonly committed: string[];
   readonly durable: string[];
+  /** Waits for other disks that are over. */
+  readonly replicated: (ReplicationOutcome & { readonly number: number })[];
   /** Wall clock less true time. */
   offsetMs: number;
   isUp: boolean;
@@ -100,6 +107,7 @@ export class Cluster implements Lossy {
         state,
         committed: [],
         durable: [],
+        replicated: [],
         offsetMs: 0,
         isUp: true,
         isPaused: false,
@@ -152,6 +160,17 @@ export class Cluster implements Lossy {
     const refusal = onWrite(member.state, now, key as Key, bytes, false, expiresAt);
     this.#endTurn(member, refusal === undefined ? `${key}=${value ?? ''}` : undefined);
     return refusal;
+  }
+
+  /** Writes, and waits for so many disks. Answers the wait's number. */
+  replicate(id: string, key: string, goal: ReplicationGoal, withinMs = 1000): number {
+    const member = this.at(id);
+    const now = this.now(member);
+    const refusal = onWrite(member.state, now, key as Key, new TextEncoder().encode(key), false);
+    if (refusal !== undefined) throw new Error(refusal.message);
+    const number = awaitReplication(member.state, now, goal, member.state.own.have.contiguous, withinMs);
+    this.#endTurn(member);
+    return number;
   }
 
   read(id: string, key: string): string | undefined {
@@ -310,6 +329,8 @@ export class Cluster implements Lossy {
       this.#endTurn(member);
     } else if (effect.kind === 'end') member.isUp = false;
     else if (effect.kind === 'answered') this.answers.push({ ...effect, at: member.id });
+    else if (effect.kind === 'replicated')
+      member.replicated.push({ number: effect.number, ...effect.outcome });
     else this.notices.push({ at: member.id, name: effect.name });
   }
 

@@ -383,6 +383,12 @@ export const messages: Readonly<Record<Message['kind'], fc.Arbitrary<Message>>> 
   leaving: record({ kind: fc.constant('leaving' as const) }),
   fetch,
   fetched,
+  ask: record({ kind: fc.constant('ask' as const), sequence: safe(1) }),
+  held: record({
+    kind: fc.constant('held' as const),
+    of: safe(1).map((drawn) => drawn as Incarnation),
+    sequence: safe(0),
+  }),
 };
 
 /** Any message. */

@@ -347,7 +347,7 @@ describe('message codec', () => {
 
   it('refuses kinds it does not know', () => {
     assert.equal(reasonFor(raw([0])), 'unknownKind');
-    assert.equal(reasonFor(raw([16])), 'unknownKind');
+    assert.equal(reasonFor(raw([99])), 'unknownKind');
     assert.equal(reasonFor(raw([-1])), 'unknownKind');
   });
 
@@ -402,6 +402,8 @@ function upperBound(message: Message): number {
     case 'leaving':
     case 'fetch':
     case 'fetched':
+    case 'ask':
+    case 'held':
       return sizeOfControl(message);
     case 'checkpoint':
     case 'pull':

@@ -31,6 +31,7 @@ const SIMULATED_ONLY = {
   clock: 'clock: not in the laboratory, only simulated',
   stray: 'stray: not in the laboratory, only simulated',
   install: 'install: there is one release in the laboratory; only simulated',
+  expectFate: 'on n disks: not in the laboratory, only simulated',
   expectVersion: 'expect version: there is one release in the laboratory; only simulated',
 } as const satisfies Partial<Readonly<Record<Statement['kind'], string>>>;
 
@@ -134,6 +135,7 @@ function whyNot(does: Statement): string | undefined {
     return 'lose … of updates: they are sealed; say of multicast';
   if (does.kind === 'disk' && does.state !== 'full' && does.state !== 'ok')
     return `disk ${does.state}: a disk here can be full or ok`;
+  if (does.kind === 'write' && does.replicated !== undefined) return simulatedOnly.expectFate;
   if (does.kind === 'expectValue' && does.isDropped)
     return 'dropped: a client cannot tell a tombstone from nothing; say absent';
   return undefined;

@@ -18,12 +18,16 @@ const SOAKED_MINUTES = [2, 0.5, 1] as const;
 /** Clients with sessions likewise: fewer than so many. */
 const SOAKED_SESSIONS = 4;
 
+/** And those whose writes wait for other disks. */
+const SOAKED_REPLICAS = 3;
+
 /** The shape in which the soak runs a seed. */
 export function soakedAs(seed: number): SeedOptions {
   return {
     servers: SOAKED_SERVERS[seed % SOAKED_SERVERS.length] ?? 5,
     minutes: SOAKED_MINUTES[seed % SOAKED_MINUTES.length] ?? 2,
     sessions: seed % SOAKED_SESSIONS,
+    replicas: seed % SOAKED_REPLICAS,
   };
 }
 
@@ -77,13 +81,14 @@ export interface Refused {
 
 export function describeTrial(trial: Trial): string {
   if (trial.kind === 'scenario') return 'scenario';
-  const { servers, minutes, faults, sessions = 0, registers = 0 } = trial.options ?? {};
+  const { servers, minutes, faults, sessions = 0, registers = 0, replicas = 0 } = trial.options ?? {};
   const words = [
     ...(servers === undefined ? [] : [`${servers} peers`]),
     ...(minutes === undefined ? [] : [`${minutes} min`]),
     ...(faults === undefined ? [] : [faults.join(' and ')]),
     ...(sessions === 0 ? [] : [`${sessions} sessions`]),
     ...(registers === 0 ? [] : [`${registers} clients of registers`]),
+    ...(replicas === 0 ? [] : [`${replicas} replicated clients`]),
   ];
   return words.length === 0 ? `seed ${trial.seed}` : `seed ${trial.seed} (${words.join(', ')})`;
 }

@@ -5,6 +5,7 @@ import type { Mutant } from '../mutant.ts';
 import { DURABILITY } from './durability.ts';
 import { NUMBERED } from './numbered.ts';
 import { REPAIR } from './repair.ts';
+import { REPLICATION } from './replication.ts';
 import { ROUNDS } from './rounds.ts';
 import { REGISTERS } from './registers.ts';
 import { SESSIONS } from './sessions.ts';
@@ -18,4 +19,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...VERSIONS,
   ...SESSIONS,
   ...REGISTERS,
+  ...REPLICATION,
 ];
