@@ -2,10 +2,12 @@
  * `toposphere bench` as users run it, against stand-ins that stall, refuse and break: what is printed, the files, the exit code, and what it leaves behind.
  */
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Report } from '../../../src/cli/bench/report.ts';
+import { ensureBuilt } from '../../sockets/command.ts';
 import { waitUntil } from '../../sockets/waiting.ts';
 import { mapAnswer, startFakePeer } from '../fakePeer.ts';
 import type { Answer, FakePeer } from '../fakePeer.ts';
@@ -39,6 +41,10 @@ describe('toposphere bench', function () {
   const readReport = async (): Promise<Report> =>
     JSON.parse(await readFile(join(folder, 'result.json'), 'utf8')) as Report;
 
+  before(function () {
+    this.timeout(150_000); // a build, where the sources are newer
+    ensureBuilt();
+  });
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'toposphere-bench-'));
   });
@@ -244,6 +250,49 @@ describe('toposphere bench', function () {
       assert.match(page, new RegExp(`>${title}</text>`));
     const opened = page.match(/<(?!!|meta|\/)([a-z0-9]+)(?=[ >])(?:[^>"]|"[^"]*")*(?<!\/)>/g) ?? [];
     assert.equal(opened.length, (page.match(/<\//g) ?? []).length, 'every element that is opened is closed');
+  });
+
+  it('gives the password on every connection, and is told at once when it is another one', async () => {
+    const store = storeAnswer(new Map());
+    const known = new WeakSet<Socket>();
+    const peer = await start((words, socket) => {
+      if (words[0]?.toString() === 'AUTH') {
+        if (words[1]?.toString() !== 'open sesame') return '-WRONGPASS invalid password\r\n';
+        known.add(socket);
+        return '+OK\r\n';
+      }
+      return known.has(socket) ? store(words, socket) : '-NOAUTH Authentication required.\r\n';
+    });
+    const path = join(folder, 'password');
+    const words = [
+      'bench',
+      at(peer),
+      '--operations=200',
+      '--keys=5',
+      '--clients=3',
+      `--client-password-file=${path}`,
+    ];
+    await writeFile(path, 'open sesame\n', { mode: 0o600 });
+    const { code, output, errors } = await runCommand([...words, '--json=result.json'], folder);
+    assert.equal(code, 0, errors);
+    assert.equal((await readReport()).all.latency.count, 200);
+    assert.doesNotMatch(await readFile(join(folder, 'result.json'), 'utf8'), /sesame/);
+    assert.doesNotMatch(output.toString(), /sesame/);
+    await writeFile(path, 'another one\n', { mode: 0o600 });
+    const refused = await runCommand(words, folder);
+    assert.equal(refused.code, 1);
+    assert.match(refused.errors, /^toposphere: .* has another client password/);
+    assert.equal(refused.output.toString(), '');
+  });
+
+  it('says who cannot be reached, and goes on with the others', async () => {
+    const [here, gone] = [await start(storeAnswer(new Map())), await start(storeAnswer(new Map()))];
+    await gone.close();
+    const words = ['bench', at(here, gone), '--operations=50', '--keys=5', '--json=result.json'];
+    const { code, errors } = await runCommand(words, folder);
+    assert.equal(code, 0, errors);
+    assert.match(errors, new RegExp(`^toposphere: cannot reach a peer at 127.0.0.1:${gone.port} .*\\n$`));
+    assert.deepEqual((await readReport()).peers, [`127.0.0.1:${here.port}`]);
   });
 
   it('refuses what it cannot do, all at once, before it asks a peer', async () => {
