@@ -32,6 +32,7 @@ export function createClientState(
     isClosing: false,
     watches: [],
     tracking: undefined,
+    isSubscribed: false,
     ...doings,
   };
 }

@@ -23,7 +23,7 @@ import type { ServerCounters } from './serverCounters.ts';
 import type { ClientTracking, Tracking } from './tracking.ts';
 
 type CommandFlag = 'readonly' | 'write' | 'fast' | 'admin' | 'noscript' | 'loading' | 'stale' | 'no_auth';
-type CommandGroup = 'connection' | 'generic' | 'string' | 'server';
+type CommandGroup = 'connection' | 'generic' | 'string' | 'server' | 'pubsub';
 
 /** What one connection remembers between commands. */
 export interface ClientState {
@@ -48,6 +48,8 @@ export interface ClientState {
   readonly watches: (() => void)[];
   /** Set by CLIENT TRACKING, through `Tracking` alone. */
   tracking: ClientTracking | undefined;
+  /** Listens to the channel of invalidations. */
+  isSubscribed: boolean;
   /** Bytes received and not yet understood, and answered and not yet taken by the client. */
   readonly pendingInputBytes: () => number;
   readonly pendingOutputBytes: () => number;

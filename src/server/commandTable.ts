@@ -15,6 +15,7 @@ import { infoCommand } from './infoCommand.ts';
 import { introspectionCommand } from './introspectionCommand.ts';
 import { keyCommands } from './keyCommands.ts';
 import { scanCommands } from './scanCommands.ts';
+import { subscribeCommands } from './subscribeCommands.ts';
 import { toposphereCommand } from './toposphereCommands.ts';
 
 export interface CommandTable {
@@ -35,6 +36,7 @@ export const allCommands: readonly Command[] = [
   ...conditionalCommands,
   ...expiryCommands,
   ...scanCommands,
+  ...subscribeCommands,
   authCommand,
   ...connectionCommands,
   clientCommand,

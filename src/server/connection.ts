@@ -186,7 +186,8 @@ export class Connection {
     this.#context.choices = undefined;
     try {
       const outcome = dispatch(this.#context, this.#parser);
-      if (this.client.tracking?.isCaching === true) endCaching(this.client.tracking, this.#parser);
+      if (this.client.tracking?.isCaching === true)
+        endCaching(this.client.tracking, this.#parser, server.table);
       if (outcome !== 'drop') return outcome;
       server.counters.httpDropped += 1;
     } catch (error) {

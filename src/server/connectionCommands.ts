@@ -25,9 +25,13 @@ export const connectionCommands: readonly Command[] = [
     keys: NO_KEYS,
     summary: 'Ask whether this peer answers',
     partition: LOCAL_TO_PEER,
-    run: ({ reply }, request) => {
+    run: ({ client, reply }, request) => {
       if (request.count > 2) reply.error("ERR wrong number of arguments for 'ping' command");
-      else if (request.count === 2) reply.bulkText(argumentText(request, 1));
+      else if (client.isSubscribed && client.protocol === 2) {
+        reply.array(2);
+        reply.bulkText('pong');
+        reply.bulkText(request.count === 2 ? argumentText(request, 1) : '');
+      } else if (request.count === 2) reply.bulkText(argumentText(request, 1));
       else reply.simple('PONG');
       return undefined;
     },
@@ -94,6 +98,7 @@ export const connectionCommands: readonly Command[] = [
       server.noteAuthentication(client);
       for (const endWatch of client.watches.splice(0)) endWatch();
       server.tracking.stop(client);
+      client.isSubscribed = false;
       reply.simple('RESET');
       return undefined;
     },

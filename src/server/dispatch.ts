@@ -12,6 +12,7 @@ import { argumentText } from './command.ts';
 import type { Command, CommandContext, LateReply } from './command.ts';
 import { atMostOnce } from './requestOnce.ts';
 import type { Request } from './requestParser.ts';
+import { refuseWhileSubscribed } from './subscribeCommands.ts';
 
 /** Bytes of a name or of arguments that an error quotes back. */
 const QUOTED_LIMIT_BYTES = 128;
@@ -44,7 +45,7 @@ export function dispatch(context: CommandContext, request: Request): DispatchOut
     reply.error(wordError(new ToposphereError('LOADING', loading)));
     return 'read';
   }
-  const refused = refuseBySession(context, command);
+  const refused = refuseWhileSubscribed(client, command) ?? refuseBySession(context, command);
   if (refused !== undefined) {
     reply.error(refused);
     return 'read';

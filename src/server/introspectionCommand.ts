@@ -125,6 +125,7 @@ function aclCategories(command: Command): string[] {
   if (command.group === 'generic') categories.push('@keyspace');
   if (command.flags.includes('admin')) categories.push('@admin', '@dangerous');
   categories.push(command.flags.includes('fast') ? '@fast' : '@slow');
+  if (command.group === 'pubsub') categories.push('@pubsub');
   if (command.group === 'connection') categories.push('@connection');
   return categories;
 }

@@ -14,6 +14,7 @@ import type { ReplyWriter } from './reply.ts';
 import { createReplyWriter } from './reply.ts';
 import type { Request } from './requestParser.ts';
 import type { ServerCounters } from './serverCounters.ts';
+import { INVALIDATION_CHANNEL } from './subscribeCommands.ts';
 import { createTrackingTable } from './trackingTable.ts';
 
 /** Keys that clients may be remembered to have read, count (Redis's tracking-table-max-keys). */
@@ -232,6 +233,14 @@ export function createTracking({ backend, counters, maxTrackedKeys, findClient }
       target.sendPush((writer) => {
         writeInvalidation(writer, keys);
       });
+    } else if (target.isSubscribed) {
+      counters.invalidationsSent += 1;
+      target.sendPush((writer) => {
+        writer.push(3);
+        writer.bulkText('message');
+        writer.bulkText(INVALIDATION_CHANNEL);
+        writeKeys(writer, keys);
+      });
     }
   }
 
@@ -254,6 +263,10 @@ export function createTracking({ backend, counters, maxTrackedKeys, findClient }
 function writeInvalidation(writer: ReplyWriter, keys: readonly Key[]): void {
   writer.push(2);
   writer.bulkText('invalidate');
+  writeKeys(writer, keys);
+}
+
+function writeKeys(writer: ReplyWriter, keys: readonly Key[]): void {
   writer.array(keys.length);
   for (const key of keys) writer.bulkText(key);
 }

@@ -6,6 +6,7 @@
  */
 import type { Key } from '../core/types.ts';
 import type { ClientState, Command, CommandContext } from './command.ts';
+import type { CommandTable } from './commandTable.ts';
 import { argumentKey, argumentText, LOCAL_TO_CONNECTION, NO_KEYS, readInteger } from './command.ts';
 import type { Request } from './requestParser.ts';
 import type { ClientTracking } from './tracking.ts';
@@ -84,10 +85,11 @@ export const trackingSubcommands: readonly Command[] = [
   },
 ];
 
-/** The word for CLIENT LIST: t tracks, R whose redirection is broken, B every key with a prefix. */
-export function describeTrackingFlags({ tracking }: ClientState): string {
-  if (tracking === undefined) return 'N';
-  return `t${tracking.isBroken ? 'R' : ''}${tracking.isBroadcast ? 'B' : ''}`;
+/** The word for CLIENT LIST: P listens, t tracks, R whose redirection is broken, B every key with a prefix. */
+export function describeTrackingFlags({ tracking, isSubscribed }: ClientState): string {
+  const listens = isSubscribed ? 'P' : '';
+  if (tracking === undefined) return isSubscribed ? listens : 'N';
+  return `${listens}t${tracking.isBroken ? 'R' : ''}${tracking.isBroadcast ? 'B' : ''}`;
 }
 
 export function redirectOf({ tracking }: ClientState): number {
@@ -95,8 +97,13 @@ export function redirectOf({ tracking }: ClientState): number {
 }
 
 /** What CLIENT CACHING said ends with the next command that is not of CLIENT itself. */
-export function endCaching(tracking: ClientTracking, request: Request): void {
-  if (argumentText(request, 0).toLowerCase() !== 'client') tracking.isCaching = false;
+export function endCaching(tracking: ClientTracking, request: Request, table: CommandTable): void {
+  const command = table.find(argumentText(request, 0));
+  const subcommand =
+    command?.name === 'client' && request.count > 1
+      ? table.findSubcommand(command, argumentText(request, 1))
+      : undefined;
+  if (subcommand === undefined) tracking.isCaching = false;
 }
 
 function flagsOf(tracking: ClientTracking | undefined): readonly string[] {

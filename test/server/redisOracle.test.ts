@@ -42,6 +42,8 @@ const CONVERSATIONS: readonly string[] = [
   'CLIENT TRACKING\r\nCLIENT TRACKING maybe\r\nCLIENT TRACKING on\r\nCLIENT TRACKING ON FOO\r\nCLIENT TRACKING maybe FOO\r\nCLIENT TRACKING ON REDIRECT\r\nCLIENT TRACKING ON REDIRECT x\r\nCLIENT TRACKING ON REDIRECT 0\r\nCLIENT TRACKING ON REDIRECT 999999\r\nCLIENT TRACKING ON PREFIX\r\nCLIENT TRACKING ON PREFIX a\r\nCLIENT TRACKING ON OPTIN OPTOUT\r\nCLIENT TRACKING ON BCAST\r\nCLIENT TRACKING OFF PREFIX a\r\nCLIENT GETREDIR\r\nCLIENT GETREDIR x\r\nQUIT\r\n',
   'CLIENT TRACKINGINFO\r\nCLIENT GETREDIR\r\nCLIENT TRACKING ON BCAST OPTIN\r\nCLIENT TRACKING ON BCAST PREFIX b PREFIX a noloop\r\nCLIENT TRACKINGINFO\r\nCLIENT TRACKING ON\r\nCLIENT TRACKING ON BCAST PREFIX ab\r\nCLIENT TRACKING ON BCAST PREFIX c\r\nCLIENT TRACKINGINFO\r\nCLIENT TRACKING ON BCAST PREFIX dd PREFIX d\r\nCLIENT TRACKING ON BCAST\r\nCLIENT TRACKINGINFO\r\nCLIENT TRACKING OFF\r\nCLIENT TRACKINGINFO\r\nCLIENT TRACKINGINFO x\r\nQUIT\r\n',
   'HELLO 3 FOO\r\nCLIENT CACHING YES\r\nCLIENT TRACKING ON\r\nCLIENT CACHING YES\r\nCLIENT CACHING NO\r\nCLIENT CACHING maybe\r\nCLIENT CACHING\r\nCLIENT TRACKING ON OPTIN\r\nCLIENT CACHING NO\r\nCLIENT CACHING YES\r\nCLIENT TRACKINGINFO\r\nGET a\r\nCLIENT TRACKINGINFO\r\nCLIENT CACHING YES\r\nFOO\r\nCLIENT TRACKINGINFO\r\nCLIENT TRACKING ON OPTOUT\r\nCLIENT TRACKING ON NOLOOP\r\nCLIENT TRACKING ON OPTOUT\r\nCLIENT CACHING YES\r\nCLIENT CACHING NO\r\nCLIENT TRACKINGINFO\r\nPING\r\nCLIENT TRACKINGINFO\r\nRESET\r\nCLIENT TRACKINGINFO\r\nQUIT\r\n',
+  'SUBSCRIBE\r\nUNSUBSCRIBE\r\nUNSUBSCRIBE a b\r\nSUBSCRIBE __redis__:invalidate __redis__:invalidate\r\nGET a\r\nCLIENT ID\r\nFOO\r\nGET\r\nPING\r\nPING x\r\nPING x y\r\nUNSUBSCRIBE other\r\nGET a\r\nUNSUBSCRIBE __redis__:invalidate\r\nGET a\r\nPING\r\nSUBSCRIBE __redis__:invalidate\r\nRESET\r\nGET a\r\nQUIT\r\n',
+  'HELLO 3 FOO\r\nSUBSCRIBE __redis__:invalidate\r\nQUIT\r\n',
   'COMMAND FOO\r\nCOMMAND COUNT x\r\nCOMMAND DOCS nosuch\r\nCOMMAND INFO nosuch\r\nCOMMAND LIST x\r\nQUIT\r\n',
   'SELECT 0\r\nSELECT a\r\nSELECT 100\r\nSELECT -1\r\nSELECT\r\nQUIT\r\n',
   'AUTH\r\nAUTH x\r\nAUTH a b c\r\nQUIT\r\n',
@@ -160,6 +162,45 @@ describe('redis oracle', () => {
     }
   });
 
+  for (const seed of [1, 2, 3, 4]) {
+    it(`tells clients that track of the same keys as Redis does, through made-up steps (seed ${seed})`, async function () {
+      this.timeout(30_000);
+      const [ours, theirs] = [await openTrackers(server.port), await openTrackers(redisPort)];
+      const random = createRandom(seed);
+      const key = (): string => ['a', 'b', 'user:1', 'user:2', 'x'][random(5)] ?? 'a';
+      const commands: readonly (() => readonly string[])[] = [
+        () => ['GET', key()],
+        () => ['MGET', key(), key(), key()],
+        () => ['EXISTS', key()],
+        () => ['SET', key(), `${random(9)}`],
+        () => ['MSET', key(), '1', key(), '2'],
+        () => ['DEL', key(), key()],
+        () => ['EXPIRE', key(), '1000'],
+        () => ['CLIENT', 'CACHING', random(2) === 0 ? 'YES' : 'NO'],
+        () => ['PING'],
+        () => ['SCAN', '0', 'COUNT', '100'],
+      ];
+      let told = 0;
+      for (let step = 0; step < 300; step += 1) {
+        const [who, words] = [random(TRACKERS.length), commands[random(commands.length)]?.() ?? ['PING']];
+        for (const trackers of [ours, theirs]) {
+          trackers[who]?.send(encode(...words));
+          await trackers[who]?.settled(); // nobody else is asked before the command was executed
+        }
+        for (const [index, mode] of TRACKERS.entries()) {
+          const [here, there] = [await ours[index]?.toldOf(), await theirs[index]?.toldOf()];
+          told += there?.length ?? 0;
+          equal(
+            here?.join(' '),
+            there?.join(' '),
+            `step ${step}: ${words.join(' ')} by ${who}, told to ${mode}`,
+          );
+        }
+      }
+      if (told < 100) throw new Error(`Redis told of ${told} keys only: nothing was compared`);
+    });
+  }
+
   it('matches 3,000 made-up patterns as Redis does', async () => {
     const random = createRandom(7);
     const alphabet = ['a', 'b', '-', ']', '[', '^', '*', '?', '\\', '\xe9'];
@@ -189,6 +230,59 @@ async function converse(port: number, text: string): Promise<string> {
   const answer = await client.waitForClose();
   client.destroy();
   return answer;
+}
+
+/** How each connection of one conversation tracks; '' does not. NOLOOP is left out in the default mode, where ours tells of more. */
+const TRACKERS: readonly string[] = [
+  '',
+  'ON',
+  'ON OPTIN',
+  'ON OPTOUT',
+  'ON BCAST',
+  'ON BCAST PREFIX user: PREFIX x',
+  'ON BCAST NOLOOP',
+];
+
+interface Tracker {
+  readonly send: (request: Buffer) => void;
+  /** Resolves when all that was sent is answered. */
+  readonly settled: () => Promise<void>;
+  /** The keys that it was told of since it was last asked, sorted, each once. */
+  readonly toldOf: () => Promise<readonly string[]>;
+}
+
+async function openTrackers(port: number): Promise<readonly Tracker[]> {
+  const trackers: Tracker[] = [];
+  for (const mode of TRACKERS) {
+    const client = openRawClient(port);
+    let marks = 0;
+    let seen = 0;
+    const settled = async (): Promise<void> => {
+      marks += 1;
+      const mark = `mark${marks}.`;
+      // Commands of CLIENT: what CLIENT CACHING said goes on to hold.
+      client.send(Buffer.concat([encode('CLIENT', 'SETNAME', mark), encode('CLIENT', 'GETNAME')]));
+      while (!client.received().includes(mark)) await client.waitForBytes(client.received().length + 1);
+    };
+    client.send(`HELLO 3\r\n${mode === '' ? '' : `CLIENT TRACKING ${mode}\r\n`}`);
+    await settled();
+    trackers.push({
+      send: client.send,
+      settled,
+      toldOf: async () => {
+        await settled();
+        await settled(); // what is told at the end of a turn comes before what is asked in the next
+        const text = client.received().slice(seen);
+        seen += text.length;
+        const keys = [...text.matchAll(/invalidate\r\n\*(\d+)\r\n/g)].flatMap((push) => {
+          const lines = text.slice(push.index + push[0].length).split('\r\n', 2 * Number(push[1]));
+          return lines.filter((_, index) => index % 2 === 1);
+        });
+        return [...new Set(keys)].sort();
+      },
+    });
+  }
+  return trackers;
 }
 
 function readLists(answer: string): string[][] {

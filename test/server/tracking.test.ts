@@ -145,7 +145,7 @@ describe('client tracking', () => {
     const optOut = await openTracking('CLIENT TRACKING ON OPTOUT');
     const [inNews, outNews] = [createReader(optIn), createReader(optOut)];
     optIn.send(
-      'GET a\r\nCLIENT CACHING YES\r\nCLIENT ID\r\nGET b\r\nGET c\r\nCLIENT CACHING YES\r\nFOO\r\nGET d\r\n',
+      'GET a\r\nCLIENT CACHING YES\r\nCLIENT ID\r\nGET b\r\nGET c\r\nCLIENT CACHING YES\r\nFOO\r\nGET d\r\nCLIENT CACHING YES\r\nCLIENT FOO\r\nGET d\r\n',
     );
     optOut.send('GET a\r\nCLIENT CACHING NO\r\nGET b\r\nGET c\r\n');
     await Promise.all([inNews(), outNews()]);
@@ -217,6 +217,37 @@ describe('client tracking', () => {
     match(
       await news(),
       /^%3\r\n\$5\r\nflags\r\n~2\r\n\$2\r\non\r\n\$15\r\nbroken_redirect\r\n[^]* flags=tR [^]* redir=\d+ /,
+    );
+  });
+
+  it('REDIRECT to RESP2: tells a connection that listens, and which may say nothing else meanwhile', async () => {
+    const target = open();
+    target.send('CLIENT ID\r\n');
+    const id = /:(\d+)/.exec(await target.waitForBytes(4))?.[1] ?? '';
+    const reader = open();
+    await reader.ask(`CLIENT TRACKING ON REDIRECT ${id}\r\nGET a\r\n`, '+OK\r\n$-1\r\n');
+    const writer = open();
+    await writer.ask('SET a 1\r\n', '+OK\r\n'); // nobody listens yet: as in Redis, lost
+    await target.ask(
+      'SUBSCRIBE __redis__:invalidate\r\n',
+      '*3\r\n$9\r\nsubscribe\r\n$20\r\n__redis__:invalidate\r\n:1\r\n',
+    );
+    await reader.ask('MGET a b\r\n', '*2\r\n$1\r\n1\r\n$-1\r\n');
+    const before = target.received().length;
+    await writer.ask('DEL a\r\nSET b 1\r\n', ':1\r\n+OK\r\n');
+    const message = (key: string): string =>
+      `*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n*1\r\n$1\r\n${key}\r\n`;
+    const told = message('a') + message('b');
+    equal((await target.waitForBytes(before + told.length)).slice(before), told);
+    await target.ask(
+      'SUBSCRIBE __redis__:invalidate news\r\n',
+      "-ERR this peer has no channel but __redis__:invalidate: nobody could publish to 'news'\r\n",
+    );
+    writer.send('CLIENT LIST\r\n');
+    match(await writer.waitForBytes(500), new RegExp(` flags=P db=0 sub=1 [^]* flags=t [^]* redir=${id} `));
+    await target.ask(
+      'UNSUBSCRIBE\r\nGET b\r\n',
+      '*3\r\n$11\r\nunsubscribe\r\n$20\r\n__redis__:invalidate\r\n:0\r\n$1\r\n1\r\n',
     );
   });
 
