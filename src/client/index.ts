@@ -10,8 +10,10 @@ export type {
   StickyClientEvents,
   WriteOptions,
 } from './stickyClient.ts';
-export type { NearCacheOptions, StickyClientOptions } from './options.ts';
+export type { BufferOptions, NearCacheOptions, StickyClientOptions } from './options.ts';
 export type { NearCacheCounts } from './nearCache.ts';
 export type { ReadLevel, WriteLevel } from './levels.ts';
+export type { BufferFailure } from './writeBuffer.ts';
+export type { LatencySummary } from './latency.ts';
 export type { Failover } from './roaming.ts';
 export { ToposphereError, type ErrorCode } from '../core/errors.ts';

@@ -37,43 +37,39 @@ export function isOwnLevel(level: WriteLevel): level is OwnLevel {
   return OWN_LEVELS.includes(level);
 }
 
-/** A command with what it asks for, and how much longer than an answer from memory that may take. */
-interface LevelledWords<Word> {
-  readonly words: readonly (Word | string)[];
+/** What is said of a command in front of it, and how much longer than an answer from memory it may take. */
+interface Choices {
+  readonly words: readonly string[];
   readonly allowanceMs: number;
 }
 
 /** `standing`: the level that the connection was given. */
-export function wordWrite<Word>(
-  words: readonly Word[],
-  level: WriteLevel,
-  standing: OwnLevel,
-): LevelledWords<Word> {
+export function chooseWrite(level: WriteLevel, standing: OwnLevel): Choices {
   if (isOwnLevel(level)) {
-    const said = level === standing ? words : ['TOPOSPHERE', 'DO', 'ACK', level, 'RUN', ...words];
-    return { words: said, allowanceMs: level === 'durable' ? DISK_WAIT_MS : 0 };
+    const words = level === standing ? [] : ['ACK', level];
+    return { words, allowanceMs: level === 'durable' ? DISK_WAIT_MS : 0 };
   }
   const { replicated, withinMs = OTHERS_WAIT_MS } = level;
-  const said = ['ACK', 'REPLICATED', `${replicated}`.toUpperCase(), 'WITHIN', `${withinMs}`];
-  return { words: ['TOPOSPHERE', 'DO', ...said, 'RUN', ...words], allowanceMs: withinMs };
+  const words = ['ACK', 'REPLICATED', `${replicated}`.toUpperCase(), 'WITHIN', `${withinMs}`];
+  return { words, allowanceMs: withinMs };
 }
 
 /** A connection with a session reads within it, and one without locally, unless told otherwise. */
-export function wordRead<Word>(
-  words: readonly Word[],
-  level: ReadLevel,
-  hasSession: boolean,
-): LevelledWords<Word> {
-  if (level === (hasSession ? 'session' : 'local')) return { words, allowanceMs: 0 };
-  if (level === 'session' || level === 'local')
-    return { words: ['TOPOSPHERE', 'DO', 'READ', level, 'RUN', ...words], allowanceMs: 0 };
+export function chooseRead(level: ReadLevel, hasSession: boolean): Choices {
+  if (level === (hasSession ? 'session' : 'local')) return { words: [], allowanceMs: 0 };
+  if (level === 'session' || level === 'local') return { words: ['READ', level], allowanceMs: 0 };
   const isBounded = typeof level === 'object';
   const said = isBounded ? ['STALE', `${level.staleMs}`] : [level];
   const withinMs = isBounded && level.withinMs !== undefined ? level.withinMs : OTHERS_WAIT_MS;
-  return {
-    words: ['TOPOSPHERE', 'DO', 'READ', ...said, 'WITHIN', `${withinMs}`, 'RUN', ...words],
-    allowanceMs: withinMs,
-  };
+  return { words: ['READ', ...said, 'WITHIN', `${withinMs}`], allowanceMs: withinMs };
+}
+
+/** The command with what was chosen for it; by itself where nothing was. */
+export function sayChoices<Word>(
+  choices: readonly string[],
+  words: readonly Word[],
+): readonly (Word | string)[] {
+  return choices.length === 0 ? words : ['TOPOSPHERE', 'DO', ...choices, 'RUN', ...words];
 }
 
 /** Throws BAD_ARGUMENT for what is no level. */

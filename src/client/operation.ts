@@ -9,6 +9,8 @@ export type Word = string | Buffer;
 
 export interface Request {
   readonly words: readonly Word[];
+  /** What is said in place of the words once it is in doubt whether they were carried out, if that can be: the peers know the request by its id. */
+  readonly again?: readonly Word[];
   /** It changes nothing, so it may be asked twice. */
   readonly isRead: boolean;
   /** Keys that it reads or writes, as binary strings. */
@@ -25,6 +27,8 @@ export interface Operation extends Request {
   readonly deadlineMs: number;
   readonly resolve: (reply: unknown) => void;
   readonly reject: (error: ToposphereError) => void;
+  /** It was sent, and may have been carried out: what the application is told if nobody can say more. */
+  readonly doubt?: ToposphereError;
 }
 
 /** `silent`: the connection broke before an answer came. */

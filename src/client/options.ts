@@ -25,6 +25,8 @@ export interface StickyClientOptions {
   readonly read?: ReadLevel;
   /** What a write waits for where nothing else is asked: `committed`. */
   readonly write?: WriteLevel;
+  /** Writes are gathered, and sent together at the level `fast`. */
+  readonly buffer?: BufferOptions;
   /** How long an operation looks for a peer that takes it, milliseconds. */
   readonly deadlineMs?: number;
   /** A peer that owes an answer for longer has hung, and is left, milliseconds. Raising it forgives slow peers and machines, and finds hung ones later. */
@@ -50,6 +52,16 @@ export interface NearCacheOptions {
   readonly maxBytes?: number;
   /** The oldest that a value may be served after the last sign of the peer that it came from, milliseconds. Raising it serves on through longer pauses of the peer, and older values while it is cut off. */
   readonly leaseMs?: number;
+}
+
+/** The bounds of a buffer: at the first that is reached, what it holds is sent. */
+export interface BufferOptions {
+  /** Keys: 1,000. Raising it sends fewer, longer pipelines, and loses more with this process. */
+  readonly maxWrites?: number;
+  /** Keys and values together, bytes: 1 MiB. */
+  readonly maxBytes?: number;
+  /** Since the first that it holds, milliseconds: 10. */
+  readonly maxDelayMs?: number;
 }
 
 /** Milliseconds, each from a lowest to a highest value. */
@@ -81,6 +93,7 @@ export interface ClientSettings extends Readonly<Record<TimeName, number>> {
   readonly affinity: string;
   /** Undefined: nothing is kept. */
   readonly nearCache: NearCacheSettings | undefined;
+  readonly buffer: Required<BufferOptions> | undefined;
 }
 
 /** Throws BAD_ARGUMENT with every fault, a line each. */
@@ -94,13 +107,16 @@ export function readClientOptions(options: StickyClientOptions): ClientSettings 
       faults.push(error.message);
     }
   };
-  const { peers = [], servers, read = 'session', write = 'committed', session = true } = options;
+  const { peers = [], servers, buffer, read = 'session', session = true } = options;
+  const { write = buffer === undefined ? 'committed' : 'fast' } = options;
   if (peers.length === 0 ? servers === undefined : servers !== undefined)
     faults.push('say where the peers are: either peers: ["host:port", ...] or servers: "servers.txt"');
   if (!session && options.sessionToken !== undefined)
     faults.push('sessionToken is of a session, and session: false asks for none; leave one of them out');
   if (!session && read === 'session')
     faults.push('read: "session" needs a session; with session: false say read: "local"');
+  if (buffer !== undefined && write !== 'fast')
+    faults.push('a buffer writes at the level fast: leave out write, and ask for more where it matters');
   attempt(() => {
     assertReadLevel(read);
   });
@@ -111,6 +127,7 @@ export function readClientOptions(options: StickyClientOptions): ClientSettings 
     Object.keys(TIMES).map((name) => [name, readTime(name as TimeName, options, faults)]),
   ) as Record<TimeName, number>;
   const nearCache = readNearCache(options.nearCache, times.heartbeatMs, faults);
+  const bounds = buffer === undefined ? undefined : readBounds(buffer, faults);
   if (faults.length > 0) throw new ToposphereError('BAD_ARGUMENT', faults.join('\n'));
   return {
     ...times,
@@ -123,6 +140,7 @@ export function readClientOptions(options: StickyClientOptions): ClientSettings 
     write,
     affinity: options.affinity ?? hostname(),
     nearCache,
+    buffer: bounds,
   };
 }
 
@@ -147,6 +165,14 @@ function readNearCache(
       `nearCache.leaseMs is ${leaseMs}, and an idle peer is asked every heartbeatMs (${heartbeatMs}) only; make the lease at least twice as long`,
     );
   return { maxEntries: number('maxEntries'), maxBytes: number('maxBytes'), leaseMs };
+}
+
+function readBounds(buffer: BufferOptions, faults: string[]): Required<BufferOptions> {
+  const bounds = { maxWrites: 1_000, maxBytes: 1024 * 1024, maxDelayMs: 10, ...buffer };
+  for (const [name, value] of Object.entries(bounds))
+    if (!Number.isSafeInteger(value) || value < 1)
+      faults.push(`buffer.${name} is ${value}; give a whole number from 1`);
+  return bounds;
 }
 
 function readTime(name: TimeName, options: StickyClientOptions, faults: string[]): number {

@@ -158,7 +158,7 @@ export class Roaming {
       'CLOSED',
       'this client was closed before a peer served; nothing was sent',
     );
-    for (const { reject } of this.#waiting.splice(0)) reject(closed);
+    for (const operation of this.#waiting.splice(0)) giveUp(operation, closed);
   }
 
   /** All operations of one turn of the event loop leave together. */
@@ -175,11 +175,12 @@ export class Roaming {
     const link = this.#link;
     if (link === undefined || this.#leaving !== undefined || !link.isOpen || this.#waiting.length === 0)
       return;
-    const loss = this.#losses.shift();
+    const [loss] = this.#losses;
     const batch = this.#waiting.splice(0);
     if (loss !== undefined) {
       // Each of them might read, or build on, what is lost.
-      for (const { reject } of batch) reject(loss);
+      for (const operation of batch) giveUp(operation, loss);
+      if (batch.some(({ doubt }) => doubt === undefined)) this.#losses.shift();
       this.#noteIdle();
       return;
     }
@@ -207,7 +208,9 @@ export class Roaming {
     } else if (operation.isRead) this.#askAgain(operation);
     else {
       this.#noteWritten(operation);
-      operation.reject(describeDoubt(operation, link.peer.name, answer.kind === 'reply'));
+      const doubt = describeDoubt(operation, link.peer.name, answer.kind === 'reply');
+      if (operation.again === undefined) operation.reject(doubt);
+      else this.#askAgain({ ...operation, words: operation.again, doubt });
     }
   }
 
@@ -274,7 +277,7 @@ export class Roaming {
     for (const { operation, error } of this.#refused.splice(0)) {
       const { isRead, keys, order } = operation;
       const isOvertaken = keys.some((key) => (this.#writtenSince.get(key) ?? 0) > order);
-      if (isOvertaken && !isRead) operation.reject(error);
+      if (isOvertaken && !isRead) giveUp(operation, error);
       else this.#askAgain(operation);
     }
     this.#writtenSince.clear();
@@ -350,7 +353,7 @@ export class Roaming {
     const due = this.#waiting.filter(({ deadlineAtMs }) => deadlineAtMs <= nowMs);
     if (due.length > 0) {
       this.#waiting = this.#waiting.filter(({ deadlineAtMs }) => deadlineAtMs > nowMs);
-      for (const { reject, deadlineMs } of due) reject(this.#describeNoPeer(deadlineMs));
+      for (const operation of due) giveUp(operation, this.#describeNoPeer(operation.deadlineMs));
       this.#noteIdle();
     }
     const nextAtMs = Math.min(...this.#waiting.map(({ deadlineAtMs }) => deadlineAtMs));
@@ -367,6 +370,11 @@ export class Roaming {
   #noteIdle(): void {
     this.#onIdle?.();
   }
+}
+
+/** What is in doubt stays so, whatever became of asking again. */
+function giveUp({ reject, doubt }: Operation, error: ToposphereError): void {
+  reject(doubt ?? error);
 }
 
 /** Ends early when given up. */

@@ -4,17 +4,29 @@
  * Owns the operations that an application has, and their words. Going from peer to peer, with the token, is roaming.ts's. Invariant: an operation resolves, or
  * rejects with a ToposphereError that says whether anything was changed.
  */
+import { randomBytes } from 'node:crypto';
 import { EventEmitter } from 'node:events';
-import { ToposphereError } from '../core/errors.ts';
-import { assertReadLevel, assertWriteLevel, isOwnLevel, wordRead, wordWrite } from './levels.ts';
+import { ToposphereError, type ErrorCode } from '../core/errors.ts';
+import { Account } from './account.ts';
+import type { LatencySummary } from './latency.ts';
+import {
+  assertReadLevel,
+  assertWriteLevel,
+  chooseRead,
+  chooseWrite,
+  isOwnLevel,
+  sayChoices,
+} from './levels.ts';
 import type { OwnLevel, ReadLevel, WriteLevel } from './levels.ts';
 import { measurePeers } from './measuring.ts';
-import type { Word } from './operation.ts';
+import type { Request, Word } from './operation.ts';
 import { NearCache, type NearCacheCounts } from './nearCache.ts';
 import { readClientOptions } from './options.ts';
-import type { ClientSettings, StickyClientOptions } from './options.ts';
+import type { BufferOptions, ClientSettings, StickyClientOptions } from './options.ts';
 import { orderPeers, parsePeers, readPeers } from './peerList.ts';
 import { Roaming } from './roaming.ts';
+import { WriteBuffer } from './writeBuffer.ts';
+import type { BufferFailure } from './writeBuffer.ts';
 import type { Failover } from './roaming.ts';
 
 /** Text stands for its UTF-8 bytes. */
@@ -31,6 +43,8 @@ export interface ReadOptions extends OperationOptions {
 
 export interface WriteOptions extends OperationOptions {
   readonly write?: WriteLevel;
+  /** It is sent under an id that all peers know: in doubt it is asked again, and never carried out twice. MAYBE_APPLIED only where nobody knows. */
+  readonly once?: boolean;
 }
 
 export interface SetOptions extends WriteOptions {
@@ -54,22 +68,33 @@ export interface ClientStats {
   readonly lastFailoverMs: number;
   /** Operations that were asked again. */
   readonly retries: number;
+  /** Answered operations by name: how many, and how long they took. */
+  readonly operations: Readonly<Record<string, LatencySummary>>;
+  /** Errors that operations ended with. */
+  readonly errors: Readonly<Partial<Record<ErrorCode, number>>>;
   /** Undefined without a near cache. */
   readonly nearCache: NearCacheCounts | undefined;
 }
 
 export interface StickyClientEvents {
   readonly failover: [Failover];
+  /** Buffered writes that had resolved have failed: `flush` rejects with the first such error, too. */
+  readonly writesFailed: [BufferFailure];
 }
 
 /** The level that connections are given where the client's own is said with each write. */
 const STANDING: OwnLevel = 'committed';
+
+/** Of chance, so that no two are alike. */
+const REQUEST_ID_BYTES = 16;
 
 export class StickyClient extends EventEmitter<StickyClientEvents> {
   readonly #settings: ClientSettings;
   readonly #standing: OwnLevel;
   readonly #roaming: Roaming;
   readonly #session: ClientSession;
+  readonly #account = new Account();
+  readonly #buffer: WriteBuffer | undefined;
   readonly #nearCache: NearCache | undefined;
   /** The level at which what is read is kept, and served from there: it is all of one session, or of none. */
   readonly #nearLevel: ReadLevel;
@@ -87,6 +112,8 @@ export class StickyClient extends EventEmitter<StickyClientEvents> {
     this.#nearLevel = settings.hasSession ? 'session' : 'local';
     const going = roaming((failover) => this.emit('failover', failover));
     this.#roaming = going;
+    const { buffer } = settings;
+    if (buffer !== undefined) this.#buffer = this.#createBuffer(buffer);
     this.#session = {
       get token() {
         return going.token ?? '';
@@ -136,19 +163,31 @@ export class StickyClient extends EventEmitter<StickyClientEvents> {
 
   /** How it went so far. */
   stats(): ClientStats {
-    return { peer: this.peer, ...this.#roaming.counts, nearCache: this.#nearCache?.counts() };
+    const nearCache = this.#nearCache?.counts();
+    return { peer: this.peer, ...this.#roaming.counts, ...this.#account.summary(), nearCache };
   }
 
   /** The value of a key, or undefined. The bytes are the caller's own. */
-  async get(key: Bytes, options: ReadOptions = {}): Promise<Buffer | undefined> {
+  get(key: Bytes, options: ReadOptions = {}): Promise<Buffer | undefined> {
+    return this.#account.time('get', () => {
+      const { read = this.#settings.read } = options;
+      // A read that asks others first sends what is buffered.
+      const buffered = read === this.#nearLevel ? this.#buffer?.find(nameOf(key)) : undefined;
+      if (buffered !== undefined) return Promise.resolve(buffered.value && Buffer.from(buffered.value));
+      return this.#getNear(key, options);
+    });
+  }
+
+  async #getNear(key: Bytes, options: ReadOptions): Promise<Buffer | undefined> {
     const { read = this.#settings.read } = options;
-    if (this.#nearCache === undefined || read !== this.#nearLevel) return this.#get(key, options);
+    if (this.#nearCache === undefined || read !== this.#nearLevel)
+      return asValue(await this.#read('GET', [key], options));
     const name = nameOf(key);
     const kept = this.#nearCache.find(name);
     if (kept !== undefined) return kept.value && Buffer.from(kept.value);
     const fetch = this.#nearCache.expect(name);
     try {
-      const value = await this.#get(key, options);
+      const value = asValue(await this.#read('GET', [key], options));
       this.#nearCache.settle(fetch, value && Buffer.from(value));
       return value;
     } finally {
@@ -156,57 +195,133 @@ export class StickyClient extends EventEmitter<StickyClientEvents> {
     }
   }
 
-  async #get(key: Bytes, options: ReadOptions): Promise<Buffer | undefined> {
-    const reply = await this.#read('GET', [key], options);
-    if (reply === null) return undefined;
-    if (Buffer.isBuffer(reply)) return reply;
-    throw unexpected('GET');
-  }
-
   /** The value of a key as UTF-8 text, or undefined. */
   async getText(key: Bytes, options: ReadOptions = {}): Promise<string | undefined> {
     return (await this.get(key, options))?.toString('utf8');
   }
 
-  /** Whether a key has a value. */
-  async has(key: Bytes, options: ReadOptions = {}): Promise<boolean> {
-    return (await this.#read('EXISTS', [key], options)) === 1;
+  /** The values of several keys in one command, in their order. */
+  getMany(keys: readonly Bytes[], options: ReadOptions = {}): Promise<readonly (Buffer | undefined)[]> {
+    return this.#account.time('getMany', async () => {
+      const reply = keys.length === 0 ? [] : await this.#read('MGET', keys, options);
+      if (!Array.isArray(reply)) throw unexpected();
+      return reply.map(asValue);
+    });
   }
 
-  /** Sets a key. */
-  async set(key: Bytes, value: Bytes, options: SetOptions = {}): Promise<void> {
-    const { expiresInMs } = options;
-    const expiry = expiresInMs === undefined ? [] : ['PX', `${expiresInMs}`];
-    await this.#write(['SET', wordOf(key), wordOf(value), ...expiry], [key], options);
+  /** Whether a key has a value. */
+  has(key: Bytes, options: ReadOptions = {}): Promise<boolean> {
+    return this.#account.time('has', async () => (await this.#read('EXISTS', [key], options)) === 1);
+  }
+
+  /** Sets a key. With a buffer it resolves once it is in there, unless it asks for a level or `once`. */
+  set(key: Bytes, value: Bytes, options: SetOptions = {}): Promise<void> {
+    return this.#account.time('set', async () => {
+      const { expiresInMs, write, once } = options;
+      if (this.#buffer === undefined || write !== undefined || once === true) {
+        await this.#write(sayWrite(key, value, expiresInMs), [key], options);
+        return;
+      }
+      const expiresAtMs = expiresInMs === undefined ? undefined : performance.now() + expiresInMs;
+      await this.#buffer.set(nameOf(key), { key: Buffer.from(key), value: Buffer.from(value), expiresAtMs });
+    });
+  }
+
+  /** Sends what is buffered; resolves when the peers have taken it. Rejects with the first failure of a buffered write since the last time; what changed nothing is kept. */
+  async flush(): Promise<void> {
+    await this.#buffer?.flush();
+  }
+
+  /** Sets several keys in one command. */
+  setMany(entries: Iterable<readonly [key: Bytes, value: Bytes]>, options: WriteOptions = {}): Promise<void> {
+    return this.#account.time('setMany', async () => {
+      const pairs = [...entries];
+      const words = pairs.flatMap(([key, value]) => [wordOf(key), wordOf(value)]);
+      const keys = pairs.map(([key]) => key);
+      if (keys.length > 0) await this.#write(['MSET', ...words], keys, options);
+    });
+  }
+
+  /** Adds bytes to the end of a key's value; resolves to how many it has then. Appended once where `once` is asked for: twice would show. */
+  append(key: Bytes, value: Bytes, options: WriteOptions = {}): Promise<number> {
+    return this.#account.time('append', async () =>
+      Number(await this.#write(['APPEND', wordOf(key), wordOf(value)], [key], options)),
+    );
   }
 
   /** Deletes a key; resolves to whether it was there. */
-  async delete(key: Bytes, options: WriteOptions = {}): Promise<boolean> {
-    return (await this.#write(['DEL', wordOf(key)], [key], options)) === 1;
+  delete(key: Bytes, options: WriteOptions = {}): Promise<boolean> {
+    return this.#account.time(
+      'delete',
+      async () => (await this.#write(['DEL', wordOf(key)], [key], options)) === 1,
+    );
   }
 
-  /** Waits for what was asked, and ends. Nothing is left that keeps the process. */
+  /** Waits for what was asked, and ends. Nothing is left that keeps the process. Rejects as `flush` does: what is buffered then is lost. */
   async close(): Promise<void> {
-    await this.#roaming.settled();
-    this.#roaming.end();
+    try {
+      await this.flush();
+      await this.#roaming.settled();
+    } finally {
+      this.#roaming.end();
+    }
   }
 
-  #read(command: string, keys: readonly Bytes[], options: ReadOptions): Promise<unknown> {
+  #createBuffer(bounds: Required<BufferOptions>): WriteBuffer {
+    const { deadlineMs } = this.#settings;
+    return new WriteBuffer({
+      ...bounds,
+      deadlineMs,
+      send: async ({ key, value, expiresAtMs }) => {
+        const leftMs =
+          expiresAtMs === undefined ? undefined : Math.max(1, Math.ceil(expiresAtMs - performance.now()));
+        const words = sayWrite(key, value, leftMs);
+        const request = { words, isRead: false, keys: [nameOf(key)], allowanceMs: 0 };
+        this.#nearCache?.invalidate(request.keys); // before it is sent
+        await this.#roaming.request(request, deadlineMs);
+      },
+      onFailed: (failure) => this.emit('writesFailed', failure),
+    });
+  }
+
+  async #read(command: string, keys: readonly Bytes[], options: ReadOptions): Promise<unknown> {
     const { read = this.#settings.read, deadlineMs = this.#settings.deadlineMs } = options;
     assertReadLevel(read);
     // It may show something newer than the peer that tells of changes has.
     if (read !== this.#nearLevel) this.#nearCache?.invalidate(keys.map(nameOf));
-    const words = wordRead<Word>([command, ...keys.map(wordOf)], read, this.#settings.hasSession);
-    return this.#roaming.request({ ...words, isRead: true, keys: keys.map(nameOf) }, deadlineMs);
+    const { words: choices, allowanceMs } = chooseRead(read, this.#settings.hasSession);
+    const words = sayChoices<Word>(choices, [command, ...keys.map(wordOf)]);
+    if (this.#buffer !== undefined) await this.#buffer.settle(keys.map(nameOf));
+    return this.#roaming.request({ words, allowanceMs, isRead: true, keys: keys.map(nameOf) }, deadlineMs);
   }
 
-  #write(words: readonly Word[], keys: readonly Bytes[], options: WriteOptions): Promise<unknown> {
-    const { write = this.#settings.write, deadlineMs = this.#settings.deadlineMs } = options;
+  async #write(words: readonly Word[], keys: readonly Bytes[], options: WriteOptions): Promise<unknown> {
+    const { write = this.#settings.write, deadlineMs = this.#settings.deadlineMs, once = false } = options;
     assertWriteLevel(write);
-    this.#nearCache?.invalidate(keys.map(nameOf)); // before it is sent
-    const levelled = wordWrite(words, write, this.#standing);
-    return this.#roaming.request({ ...levelled, isRead: false, keys: keys.map(nameOf) }, deadlineMs);
+    const { words: choices, allowanceMs } = chooseWrite(write, this.#standing);
+    const id = once ? ['ID', randomBytes(REQUEST_ID_BYTES).toString('base64url')] : [];
+    const request: Request = {
+      words: sayChoices<Word>([...choices, ...id], words),
+      ...(once ? { again: sayChoices<Word>([...choices, ...id, 'AGAIN'], words) } : {}),
+      isRead: false,
+      keys: keys.map(nameOf),
+      allowanceMs,
+    };
+    if (this.#buffer !== undefined) await this.#buffer.settle(request.keys);
+    this.#nearCache?.invalidate(request.keys); // before it is sent
+    return this.#roaming.request(request, deadlineMs);
   }
+}
+
+function sayWrite(key: Bytes, value: Bytes, expiresInMs: number | undefined): readonly Word[] {
+  const expiry = expiresInMs === undefined ? [] : ['PX', `${expiresInMs}`];
+  return ['SET', wordOf(key), wordOf(value), ...expiry];
+}
+
+function asValue(reply: unknown): Buffer | undefined {
+  if (reply === null) return undefined;
+  if (Buffer.isBuffer(reply)) return reply;
+  throw unexpected();
 }
 
 /** Bytes of its own: the application may go on changing what it gave. */
@@ -218,9 +333,9 @@ function nameOf(key: Bytes): string {
   return Buffer.from(key).toString('latin1');
 }
 
-function unexpected(command: string): ToposphereError {
+function unexpected(): ToposphereError {
   return new ToposphereError(
     'BAD_ARGUMENT',
-    `the peer answered ${command} in an unexpected shape; is it of the same release as this client?`,
+    'the peer answered in an unexpected shape; is it of the same release as this client?',
   );
 }

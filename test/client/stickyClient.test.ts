@@ -206,6 +206,74 @@ describe('the sticky client', () => {
     );
   });
 
+  it('asks again under its id what may be carried out once, and says what the peers cannot tell', async () => {
+    const [one, two] = [await peer('one'), await peer('two')];
+    const client = await connect([one, two]);
+    one.script = (words) => (/APPEND|DEL|^HELLO/.test(words) ? 'close' : 'ordinary');
+    two.script = (words) => (/AGAIN RUN DEL/.test(words) ? '-MAYBEAPPLIED no record of it\r\n' : 'ordinary');
+    const [appended, deleted] = [
+      client.append('log', 'x', { once: true }),
+      client.delete('k', { once: true }),
+    ];
+    assert.equal(await appended, 1);
+    await rejects(deleted, 'MAYBE_APPLIED', /no record/);
+    const first = one.asked().find((words) => words.includes('APPEND')) ?? '';
+    assert.match(first, /^TOPOSPHERE DO ID [\w-]{22} RUN APPEND log x$/);
+    assert.ok(two.asked().includes(first.replace(' RUN', ' AGAIN RUN')), two.asked().join('; '));
+    await two.close();
+    await waitUntil('no peer', () => client.peer === undefined);
+    assert.equal(client.stats().errors.MAYBE_APPLIED, 1);
+  });
+
+  it('does not say that nothing was changed of what is in doubt when no peer is left to ask', async () => {
+    const [one, two] = [await peer('one'), await peer('two')];
+    const client = await connect([one, two], { deadlineMs: 200 });
+    await two.close();
+    one.script = (words) => (/APPEND|^HELLO/.test(words) ? 'close' : 'ordinary');
+    await rejects(client.append('log', 'x', { once: true }), 'MAYBE_APPLIED');
+    await rejects(client.append('log', 'x', { once: true }), 'NO_PEER');
+  });
+
+  it('sends buffered writes as one pipeline, keeps them while no peer serves, and reads them meanwhile', async () => {
+    const [one, two] = [await peer('one'), await peer('two')];
+    const client = await connect([one, two], { buffer: { maxDelayMs: 60_000 }, deadlineMs: 10_000 });
+    assert.ok(one.asked().includes('TOPOSPHERE ACK fast'));
+    const before = one.asked().length;
+    for (const key of ['a', 'b']) await client.set(key, '1', { expiresInMs: 60_000 });
+    assert.equal(await client.getText('a'), '1');
+    assert.deepEqual(since(one, before), []);
+    await client.delete('a'); // behind what is buffered of its key
+    assert.deepEqual(
+      since(one, before).map((words) => words.replace(/ PX [0-9]+/, ' PX')),
+      ['SET a 1 PX', 'SET b 1 PX', TOKEN, 'DEL a', TOKEN],
+    );
+    await client.set('c', '1');
+    await one.close();
+    two.script = (words) => (words.startsWith(BEGIN) ? '-BEHIND for now\r\n' : 'ordinary');
+    await waitUntil('no peer serves', () => client.peer === undefined);
+    const flushed = client.flush();
+    two.script = () => 'ordinary';
+    await flushed;
+    assert.ok(two.asked().includes('SET c 1'));
+    assert.deepEqual(Object.keys(client.stats().operations).sort(), ['delete', 'get', 'set']);
+    assert.equal(client.stats().operations['set']?.count, 3);
+  });
+
+  it('reads and writes several keys in one command', async () => {
+    const only = await peer('only', (words) =>
+      words.startsWith('MGET') ? '*2\r\n$1\r\nx\r\n_\r\n' : 'ordinary',
+    );
+    const client = await connect([only]);
+    assert.deepEqual(await client.getMany(['a', 'b']), [Buffer.from('x'), undefined]);
+    await client.setMany(Object.entries({ a: '1', b: '2' }));
+    assert.deepEqual(await client.getMany([]), []);
+    await client.setMany([]);
+    assert.deepEqual(
+      only.asked().filter((words) => words.startsWith('M')),
+      ['MGET a b', 'MSET a 1 b 2'],
+    );
+  });
+
   it('begins no session where none is wanted', async () => {
     const only = await peer('only');
     const client = await connect([only], { session: false, read: 'local' });
