@@ -4,6 +4,8 @@
 export { Peer } from './peer/peer.ts';
 export type { Change } from './peer/peer.ts';
 export type { SetOptions, WriteOptions } from './peer/writeOptions.ts';
+export type { Register, RegisterOptions, RegisterReadOptions } from './peer/register.ts';
+export type { ReadLevel } from './peer/backend.ts';
 export type { Session, SessionOptions } from './peer/session.ts';
 export type { RangeEntry, RangeOptions } from './peer/keyRange.ts';
 export type { AcknowledgementLevel } from './peer/backend.ts';

@@ -24,6 +24,7 @@ import { isAheadOfClock } from './apply.ts';
 import { sendKeepalive } from './send.ts';
 import { stopExpecting } from './spool.ts';
 import { sendFenced } from './fence.ts';
+import { noteMoment } from './staleness.ts';
 import { originOf, type PeerState } from './state.ts';
 import { hashVector } from './vectorHash.ts';
 import { meetLineage } from './strangers.ts';
@@ -126,6 +127,7 @@ export function onKeepalive(state: PeerState, now: Now, view: PeerView, message:
   const aheadOfItMs = now.monotonicMs < view.wallClaimsHeldUntilMs ? undefined : (listed?.aheadMs ?? 0);
   if (!isCatchingUp(state, now)) addWallSample(view, message.wallMs - now.wallMs, aheadOfItMs);
   view.vectorHash = message.vectorHash;
+  noteMoment(state, now, view, message.lastSequence);
   view.serversHash = message.serversHash;
   view.lastSequence = message.lastSequence;
   view.phase = message.phase;

@@ -33,6 +33,11 @@ export interface PeerView {
   /** Hash of its list of members; undefined before its first KEEPALIVE. */
   membershipHash: number | undefined;
   lastSequence: number;
+  /** What its last KEEPALIVE announced; and when all was here that it had announced by then (staleness.ts), monotonic milliseconds. */
+  announced: { readonly sequence: number; readonly incarnation: Incarnation; readonly atMs: number };
+  hadAllAtMs: number;
+  /** The last incarnation of it that was seen to have the same as this peer. */
+  wasSame: Incarnation;
   /** The vector of its last HEARTBEAT or HYBRID. */
   claims: ReadonlyMap<OriginKey, VectorEntry>;
   /** It has told what it has since its present incarnation was heard. */
@@ -108,6 +113,9 @@ export function createPeerView(id: PeerId): PeerView {
     serversHash: 0,
     membershipHash: undefined,
     lastSequence: 0,
+    announced: { sequence: 0, incarnation: 0 as Incarnation, atMs: -Infinity },
+    hadAllAtMs: -Infinity,
+    wasSame: 0 as Incarnation,
     claims: new Map(),
     hasReported: false,
     phase: 'fresh',

@@ -77,7 +77,25 @@ export interface ClientSession {
   served(waitMs: number): Promise<void>;
 }
 
+/** What a read of one key may be: the newest that a majority of the members has; or linearizable; or no staler than so many milliseconds. */
+export type ReadLevel = 'majority' | 'linearizable' | { readonly staleMs: number };
+
+/** How long is waited by default for a majority to answer, milliseconds. */
+export const MAJORITY_WAIT_MS = 1_000;
+
+/** Keys as registers (protocol.md, section 7). */
+export interface RegisterAccess {
+  /** The caller must not change the bytes. Rejects with NO_MAJORITY, BEHIND (a stale read), BAD_ARGUMENT (a linearizable read of a key that expires); nothing changed. */
+  read(key: Key, level: ReadLevel, withinMs: number): Promise<Uint8Array | undefined>;
+  /**
+   * Writes, or without a value deletes, linearizably; resolves to whether there was a value. Rejects with NO_MAJORITY and what `write` throws (nothing changed then), and with UNKNOWN:
+   * the write stands here, and may take effect for all or not.
+   */
+  write(key: Key, value: Uint8Array | undefined, withinMs: number): Promise<boolean>;
+}
+
 export interface Backend extends KeyAccess {
+  readonly registers: RegisterAccess;
   /** Why clients are told LOADING: this peer has no data yet, or not all that there is. Undefined when it serves. */
   findLoading(): string | undefined;
   /** Throws what `write` would throw for such a key and value, and changes nothing: ask for all before writing the first. */

@@ -33,6 +33,7 @@ import { createMachinePorts } from './machinePorts.ts';
 import { openStore } from './openStore.ts';
 import { ClusterKeyRing, describeClusterKeys, reload } from './reloading.ts';
 import { Runtime } from './runtime.ts';
+import { Register } from './register.ts';
 import { Session } from './session.ts';
 import { createVersionsLog } from './versionsApart.ts';
 import type { PeerStatus } from './status.ts';
@@ -269,10 +270,19 @@ export class Peer {
   session(token?: string): Session {
     const { backend } = this;
     const { runtime, store } = this.#parts;
-    const assertOpen = (): void => {
-      this.#assertOpen();
-    };
-    return new Session({ runtime, backend, readEntry: (key) => store.readEntry(key), assertOpen }, token);
+    return new Session(
+      { runtime, backend, readEntry: (key) => store.readEntry(key), assertOpen: this.#assertOpen },
+      token,
+    );
+  }
+
+  /** A key as a register: linearizable reads and writes, answered by a majority of the members. Throws on a key that cannot be. */
+  register(key: KeyInput): Register {
+    const { backend } = this;
+    return new Register(
+      { backend, limits: this.#limits, assertOpen: this.#assertOpen },
+      parseKey(key, this.#limits),
+    );
   }
 
   /** This peer's own view of the cluster. */
@@ -378,10 +388,10 @@ export class Peer {
     return acknowledged(this.#parts.runtime, level);
   }
 
-  #assertOpen(): void {
+  readonly #assertOpen = (): void => {
     if (this.#closing !== undefined)
       throw new ToposphereError('CLOSED', 'this peer is closed: open it again');
-  }
+  };
 }
 
 function copyOf(value: Uint8Array | undefined): Buffer | undefined {

@@ -35,6 +35,7 @@ import {
 import type { ClusterKeysReport, FurtherFile } from './reloading.ts';
 import type { Runtime } from './runtime.ts';
 import type { PeerDescription } from './peerDescription.ts';
+import { Registers } from './registers.ts';
 import { SessionKeeper } from './sessionKeeper.ts';
 import { buildStatus } from './status.ts';
 import { formatTicket } from './tickets.ts';
@@ -62,8 +63,11 @@ export class PeerBackend implements Backend {
   readonly #parts: PeerBackendParts;
   readonly #further: FurtherFile[] = [];
 
+  readonly registers: Registers;
+
   constructor(parts: PeerBackendParts) {
     this.#parts = parts;
+    this.registers = new Registers(parts.runtime, this, parts.now);
   }
 
   findLoading(): string | undefined {

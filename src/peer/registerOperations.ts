@@ -33,7 +33,7 @@ export function readByMajority(
 
 /**
  * `write` writes the key on this peer; it is called when what it writes is stamped above all that a majority has, or not at all. Calls back when a majority has it
- * on its disks; or with NO_MAJORITY, with what `write` threw (nothing changed then), or with UNKNOWN. Throws like `readByMajority`.
+ * on its disks; or with NO_MAJORITY, with what `write` threw (nothing changed then), or with UNKNOWN. Throws like `readByMajority`. `newest`: what a majority has is here as well when `write` is called.
  */
 export function writeByMajority(
   runtime: Runtime,
@@ -41,10 +41,11 @@ export function writeByMajority(
   write: () => void,
   withinMs: number,
   done: Done,
+  asks: 'stamp' | 'newest' = 'stamp',
 ): void {
   const { questions } = runtime;
   const untilMs = questions.nowMs() + withinMs;
-  questions.ask('stamp', key, withinMs, (failure, answer) => {
+  questions.ask(asks, key, withinMs, (failure, answer) => {
     if (answer === undefined) done(failure);
     else if (answer.kind === 'short') done(describeShort(runtime, answer, withinMs, 'write'));
     else {

@@ -12,6 +12,7 @@ import type {
   Backend,
   ClientSession,
   KeyAccess,
+  ReadLevel,
   RequestId,
 } from '../peer/backend.ts';
 import type { PasswordCheck } from './authentication.ts';
@@ -86,7 +87,9 @@ export interface RequestChoice {
 /** What TOPOSPHERE DO says of one command; the connection's own where it says nothing. */
 export interface CommandChoices {
   readonly acknowledge?: AcknowledgementLevel;
-  readonly read?: 'local' | 'session';
+  readonly read?: 'local' | 'session' | ReadLevel;
+  /** How long what has to be waited for may take, milliseconds. */
+  readonly withinMs?: number;
   /** It is executed at most once. */
   readonly request?: RequestChoice;
 }

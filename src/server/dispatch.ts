@@ -9,7 +9,8 @@
 import { ToposphereError } from '../core/errors.ts';
 import { refuseUnauthenticated } from './authentication.ts';
 import { argumentText } from './command.ts';
-import type { Command, CommandContext, LateReply } from './command.ts';
+import { byMajority, majorityLevelOf } from './byMajority.ts';
+import type { Command, CommandChoices, CommandContext, LateReply } from './command.ts';
 import { atMostOnce } from './requestOnce.ts';
 import type { Request } from './requestParser.ts';
 import { refuseWhileSubscribed } from './subscribeCommands.ts';
@@ -52,8 +53,7 @@ export function dispatch(context: CommandContext, request: Request): DispatchOut
   }
   let late: LateReply | undefined;
   try {
-    const once = context.choices?.request;
-    const row = once === undefined ? command : atMostOnce(command, once);
+    const row = context.choices === undefined ? command : asChosen(command, context.choices);
     late = server.tracking.isActive
       ? server.tracking.run(row, context, request)
       : row.run?.(context, request);
@@ -88,6 +88,13 @@ function dispatchInner(
   } finally {
     if (context.choices?.read === 'local') context.keys = keys;
   }
+}
+
+/** The command as TOPOSPHERE DO wants it run. Throws BAD_ARGUMENT. */
+function asChosen(command: Command, choices: CommandChoices): Command {
+  const level = majorityLevelOf(choices);
+  if (level !== undefined) return byMajority(command, level, choices);
+  return choices.request === undefined ? command : atMostOnce(command, choices.request);
 }
 
 /** Why a command on keys is not run as its session stands, or as was chosen for it. */

@@ -1,21 +1,23 @@
 /**
  * TOPOSPHERE DO: what one command is to be worth, on any connection, in a pipeline or not.
  *
- *     TOPOSPHERE DO [ACK fast|committed|durable] [READ LOCAL|SESSION] [ID request-id [AGAIN [SINCE ticket]]] RUN command [arg ...]
+ *     TOPOSPHERE DO [ACK fast|committed|durable] [READ LOCAL|SESSION|MAJORITY|LINEARIZABLE|STALE ms] [WITHIN ms] [ID request-id [AGAIN [SINCE ticket]]] RUN command [arg ...]
  *
  * The reply is the command's own. What is not said is as the connection has it: the level of TOPOSPHERE ACK, and its session if it has one. READ LOCAL reads what
- * is here, whatever the session has seen, and is for commands that only read. Owns these words; what they mean is done where the command runs (dispatch.ts) and where its
+ * is here, whatever the session has seen, and is for commands that only read; MAJORITY, LINEARIZABLE and STALE are byMajority.ts's. Owns these words; what they mean is done where the command runs (dispatch.ts) and where its
  * reply waits (connection.ts); ID is requestOnce.ts's. Invariant: a word that is not understood runs nothing.
  */
 import { ToposphereError } from '../core/errors.ts';
 import { MAX_REQUEST_ID_BYTES, parseTicket } from '../peer/backend.ts';
 import type { AcknowledgementLevel, Attempt, RequestId } from '../peer/backend.ts';
 import type { Command, CommandChoices } from './command.ts';
-import { argumentText, NO_KEYS } from './command.ts';
+import { argumentText, NO_KEYS, readInteger } from './command.ts';
 import type { Request } from './requestParser.ts';
 
 const GRAMMAR =
-  'TOPOSPHERE DO [ACK fast|committed|durable] [READ LOCAL|SESSION] [ID request-id [AGAIN [SINCE ticket]]] RUN command [arg ...]';
+  'TOPOSPHERE DO [ACK fast|committed|durable] [READ LOCAL|SESSION|MAJORITY|LINEARIZABLE|STALE ms] [WITHIN ms] [ID request-id [AGAIN [SINCE ticket]]] RUN command [arg ...]';
+/** What may be waited, or be stale, at most, milliseconds. */
+const LONGEST_MS = 600_000;
 /** The first word of the choices: behind TOPOSPHERE and DO. */
 const FIRST_CHOICE = 2;
 
@@ -33,9 +35,10 @@ const CHOICES: Readonly<Record<string, (words: Words, choices: Choices) => void>
     choices.acknowledge = readLevel(nextWord(words));
   },
   read: (words, choices) => {
-    const level = nextWord(words);
-    if (level !== 'local' && level !== 'session') throw wrongWords(`READ ${level.toUpperCase()}`);
-    choices.read = level;
+    choices.read = readReading(words);
+  },
+  within: (words, choices) => {
+    choices.withinMs = readMs('WITHIN', words);
   },
   id: (words, choices) => {
     choices.request = { id: readRequestId(nextArgument(words)), attempt: readAttempt(words) };
@@ -63,6 +66,27 @@ export const doSubcommand: Command = {
     return { choices, request: restOf(words) };
   },
 };
+
+function readReading(words: Words): NonNullable<CommandChoices['read']> {
+  const word = nextWord(words);
+  switch (word) {
+    case 'local':
+    case 'session':
+    case 'majority':
+    case 'linearizable':
+      return word;
+    case 'stale':
+      return { staleMs: readMs('READ STALE', words) };
+    default:
+      throw wrongWords(`READ ${word.toUpperCase()}`);
+  }
+}
+
+function readMs(what: string, words: Words): number {
+  const ms = readInteger(nextArgument(words));
+  if (ms !== undefined && ms >= 1 && ms <= LONGEST_MS) return ms;
+  throw new ToposphereError('BAD_ARGUMENT', `${what} takes 1 to ${LONGEST_MS} milliseconds`);
+}
 
 function readLevel(word: string): AcknowledgementLevel {
   if (word === 'fast' || word === 'committed' || word === 'durable') return word;

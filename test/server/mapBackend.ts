@@ -169,6 +169,15 @@ export function createMapBackend(): MapBackend {
     openSession() {
       throw new ToposphereError('BAD_ARGUMENT', 'a map has no sessions');
     },
+    registers: {
+      read: (key) => Promise.resolve(values.get(key)),
+      write: (key, value) => {
+        const wasThere = values.has(key);
+        if (value === undefined) backend.remove(key);
+        else backend.write(key, value);
+        return Promise.resolve(wasThere);
+      },
+    },
     describe: () => ({ id: 'alpha', lagUpdates: 0, peers: [{ id: 'beta', isAlive: true }] }),
     digest: () => Promise.resolve({ digest: 'c0ffee', visible: values.size, tombstones: 0 }),
     divideRange: (range) =>
