@@ -8,6 +8,15 @@ import { useClusters } from './cluster.ts';
 import { RespClient } from './respClient.ts';
 import { waitUntil } from './waiting.ts';
 
+/** What --write and --read take, and a few operations at each. */
+const LEVELS = [
+  ['--write=fast', '--mix=set=1'],
+  ['--write=committed', '--mix=set=1'],
+  ['--write=durable', '--mix=set=1'],
+  ['--read=local', '--mix=c'],
+  ['--read=session', '--mix=a'],
+] as const;
+
 describe('a load on peers', function () {
   this.timeout(60_000);
   const clusters = useClusters();
@@ -47,5 +56,26 @@ describe('a load on peers', function () {
     assert.deepEqual(Object.keys(all.failures), ['CONNECTION']);
     assert.equal(await countKeys(), 0);
     alpha.close();
+  });
+
+  it('is at each level that there is', async () => {
+    const { serversPath, folder } = await clusters.start({ ids: ['alpha', 'beta', 'gamma'] });
+    for (const [level, mix] of LEVELS) {
+      const file = join(folder, 'result.json');
+      const words = [
+        'bench',
+        `--servers=${serversPath}`,
+        '--operations=300',
+        '--keys=50',
+        '--clients=6',
+        level,
+        mix,
+      ];
+      const { code, output, errors } = await startCommand([...words, `--json=${file}`], folder).outcome;
+      assert.equal(code, 0, errors);
+      const { all, byPeer } = JSON.parse(await readFile(file, 'utf8')) as Report;
+      assert.equal(all.latency.count, 300, `${level}: ${output.toString()}`);
+      assert.ok(byPeer.length === 3 && byPeer.every(({ latency }) => latency.count > 0));
+    }
   });
 });
