@@ -15,7 +15,8 @@ import type { ClientSocket, ConnectionHost } from './connectionHost.ts';
 import { dispatch, wordError } from './dispatch.ts';
 import { createHeldReplies } from './heldReplies.ts';
 import type { ReplyWriter } from './reply.ts';
-import { createReplyWriter, ReplyTooLongError } from './reply.ts';
+import { createPushes } from './pushes.ts';
+import { ReplyTooLongError } from './reply.ts';
 import type { RequestParser } from './requestParser.ts';
 import { createRequestParser, feed, keepRest, nextRequest } from './requestParser.ts';
 import { endCaching } from './trackingCommands.ts';
@@ -26,8 +27,6 @@ export const PAUSE_OUTPUT_BYTES = 1024 * 1024;
 const HELD_TURNS_LIMIT = 1024;
 /** Changes watched and not taken by the client, at which its connection is closed, bytes (as Redis's pubsub 32mb). */
 export const WATCH_OUTPUT_LIMIT_BYTES = 32 * 1024 * 1024;
-/** First size of the buffer that a watching connection gathers changes in, bytes. */
-const PUSH_CHUNK_BYTES = 4 * 1024;
 
 export class Connection {
   readonly client: ClientState;
@@ -36,11 +35,12 @@ export class Connection {
   readonly #parser: RequestParser;
   readonly #context: CommandContext;
   readonly #held = createHeldReplies();
+  readonly #pushes = createPushes(() => {
+    this.#sendPushes();
+  });
   #inputBytes = 0;
   /** The last round joined. */
   #round: AcknowledgementRound | undefined;
-  #pushes: ReplyWriter | undefined;
-  #isPushScheduled = false;
   #isPaused = false;
   #isReplyLate = false;
   #isDiskBusy = false;
@@ -149,7 +149,7 @@ export class Connection {
   /** Runs requests and sends their replies, about PAUSE_OUTPUT_BYTES of them. True when requests may be left. */
   #runBatch(): boolean {
     const { reply, server, backend } = this.#host;
-    if (this.#isPushScheduled) this.#sendPushes(); // whoever reads something newer has been told of all that changed before it
+    this.#sendPushes(); // whoever reads something newer has been told of all that changed before it
     const waitingBytes = this.#outputBytes();
     let level: WaitingLevel | undefined;
     let hasWritten = false;
@@ -342,30 +342,20 @@ export class Connection {
     return this.#isPaused || this.#isClosed;
   }
 
-  /** Gathers out-of-band data of this turn: it comes while another connection's reply is being written. */
   #onPush(write: (reply: ReplyWriter) => void): void {
     if (this.#isStopping()) return;
-    this.#pushes ??= createReplyWriter(Number.POSITIVE_INFINITY, PUSH_CHUNK_BYTES);
-    this.#pushes.protocol = this.client.protocol;
-    write(this.#pushes);
-    if (this.#pushes.sizeBytes() + this.#outputBytes() > WATCH_OUTPUT_LIMIT_BYTES) {
-      this.#host.server.counters.outputLimitClosed += 1;
-      this.destroy();
-    } else if (!this.#isPushScheduled) {
-      this.#isPushScheduled = true;
-      setImmediate(() => {
-        this.#sendPushes();
-      });
-    }
+    this.#pushes.add(this.client.protocol, write);
+    if (this.#pushes.sizeBytes() + this.#outputBytes() <= WATCH_OUTPUT_LIMIT_BYTES) return;
+    this.#host.server.counters.outputLimitClosed += 1;
+    this.destroy();
   }
 
+  /** Behind what is held back: an older value that is told of as changed must not come after that. */
   #sendPushes(): void {
-    this.#isPushScheduled = false;
-    if (this.#pushes === undefined || this.#isStopping()) return;
     const sizeBytes = this.#pushes.sizeBytes();
-    if (sizeBytes === 0) return;
+    if (sizeBytes === 0 || this.#isStopping()) return;
     this.#host.server.counters.bytesSent += sizeBytes;
-    const pieces = this.#pushes.detach();
+    const pieces = this.#pushes.take();
     if (this.#held.turns() > 0) this.#held.add(pieces, sizeBytes, undefined);
     else this.#writePieces(pieces);
   }

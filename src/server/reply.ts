@@ -224,6 +224,10 @@ export function createReplyWriter(limitBytes: number, chunkBytes: number = CHUNK
       sealedBytes += text.length;
     },
     fillSlot: (slot, bytes) => {
+      if (bytes.length === 0 && slot === pieces.length - 1) {
+        pieces.pop(); // what follows may be one piece again
+        return;
+      }
       pieces[slot] = bytes;
       sealedBytes += bytes.length;
     },
