@@ -10,10 +10,12 @@ export type OwnLevel = 'fast' | 'committed' | 'durable';
 
 /**
  * `fast`: nothing is waited for. `committed`: survives the death of the peer's process. `durable`: survives a power cut there. `replicated`: on so many peers'
- * disks, that one included; when `withinMs` (1000) has passed, UNKNOWN.
+ * disks, that one included; when `withinMs` (1000) has passed, UNKNOWN. `linearizable`: for keys of which all reads and writes ask for that.
  */
 export type WriteLevel =
-  OwnLevel | { readonly replicated: number | 'majority' | 'all'; readonly withinMs?: number };
+  | OwnLevel
+  | 'linearizable'
+  | { readonly replicated: number | 'majority' | 'all'; readonly withinMs?: number };
 
 /**
  * `session`: never less than this client has seen. `local`: whatever the peer has, and nothing is noted of it. `majority`: the newest that a majority of members has.
@@ -49,6 +51,7 @@ export function chooseWrite(level: WriteLevel, standing: OwnLevel): Choices {
     const words = level === standing ? [] : ['ACK', level];
     return { words, allowanceMs: level === 'durable' ? DISK_WAIT_MS : 0 };
   }
+  if (level === 'linearizable') return chooseRead(level, false);
   const { replicated, withinMs = OTHERS_WAIT_MS } = level;
   const words = ['ACK', 'REPLICATED', `${replicated}`.toUpperCase(), 'WITHIN', `${withinMs}`];
   return { words, allowanceMs: withinMs };
@@ -74,13 +77,13 @@ export function sayChoices<Word>(
 
 /** Throws BAD_ARGUMENT for what is no level. */
 export function assertWriteLevel(level: WriteLevel): void {
-  if (isOwnLevel(level)) return;
-  const { replicated, withinMs = OTHERS_WAIT_MS } = level as Partial<Exclude<WriteLevel, OwnLevel>>;
+  if (isOwnLevel(level) || level === 'linearizable') return;
+  const { replicated, withinMs = OTHERS_WAIT_MS } = level as Partial<Extract<WriteLevel, object>>;
   const isCount = typeof replicated === 'number' && Number.isSafeInteger(replicated) && replicated >= 1;
   if ((isCount || replicated === 'majority' || replicated === 'all') && isTime(withinMs)) return;
   throw new ToposphereError(
     'BAD_ARGUMENT',
-    'write is "fast", "committed", "durable" or { replicated: n | "majority" | "all", withinMs }',
+    'write is "fast", "committed", "durable", "linearizable" or { replicated: n | "majority" | "all", withinMs }',
   );
 }
 

@@ -40,6 +40,8 @@ export function readRefusal(text: string): Refusal {
     return { error: new ToposphereError('BAD_ARGUMENT', text), isElsewhere };
   }
   const message = text.slice(word.length + 1);
-  const error = new ToposphereError(code, message, { changed: DOUBTFUL.has(code) ? 'unknown' : false });
+  // UNKNOWN: it stands at this peer; what is not known is who else has it.
+  const changed = DOUBTFUL.has(code) ? 'unknown' : code === 'UNKNOWN';
+  const error = new ToposphereError(code, message, { changed });
   return { error, isElsewhere: ELSEWHERE.has(code) };
 }

@@ -6,6 +6,7 @@
  * twice unless the first was refused unchanged, and then not behind a later write of its key.
  */
 import { ToposphereError } from '../core/errors.ts';
+import { EarliestTimer } from './earliestTimer.ts';
 import { Link, type LinkSettings } from './link.ts';
 import { describeDoubt, describeNoPeer, type Seen } from './outcomes.ts';
 import type { Answer, Operation, Request } from './operation.ts';
@@ -82,9 +83,12 @@ export class Roaming {
   /** Peers that served and were left since one last answered an operation. */
   #setbacks = 0;
   readonly #ending = new AbortController();
-  #expiryTimer: NodeJS.Timeout | undefined;
+  /** Only while no peer serves. */
+  readonly #expiry = new EarliestTimer(() => {
+    if (this.#link === undefined || this.#leaving !== undefined) this.#expireInTime();
+  });
   #isClosed = false;
-  #onIdle: (() => void) | undefined;
+  readonly #whenIdle: (() => void)[] = [];
 
   constructor(
     settings: RoamingSettings,
@@ -128,7 +132,7 @@ export class Roaming {
       const deadlineAtMs = performance.now() + deadlineMs;
       this.#waiting.push({ ...request, order: this.#orders, deadlineAtMs, deadlineMs, resolve, reject });
       this.#sendSoon();
-      if (this.#link === undefined || this.#leaving !== undefined) this.#expireInTime();
+      if (this.#link === undefined || this.#leaving !== undefined) this.#expiry.at(deadlineAtMs);
     });
   }
 
@@ -142,7 +146,7 @@ export class Roaming {
   async settled(): Promise<void> {
     while (this.#waiting.length + this.#batchesOut + this.#refused.length > 0)
       await new Promise<void>((resolve) => {
-        this.#onIdle = resolve;
+        this.#whenIdle.push(resolve);
       });
   }
 
@@ -152,7 +156,7 @@ export class Roaming {
     this.#isClosed = true;
     this.#ending.abort();
     this.#settings.nearCache?.leave();
-    clearTimeout(this.#expiryTimer);
+    this.#expiry.stop();
     this.#link?.break('this client was closed');
     const closed = new ToposphereError(
       'CLOSED',
@@ -323,8 +327,7 @@ export class Roaming {
   #arrive(link: Link, left: LeftPeer | undefined, beganAtMs: number): void {
     this.#link = link;
     link.isUsed = true;
-    clearTimeout(this.#expiryTimer);
-    this.#expiryTimer = undefined;
+    this.#expiry.stop();
     if (link.token !== undefined) this.#token = link.token;
     this.#merged = this.#merged.filter((token) => !link.tokens.includes(token));
     this.#losses.push(...link.losses);
@@ -347,8 +350,8 @@ export class Roaming {
 
   /** While no peer serves, what waits is told at its deadline. */
   #expireInTime(): void {
+    this.#expiry.stop();
     if (this.#isClosed || this.#waiting.length === 0) return;
-    clearTimeout(this.#expiryTimer);
     const nowMs = performance.now();
     const due = this.#waiting.filter(({ deadlineAtMs }) => deadlineAtMs <= nowMs);
     if (due.length > 0) {
@@ -356,11 +359,7 @@ export class Roaming {
       for (const operation of due) giveUp(operation, this.#describeNoPeer(operation.deadlineMs));
       this.#noteIdle();
     }
-    const nextAtMs = Math.min(...this.#waiting.map(({ deadlineAtMs }) => deadlineAtMs));
-    if (nextAtMs === Infinity) return;
-    this.#expiryTimer = setTimeout(() => {
-      if (this.#link === undefined || this.#leaving !== undefined) this.#expireInTime();
-    }, nextAtMs - nowMs);
+    for (const { deadlineAtMs } of this.#waiting) this.#expiry.at(deadlineAtMs);
   }
 
   #describeNoPeer(deadlineMs: number): ToposphereError {
@@ -368,7 +367,7 @@ export class Roaming {
   }
 
   #noteIdle(): void {
-    this.#onIdle?.();
+    for (const look of this.#whenIdle.splice(0)) look();
   }
 }
 

@@ -110,7 +110,9 @@ export class StickyClient extends EventEmitter<StickyClientEvents> {
     this.#standing = standing;
     this.#nearCache = nearCache;
     this.#nearLevel = settings.hasSession ? 'session' : 'local';
-    const going = roaming((failover) => this.emit('failover', failover));
+    const going = roaming((failover) => {
+      this.#tell('failover', failover);
+    });
     this.#roaming = going;
     const { buffer } = settings;
     if (buffer !== undefined) this.#buffer = this.#createBuffer(buffer);
@@ -223,7 +225,7 @@ export class StickyClient extends EventEmitter<StickyClientEvents> {
         return;
       }
       const expiresAtMs = expiresInMs === undefined ? undefined : performance.now() + expiresInMs;
-      await this.#buffer.set(nameOf(key), { key: Buffer.from(key), value: Buffer.from(value), expiresAtMs });
+      await this.#buffer.set(nameOf(key), { key: bytesOf(key), value: bytesOf(value), expiresAtMs });
     });
   }
 
@@ -267,6 +269,15 @@ export class StickyClient extends EventEmitter<StickyClientEvents> {
     }
   }
 
+  /** By itself: what a listener throws is the application's, and must not stop this client in the middle of something. */
+  #tell(event: 'failover', told: Failover): void;
+  #tell(event: 'writesFailed', told: BufferFailure): void;
+  #tell(event: keyof StickyClientEvents, told: Failover | BufferFailure): void {
+    queueMicrotask(() => {
+      (this as EventEmitter).emit(event, told);
+    });
+  }
+
   #createBuffer(bounds: Required<BufferOptions>): WriteBuffer {
     const { deadlineMs } = this.#settings;
     return new WriteBuffer({
@@ -280,7 +291,9 @@ export class StickyClient extends EventEmitter<StickyClientEvents> {
         this.#nearCache?.invalidate(request.keys); // before it is sent
         await this.#roaming.request(request, deadlineMs);
       },
-      onFailed: (failure) => this.emit('writesFailed', failure),
+      onFailed: (failure) => {
+        this.#tell('writesFailed', failure);
+      },
     });
   }
 
@@ -326,11 +339,20 @@ function asValue(reply: unknown): Buffer | undefined {
 
 /** Bytes of its own: the application may go on changing what it gave. */
 function wordOf(bytes: Bytes): Word {
-  return typeof bytes === 'string' ? bytes : Buffer.from(bytes);
+  return typeof bytes === 'string' ? bytes : bytesOf(bytes);
 }
 
 function nameOf(key: Bytes): string {
-  return Buffer.from(key).toString('latin1');
+  return bytesOf(key).toString('latin1');
+}
+
+/** Throws BAD_ARGUMENT: what node-redis cannot send looks like a connection that broke. */
+function bytesOf(bytes: Bytes): Buffer {
+  if (typeof bytes === 'string' || (bytes as unknown) instanceof Uint8Array) return Buffer.from(bytes);
+  throw new ToposphereError(
+    'BAD_ARGUMENT',
+    `keys and values are strings or Uint8Arrays; this is ${typeof bytes}`,
+  );
 }
 
 function unexpected(): ToposphereError {

@@ -57,6 +57,7 @@ describe('an error reply', () => {
       'unknown',
       false,
     ]);
+    assert.deepEqual(read('UNKNOWN two of three have it'), ['UNKNOWN', 'two of three have it', true, false]);
     assert.deepEqual(read('LOADING'), ['LOADING', '', false, true]);
   });
 

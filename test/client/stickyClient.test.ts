@@ -178,7 +178,7 @@ describe('the sticky client', () => {
     two.script = () => undefined;
     await one.close();
     await rejects(
-      client.get('k', { deadlineMs: 300 }),
+      client.get('k', { deadlineMs: 1_500 }),
       'NO_PEER',
       /(?:ECONNREFUSED|closed).*no answer within 50 ms/,
     );
@@ -193,6 +193,7 @@ describe('the sticky client', () => {
     await client.set('k', 'v', { write: 'fast', expiresInMs: 50 });
     await client.delete('k', { write: { replicated: 'majority', withinMs: 70 } });
     await client.get('k', { read: 'local' });
+    await client.set('k', 'v', { write: 'linearizable' });
     await client.has('k', { read: { staleMs: 9 } });
     assert.deepEqual(
       since(only, before).filter((words) => words !== TOKEN),
@@ -201,6 +202,7 @@ describe('the sticky client', () => {
         'TOPOSPHERE DO ACK fast RUN SET k v PX 50',
         'TOPOSPHERE DO ACK REPLICATED MAJORITY WITHIN 70 RUN DEL k',
         'TOPOSPHERE DO READ local RUN GET k',
+        'TOPOSPHERE DO READ linearizable WITHIN 1000 RUN SET k v',
         'TOPOSPHERE DO READ STALE 9 WITHIN 1000 RUN EXISTS k',
       ],
     );
@@ -316,11 +318,26 @@ describe('the sticky client', () => {
     );
   });
 
+  it('refuses keys and values that are neither text nor bytes, and sends nothing of them', async () => {
+    const only = await peer('only');
+    const client = await connect([only]);
+    const before = only.asked().length;
+    const wrong = 5 as unknown as string;
+    for (const attempt of [
+      client.get(wrong),
+      client.set(wrong, 'v'),
+      client.set('k', wrong),
+      client.delete(wrong),
+    ])
+      await rejects(attempt, 'BAD_ARGUMENT', /number/);
+    assert.deepEqual(since(only, before), []);
+  });
+
   it('ends when it is closed: what waits is answered before, what comes after is refused', async () => {
     const only = await peer('only');
     const client = await connect([only]);
     const last = client.getText('k');
-    await client.close();
+    await Promise.all([client.close(), client.close()]);
     assert.equal(await last, "only's");
     await rejects(client.get('k'), 'CLOSED');
     await client.close();
