@@ -320,8 +320,11 @@ export class StickyClient extends EventEmitter<StickyClientEvents> {
       keys: keys.map(nameOf),
       allowanceMs,
     };
-    if (this.#buffer !== undefined) await this.#buffer.settle(request.keys);
-    this.#nearCache?.invalidate(request.keys); // before it is sent
+    this.#nearCache?.invalidate(request.keys); // whoever reads now reads behind it
+    if (this.#buffer !== undefined) {
+      await this.#buffer.settle(request.keys);
+      this.#nearCache?.invalidate(request.keys); // before it is sent
+    }
     return this.#roaming.request(request, deadlineMs);
   }
 }
