@@ -73,7 +73,8 @@ export function addBench(yargs: Argv): Argv {
         })
         .option('write', {
           ...text,
-          describe: 'level of writes: fast, committed, durable, replicated:2 (a number, majority, all)',
+          describe:
+            'level of writes: fast, committed, durable, linearizable, replicated:2 (a number, majority, all)',
           defaultDescription: "the peer's",
         })
         .option('read', {

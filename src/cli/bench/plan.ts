@@ -125,7 +125,7 @@ function refuseTooMuch(keys: number, most: number): void {
   );
 }
 
-const WRITE_LEVELS = 'fast, committed, durable, or replicated:2 (a number, majority, all)';
+const WRITE_LEVELS = 'fast, committed, durable, linearizable, or replicated:2 (a number, majority, all)';
 const READ_LEVELS = 'local, session, majority, linearizable, or stale:500 (milliseconds)';
 
 /** `prefix` is the run's own. Throws CommandFailure with a line a fault. */
@@ -152,13 +152,15 @@ export function readPlan(words: PlanWords, prefix: string): Plan {
     if (text === undefined) return [];
     const isWrite = option === 'write';
     const level = attempt(() => readLevel(option, text, isWrite ? WRITE_LEVELS : READ_LEVELS), []);
+    // A linearizable write says READ LINEARIZABLE, as the reads do with which it is so.
+    const isAck = isWrite && level[0] !== 'LINEARIZABLE';
     return [
-      isWrite ? 'ACK' : 'READ',
+      isAck ? 'ACK' : 'READ',
       ...level,
       ...(words.within === undefined ? [] : ['WITHIN', words.within]),
     ];
   };
-  given('within', words.within, [0, 60_000]);
+  given('within', words.within, [0, 600_000]);
   const operations = given('operations', words.operations, [1, 1e12]);
   const seconds = given('seconds', words.seconds, [0.1, 1e6], false);
   const plan: Plan = {

@@ -50,6 +50,10 @@ describe('the plan of a load', () => {
     assert.deepEqual(plan.writeChoices, ['ACK', 'REPLICATED', '2', 'WITHIN', '500']);
     assert.deepEqual(plan.readChoices, ['READ', 'SESSION', 'WITHIN', '500']);
     assert.equal(plan.hasSessions, true);
+    assert.deepEqual(readPlan({ ...WORDS, write: 'linearizable' }, 'p:').writeChoices, [
+      'READ',
+      'LINEARIZABLE',
+    ]);
     const plain = readPlan({ ...WORDS, read: 'stale:400' }, 'p:');
     assert.deepEqual([plain.writeChoices, plain.readChoices], [[], ['READ', 'STALE', '400']]);
     assert.equal(plain.hasSessions, false);
