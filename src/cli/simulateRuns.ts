@@ -34,6 +34,7 @@ export interface Arguments {
   readonly faults: readonly FaultKind[];
   readonly sessions: number;
   readonly replicas: number;
+  readonly requests: number;
   readonly runs: number;
   readonly untilFailure: boolean;
   readonly shrink: boolean;
@@ -199,14 +200,17 @@ function* seeds({
   faults,
   sessions,
   replicas,
+  requests,
   runs,
   untilFailure,
 }: Arguments): Generator<Planned> {
   const kinds = faults.length === FAULT_KINDS.length ? '' : ` --faults ${faults.join(',') || 'none'}`;
-  const clients = `${sessions === 0 ? '' : ` --sessions ${sessions}`}${replicas === 0 ? '' : ` --replicas ${replicas}`}`;
+  const clients = Object.entries({ sessions, replicas, requests })
+    .map(([name, count]) => (count === 0 ? '' : ` --${name} ${count}`))
+    .join('');
   for (let seed = first; seed < first + runs || untilFailure; seed += 1) {
     const replay = `toposphere simulate --seed ${seed} --servers ${servers} --minutes ${minutes}${kinds}${clients}`;
-    const schedule = generateSchedule({ seed, servers, minutes, faults, sessions, replicas });
+    const schedule = generateSchedule({ seed, servers, minutes, faults, sessions, replicas, requests });
     yield { title: `seed ${seed}`, replay, schedule };
   }
 }

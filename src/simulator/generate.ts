@@ -8,6 +8,8 @@ import type { CoreLimits } from '../core/settings.ts';
 import { between, chance, openStream, part, pick, untilNextMs, wholeBetween } from './random.ts';
 import type { RandomStream } from './random.ts';
 import { drawRegisterConditions } from './registerConditions.ts';
+import { clientsOf, rememberRequests } from './clientKinds.ts';
+import type { ClientCounts } from './clientKinds.ts';
 import { GOOD_LINK } from './schedule.ts';
 import type { Fault, Level, LinkQuality, Operation, Schedule, ScheduleEvent, ValueSpec } from './schedule.ts';
 
@@ -28,7 +30,7 @@ export const FAULT_KINDS = [
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
-export interface GenerateOptions {
+export interface GenerateOptions extends ClientCounts {
   readonly seed: number;
   /** Number of peers; 5 when left out. */
   readonly servers?: number;
@@ -36,11 +38,6 @@ export interface GenerateOptions {
   readonly minutes?: number;
   /** Kinds of faults that may occur; all when left out. */
   readonly faults?: readonly FaultKind[];
-  /** Clients that carry sessions, and whose writes wait for other disks; none when left out. They change nothing of the rest of the schedule. */
-  readonly sessions?: number;
-  readonly replicas?: number;
-  /** Clients of registers; none when left out. With them links lose more, and clocks differ. */
-  readonly registers?: number;
 }
 
 const NAMES = ['alpha', 'beta', 'gamma', 'delta', 'epsilon', 'zeta', 'eta', 'theta', 'iota', 'kappa'];
@@ -81,14 +78,12 @@ export function generateSchedule(options: GenerateOptions): Schedule {
     seed,
     peers,
     durationMs,
-    settings: drawSettings(stream('settings')),
+    settings: rememberRequests(drawSettings(stream('settings')), stream('requests'), options.requests),
     link: worse?.link ?? drawLink(stream('link'), kinds.has('links')),
     ...(admitted.size > 0 ? { founders: peers.filter((peer) => !admitted.has(peer)) } : {}),
     healthyCore: lasting.length > 2 && coreRandom() < 0.5 ? part(coreRandom, lasting) : [],
     events: events.sort((a, b) => a.atMs - b.atMs),
-    ...(options.sessions === undefined || options.sessions === 0 ? {} : { sessions: options.sessions }),
-    ...(options.registers === undefined || options.registers === 0 ? {} : { registers: options.registers }),
-    ...(options.replicas === undefined || options.replicas === 0 ? {} : { replicas: options.replicas }),
+    ...clientsOf(options),
   };
 }
 

@@ -43,6 +43,8 @@ export interface SimulateOptions {
   readonly registers?: number;
   /** With a seed: clients whose writes wait for other peers' disks, and are checked (none). */
   readonly replicas?: number;
+  /** Likewise clients whose requests have ids and are asked again. */
+  readonly requests?: number;
   /** With a seed: leaves the generated clients out, so that only the workload writes. */
   readonly hasOwnClientsOnly?: boolean;
   readonly schedule?: Schedule;
@@ -92,6 +94,7 @@ function generate({
   sessions,
   registers,
   replicas,
+  requests,
   hasOwnClientsOnly,
 }: SimulateOptions): Schedule {
   const schedule = generateSchedule({
@@ -102,6 +105,7 @@ function generate({
     ...(sessions === undefined ? {} : { sessions }),
     ...(registers === undefined ? {} : { registers }),
     ...(replicas === undefined ? {} : { replicas }),
+    ...(requests === undefined ? {} : { requests }),
   });
   if (hasOwnClientsOnly !== true) return schedule;
   return {

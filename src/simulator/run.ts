@@ -25,6 +25,8 @@ import type { ReplicaFigures, ReplicaWatch } from './replicaWatch.ts';
 import { createRoundChecks } from './roundChecks.ts';
 import { createSessionClients } from './sessionClients.ts';
 import type { SessionFigures } from './sessionClients.ts';
+import { createRequestClients } from './requestClients.ts';
+import type { RequestFigures } from './requestClients.ts';
 import { createStepChecks } from './stepChecks.ts';
 import { World } from './world.ts';
 import type { Checker, Observer } from './checker.ts';
@@ -63,6 +65,8 @@ export interface RunResult {
   readonly registers?: readonly RegisterOperation[];
   /** What became of writes that waited for other disks, of a schedule. */
   readonly replicas?: ReplicaFigures;
+  /** And what clients with request ids did. */
+  readonly requests?: RequestFigures;
 }
 
 export interface RunOptions {
@@ -136,8 +140,11 @@ export function conclude({ world, talk }: OpenRun, body: () => void): RunResult 
 
 export function runSchedule(schedule: Schedule, options: RunOptions): RunResult {
   const sessions = createSessionClients(schedule);
-  const run = openRun(schedule, { ...options, checkers: [sessions.checker, ...(options.checkers ?? [])] });
+  const requests = createRequestClients(schedule);
+  const checkers = [sessions.checker, requests.checker, ...(options.checkers ?? [])];
+  const run = openRun(schedule, { ...options, checkers });
   sessions.begin(run.world);
+  requests.begin(run.world);
   const registers = createRegisterClients(schedule);
   registers.begin(run.world);
   beginReplicatedClients(run.world, schedule, run.replicas);
@@ -151,7 +158,13 @@ export function runSchedule(schedule: Schedule, options: RunOptions): RunResult 
     if (schedule.healthyCore.length > 1) assertCoreProgress(world, schedule.healthyCore);
   });
   const { figures } = run.replicas;
-  return { ...result, sessions: sessions.figures, registers: registers.history, replicas: figures };
+  return {
+    ...result,
+    sessions: sessions.figures,
+    registers: registers.history,
+    replicas: figures,
+    requests: requests.figures,
+  };
 }
 
 function describeFailure(error: unknown, world: World): Failure {

@@ -130,11 +130,14 @@ export interface Schedule {
   readonly registers?: number;
   /** Clients whose writes wait for other peers' disks (replicatedClients.ts); none when left out. */
   readonly replicas?: number;
+  /** Clients whose requests have ids, and are asked again (requestClients.ts). */
+  readonly requests?: number;
 }
 
-/** The most clients with sessions, of registers, and of those whose writes wait for other disks, that a schedule may ask for. */
+/** The most clients with sessions, of registers, and of those whose writes wait for other disks, or have request ids, that a schedule may ask for. */
 export const MAX_SESSIONS = 100;
 export const MAX_REPLICAS = 100;
+export const MAX_REQUEST_CLIENTS = 100;
 
 const LEVELS: readonly Level[] = ['fast', 'committed', 'durable'];
 
@@ -178,6 +181,7 @@ export function parseSchedule(text: string): Schedule {
     if (data[clients] !== undefined) check.number(data[clients], clients, 0, MAX_SESSIONS);
   if (data['sessions'] !== undefined) check.number(data['sessions'], 'sessions', 0, MAX_SESSIONS);
   if (data['replicas'] !== undefined) check.number(data['replicas'], 'replicas', 0, MAX_REPLICAS);
+  if (data['requests'] !== undefined) check.number(data['requests'], 'requests', 0, MAX_REQUEST_CLIENTS);
   if (data['founders'] !== undefined) check.members(data['founders'], 'founders', peers);
   check.members(data['healthyCore'], 'healthyCore', peers);
   if (!Array.isArray(data['events'])) faults.push('events: a list is wanted');

@@ -17,6 +17,8 @@ const SOAKED_MINUTES = [2, 0.5, 1] as const;
 
 /** Clients with sessions likewise: fewer than so many. */
 const SOAKED_SESSIONS = 4;
+/** And with request ids. */
+const SOAKED_REQUESTS = 3;
 
 /** And those whose writes wait for other disks. */
 const SOAKED_REPLICAS = 3;
@@ -28,6 +30,7 @@ export function soakedAs(seed: number): SeedOptions {
     minutes: SOAKED_MINUTES[seed % SOAKED_MINUTES.length] ?? 2,
     sessions: seed % SOAKED_SESSIONS,
     replicas: seed % SOAKED_REPLICAS,
+    requests: seed % SOAKED_REQUESTS,
   };
 }
 
@@ -81,7 +84,15 @@ export interface Refused {
 
 export function describeTrial(trial: Trial): string {
   if (trial.kind === 'scenario') return 'scenario';
-  const { servers, minutes, faults, sessions = 0, registers = 0, replicas = 0 } = trial.options ?? {};
+  const {
+    servers,
+    minutes,
+    faults,
+    sessions = 0,
+    registers = 0,
+    replicas = 0,
+    requests = 0,
+  } = trial.options ?? {};
   const words = [
     ...(servers === undefined ? [] : [`${servers} peers`]),
     ...(minutes === undefined ? [] : [`${minutes} min`]),
@@ -89,6 +100,7 @@ export function describeTrial(trial: Trial): string {
     ...(sessions === 0 ? [] : [`${sessions} sessions`]),
     ...(registers === 0 ? [] : [`${registers} clients of registers`]),
     ...(replicas === 0 ? [] : [`${replicas} replicated clients`]),
+    ...(requests === 0 ? [] : [`${requests} with request ids`]),
   ];
   return words.length === 0 ? `seed ${trial.seed}` : `seed ${trial.seed} (${words.join(', ')})`;
 }

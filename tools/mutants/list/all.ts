@@ -6,6 +6,7 @@ import { DURABILITY } from './durability.ts';
 import { NUMBERED } from './numbered.ts';
 import { REPAIR } from './repair.ts';
 import { REPLICATION } from './replication.ts';
+import { AT_MOST_ONCE } from './requests.ts';
 import { ROUNDS } from './rounds.ts';
 import { REGISTERS } from './registers.ts';
 import { SESSIONS } from './sessions.ts';
@@ -20,4 +21,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...SESSIONS,
   ...REGISTERS,
   ...REPLICATION,
+  ...AT_MOST_ONCE,
 ];
