@@ -54,11 +54,6 @@ export const REPAIR: readonly Mutant[] = [
     edits: [
       {
         file: 'src/core/onSync.ts',
-        find: 'import { applyEntry, isAheadOfClock,',
-        replace: 'import { applyEntry, hasRoomFor, isAheadOfClock,',
-      },
-      {
-        file: 'src/core/onSync.ts',
         find: 'recorded += recordDots(state, origin, dots);',
         replace:
           'for (const dot of dots) if (hasRoomFor(state, origin, dot.sequence)) recorded += recordDots(state, origin, [dot]);',
