@@ -23,6 +23,7 @@ import { isThere, liveIds, notice } from './liveness.ts';
 import { beginLineage, setLineage } from './lineage.ts';
 import { learnMembers } from './members.ts';
 import type { CheckpointMessage } from './messages.ts';
+import { notePromise } from './promisesMade.ts';
 import { becomeUnsure } from './quorum.ts';
 import { addPart, expectFrom, hasAllOfIt, isAskedOf, stopExpecting, takePart } from './spool.ts';
 import { noteIncarnation, type PeerState } from './state.ts';
@@ -241,6 +242,7 @@ export function bootstrap(state: PeerState): void {
   recordUnclaimed(state, state.store.entries({}));
   const bound = Math.max(state.clock, state.promised, state.joining.owedPromise) as Timestamp;
   raiseClock(state, bound);
+  notePromise(state);
   notice(state, 'bootstrapped', {});
   beginLineage(state, true);
   becomeMember(state);

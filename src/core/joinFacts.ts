@@ -9,6 +9,7 @@ import { isVoid, keptOf } from './closures.ts';
 import { dropRows } from './dropping.ts';
 import { addRanges, allRanges } from './haveSet.ts';
 import type { CheckpointFacts, CheckpointRows } from './messages.ts';
+import { noteJoined } from './promisesMade.ts';
 import { isSettled, originOf, touchOrigin, type PeerState } from './state.ts';
 import type { Timestamp } from './types.ts';
 
@@ -55,6 +56,7 @@ export function raiseBounds(state: PeerState, now: Now, facts: CheckpointFacts):
   raiseClock(state, Math.max(state.clock, bound) as Timestamp);
   state.promised = Math.max(state.promised, isBelieved ? facts.promised : credible) as Timestamp;
   state.store.writeState('promised', state.promised);
+  noteJoined(state);
   if (facts.horizon > state.horizon) state.horizon = facts.horizon;
   state.store.writeState('horizon', state.horizon);
 }

@@ -15,6 +15,7 @@ import { createHaveSet } from './haveSet.ts';
 import type { PendingHorizon, Phase } from './messages.ts';
 import { createOriginState, type OriginState } from './originState.ts';
 import { createPeerView } from './peerView.ts';
+import { loadPromisesMade } from './promisesMade.ts';
 import { createQuorum } from './quorum.ts';
 import { createReplication } from './replication.ts';
 import { createRoundsState } from './rounds.ts';
@@ -62,6 +63,7 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
     clock: Math.max(readNumber(store, 'clock'), promised, horizon) as Timestamp,
     aheadThrough: readNumber(store, 'aheadThrough') as Timestamp,
     promised,
+    promisesMade: loadPromisesMade(store.readState('promisesMade'), promised),
     isVouchedFor: false,
     horizon,
     own,

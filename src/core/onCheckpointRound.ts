@@ -27,6 +27,7 @@ import type {
   RefuseMessage,
 } from './messages.ts';
 import type { PeerView } from './peerView.ts';
+import { notePromise } from './promisesMade.ts';
 import { needsRound } from './quorum.ts';
 import { waitFor, type OpenRound, type RoundAnswer } from './rounds.ts';
 import { sendControl } from './send.ts';
@@ -186,6 +187,7 @@ function fenceAndPromise(state: PeerState, now: Now, incarnations: readonly Orig
   // Above the last one in any case: a disk from between two rounds shows itself by an older promise (R10).
   state.promised = Math.max(state.promised + 1, state.clock, timestampOf(now.wallMs)) as Timestamp;
   state.clock = state.promised;
+  notePromise(state);
   state.store.writeState('promised', state.promised);
   state.store.writeState('clock', state.clock);
 }

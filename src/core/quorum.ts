@@ -61,10 +61,18 @@ export interface QuorumState {
   unsureThrough: Timestamp;
   /** Somebody asked meanwhile: such a round is wanted. */
   isRoundWanted: boolean;
+  /** A client's token shows that this disk was put back, and nobody remembers it: a round is wanted that began after this. 0: none is. */
+  wantedThrough: Timestamp;
 }
 
 export function createQuorum(unsureThrough: Timestamp): QuorumState {
-  return { lastNumber: 0, questions: new Map(), unsureThrough, isRoundWanted: false };
+  return {
+    lastNumber: 0,
+    questions: new Map(),
+    unsureThrough,
+    isRoundWanted: false,
+    wantedThrough: 0 as Timestamp,
+  };
 }
 
 /** While a record is on its way it is not sent again, milliseconds: and longer by one for so many bytes. */
@@ -130,8 +138,14 @@ export function isSure({ quorum, horizon }: PeerState): boolean {
 
 /** Whether a round is wanted for that, and one that begins now would do. */
 export function needsRound(state: PeerState, now: Now): boolean {
-  const { quorum } = state;
-  return quorum.isRoundWanted && !isSure(state) && timestampOf(now.wallMs) > quorum.unsureThrough;
+  const { quorum, horizon } = state;
+  const { isRoundWanted, unsureThrough, wantedThrough } = quorum;
+  const isWanted = (isRoundWanted && !isSure(state)) || wantedThrough > horizon;
+  return isWanted && timestampOf(now.wallMs) > Math.max(unsureThrough, wantedThrough);
+}
+
+export function wantRound({ quorum }: PeerState, through: Timestamp): void {
+  if (through > quorum.wantedThrough) quorum.wantedThrough = through;
 }
 
 /** From here on rounds that begin after this do. */

@@ -12,6 +12,8 @@ import { isPast, isVisible } from './expiry.ts';
 import { askByHeartbeat } from './gaps.ts';
 import { createHaveSet, hasSequence } from './haveSet.ts';
 import { isThere, liveIds } from './liveness.ts';
+import { hasKept } from './promisesMade.ts';
+import { wantRound } from './quorum.ts';
 import { includesAll } from './ranges.ts';
 import { MAX_SESSION_PROMISES, noteAbsent, noteKnown, noteSeen, relying, replaceParts } from './session.ts';
 import type { SeenRange, SeenTag, SessionCover, SessionToken } from './session.ts';
@@ -39,8 +41,10 @@ type Judgement = 'held' | 'lacking' | 'void' | 'forgotten';
 /** Judges, and asks the others for what is lacking. */
 export function judgeSession(state: PeerState, now: Now, token: SessionToken): SessionVerdict {
   if (state.phase !== 'member') return { kind: 'behind', why: 'joining' };
-  if ((token.promises.get(state.self.id) ?? 0) > state.promised) {
-    pull(state, now, []); // whoever is asked says so, and it joins
+  const promised = token.promises.get(state.self.id);
+  if (promised !== undefined && !hasKept(state, promised)) {
+    pull(state, now, []); // whoever remembers that promise says so, and it joins
+    if (promised <= latestCredible(state, now)) wantRound(state, promised);
     return { kind: 'behind', why: 'disk' };
   }
   const lacking: Dot[] = [];

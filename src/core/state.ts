@@ -18,6 +18,7 @@ import type { Giving } from './giveCheckpoint.ts';
 import type { PeerView } from './peerView.ts';
 import type { OpenAsks } from './heldUpdates.ts';
 import type { PendingRepairs } from './repairQueue.ts';
+import type { PromisesMade } from './promisesMade.ts';
 import type { QuorumState } from './quorum.ts';
 import type { Replication } from './replication.ts';
 import type { OpenRound, RoundsState } from './rounds.ts';
@@ -52,6 +53,7 @@ export interface PeerState {
   aheadThrough: Timestamp;
   /** Bound promised in a round: nothing is stamped at or below (R6). */
   promised: Timestamp;
+  promisesMade: PromisesMade;
   /** No member remembers a larger promise of this peer than this process does (R10): it may promise. */
   isVouchedFor: boolean;
   /** Every update at or below is known to all members (R6). */

@@ -84,6 +84,13 @@ const FOUND: readonly (readonly [
     4,
     1,
   ],
+  [
+    727342,
+    'a session that relied on a round which nobody remembered but a disk that was put back',
+    0.5,
+    2,
+    2,
+  ],
 ];
 
 describe('seeds that failed once', () => {

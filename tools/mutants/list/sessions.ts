@@ -48,8 +48,8 @@ export const SESSIONS: readonly Mutant[] = [
     edits: [
       {
         file: SERVE,
-        find: 'if ((token.promises.get(state.self.id) ?? 0) > state.promised) {',
-        replace: 'if ((token.promises.get(state.self.id) ?? 0) < 0) {',
+        find: 'if (promised !== undefined && !hasKept(state, promised)) {',
+        replace: 'if (promised !== undefined && promised < 0) {',
       },
     ],
     kill: {
