@@ -9,6 +9,7 @@ export type { ReadLevel } from './peer/backend.ts';
 export type { Session, SessionOptions } from './peer/session.ts';
 export type { RangeEntry, RangeOptions } from './peer/keyRange.ts';
 export type { AcknowledgementLevel } from './peer/backend.ts';
+export type { ReplicatedLevel } from './peer/replicated.ts';
 export type { PeerOptions } from './peer/configuration.ts';
 export { EVENTS, type EventDescription, type EventLevel, type EventName } from './peer/events.ts';
 export type { EventFields, Logger, LogRecord } from './peer/logger.ts';

@@ -33,19 +33,27 @@ export const ERROR_CODES = [
 
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
+interface Replicas {
+  readonly onDisk: readonly string[];
+  readonly silent: readonly string[];
+}
+
 export class ToposphereError extends Error {
   override readonly name = 'ToposphereError';
   readonly code: ErrorCode;
   /** Whether the attempt may have changed anything; 'unknown' when a commit failed half way. */
   readonly changed: boolean | 'unknown';
+  /** Of a write whose deadline has passed: the members whose disks have it, and those that have not said so. */
+  readonly replicas: Replicas | undefined;
 
   constructor(
     code: ErrorCode,
     message: string,
-    options: { changed?: boolean | 'unknown'; cause?: unknown } = {},
+    options: { changed?: boolean | 'unknown'; cause?: unknown; replicas?: Replicas } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.changed = options.changed ?? false;
+    this.replicas = options.replicas;
   }
 }

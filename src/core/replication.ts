@@ -233,13 +233,22 @@ export function copiesOf(copies: Copies, members: number): number {
 }
 
 function settle(state: PeerState, number: number, isReached: boolean, sequence: number): void {
+  state.replication.waits.delete(number);
+  state.effects.push({
+    kind: 'replicated',
+    number,
+    outcome: { isReached, ...findHolders(state, sequence) },
+  });
+}
+
+/** Which members have this process's updates through `sequence` on disk, as far as they have said so. */
+export function findHolders(state: PeerState, sequence: number): Omit<ReplicationOutcome, 'isReached'> {
   const { replication, self } = state;
-  replication.waits.delete(number);
   const onDisk: PeerId[] = [];
   const silent: PeerId[] = [];
   for (const id of [...state.peers.keys(), self.id].sort()) {
     const held = id === self.id ? replication.onOwnDisk : heldBy(state, id);
     (held >= sequence ? onDisk : silent).push(id);
   }
-  state.effects.push({ kind: 'replicated', number, outcome: { isReached, onDisk, silent } });
+  return { onDisk, silent };
 }

@@ -5,12 +5,14 @@
  * writes made so far in this event-loop turn have reached an acknowledgement level (R1).
  */
 import type { RequestId } from '../core/requestRecord.ts';
+import type { ReplicatedLevel } from './replicated.ts';
 import type { Attempt, RequestVerdict } from '../core/requests.ts';
 import type { Key } from '../core/types.ts';
 import type { DigestRange, EntryMark, PartDigest } from './rangeDigests.ts';
 
 export type { DigestRange, EntryMark, PartDigest } from './rangeDigests.ts';
 export { LATEST_EXPIRY_MS } from '../core/expiry.ts';
+export { LONGEST_WITHIN_MS, type ReplicatedLevel } from './replicated.ts';
 export { MAX_REQUEST_ID_BYTES, type RequestId } from '../core/requestRecord.ts';
 export type { Attempt, RequestVerdict } from '../core/requests.ts';
 export { parseTicket } from './tickets.ts';
@@ -94,6 +96,12 @@ export interface RegisterAccess {
   write(key: Key, value: Uint8Array | undefined, withinMs: number): Promise<boolean>;
 }
 
+/** `counted` resolves once. */
+export interface ReplicaCount {
+  readonly counted: Promise<number>;
+  readonly end: () => void;
+}
+
 export interface Backend extends KeyAccess {
   readonly registers: RegisterAccess;
   /** Why clients are told LOADING: this peer has no data yet, or not all that there is. Undefined when it serves. */
@@ -108,6 +116,14 @@ export interface Backend extends KeyAccess {
   keyCount(): number;
   /** Calls back once everything written so far has reached `level`; with an error when it never will. */
   acknowledge(level: AcknowledgementLevel, callback: (failure?: Error) => void): void;
+  /** The number of the last update made here: what is written next has a larger one. */
+  lastWritten(): number;
+  /** Before a write that is to be replicated. Throws BAD_ARGUMENT, also for more disks than there are members, and BUSY. */
+  assertReplicable(level: ReplicatedLevel): void;
+  /** Resolves when everything written so far is on so many members' disks; rejects with UNKNOWN when that is not known in time. */
+  whenReplicated(level: ReplicatedLevel): Promise<void>;
+  /** Counts the other members that have everything through an update of this peer's on disk: when there are `count`, or so many milliseconds have passed (Infinity: ever), or `end` is called. */
+  countReplicas(count: number, withinMs: number, through: number): ReplicaCount;
   /** Writes outrun the disk: stop reading from clients until `whenReady` resolves. */
   isBusy(): boolean;
   whenReady(): Promise<void>;

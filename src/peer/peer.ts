@@ -12,8 +12,8 @@ import { openNetwork, type Network } from '../network/network.ts';
 import type { LmdbStore } from '../storage/lmdbStore.ts';
 import { createEnvelope } from '../wire/envelope.ts';
 import { loadHashing } from '../wire/hash.ts';
-import { acknowledged } from './acknowledged.ts';
-import type { AcknowledgementLevel, ReloadOptions } from './backend.ts';
+import { acknowledged, levelOf, type Acknowledge } from './acknowledged.ts';
+import type { ReloadOptions } from './backend.ts';
 import { resolvePeerOptions, type PeerOptions } from './configuration.ts';
 import { createLog, silentLogger, type Logger } from './logger.ts';
 import type { Settings } from './tunables.ts';
@@ -214,12 +214,12 @@ export class Peer {
 
   /**
    * Sets a key. Visible here at once; the promise resolves when the acknowledgement level is reached.
-   * Rejects with CLOCK_AHEAD, KEY_TOO_LONG, VALUE_TOO_LONG, BAD_ARGUMENT, CLOSED (nothing changed) or
-   * STORAGE_FAILED (unknown whether it changed).
+   * Rejects with CLOCK_AHEAD, KEY_TOO_LONG, VALUE_TOO_LONG, BAD_ARGUMENT, BUSY, CLOSED (nothing changed),
+   * STORAGE_FAILED (unknown whether it changed), or UNKNOWN (it stands here; whether the others have it is not known in time).
    */
   async set(key: KeyInput, value: ValueInput, options: SetOptions = {}): Promise<void> {
     this.#assertOpen();
-    const level = options.acknowledge ?? 'committed';
+    const level = levelOf(this.#parts.runtime, options);
     const expiresAtMs = expiryOf(options, this.backend.timeMs());
     this.backend.write(
       parseKey(key, this.#limits),
@@ -241,7 +241,7 @@ export class Peer {
   /** Deletes a key; resolves to whether it was there. Errors as `set`. */
   async delete(key: KeyInput, options: WriteOptions = {}): Promise<boolean> {
     this.#assertOpen();
-    const level = options.acknowledge ?? 'committed';
+    const level = levelOf(this.#parts.runtime, options);
     const wasThere = this.backend.remove(parseKey(key, this.#limits), level === 'fast');
     if (wasThere) await this.#acknowledged(level);
     return wasThere;
@@ -384,7 +384,7 @@ export class Peer {
     return this.#parts.runtime.state.settings.limits;
   }
 
-  #acknowledged(level: AcknowledgementLevel): Promise<void> {
+  #acknowledged(level: Acknowledge): Promise<void> {
     return acknowledged(this.#parts.runtime, level);
   }
 

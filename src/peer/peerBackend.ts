@@ -13,7 +13,14 @@ import type { NetworkReport } from '../network/network.ts';
 import type { LmdbStore } from '../storage/lmdbStore.ts';
 import type { RequestId } from '../core/requestRecord.ts';
 import { giveTicket, judgeRequest, onRequest, type Attempt, type RequestVerdict } from '../core/requests.ts';
-import type { AcknowledgementLevel, Backend, KeyChange, ReloadOptions, RequestedChange } from './backend.ts';
+import type {
+  AcknowledgementLevel,
+  Backend,
+  KeyChange,
+  ReloadOptions,
+  ReplicaCount,
+  RequestedChange,
+} from './backend.ts';
 import { findBehind } from './caughtUp.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import { assertMayBootstrap, describeBootstrap } from './bootstrapping.ts';
@@ -32,6 +39,7 @@ import {
   type EntryMark,
   type PartDigest,
 } from './rangeDigests.ts';
+import { assertReplicable, countReplicas, whenReplicated, type ReplicatedLevel } from './replicated.ts';
 import type { ClusterKeysReport, FurtherFile } from './reloading.ts';
 import type { Runtime } from './runtime.ts';
 import type { PeerDescription } from './peerDescription.ts';
@@ -149,6 +157,22 @@ export class PeerBackend implements Backend {
 
   acknowledge(level: AcknowledgementLevel, callback: (failure?: Error) => void): void {
     this.#parts.runtime.acknowledge(level, callback);
+  }
+
+  lastWritten(): number {
+    return this.#parts.runtime.state.own.have.contiguous;
+  }
+
+  assertReplicable(level: ReplicatedLevel): void {
+    assertReplicable(this.#parts.runtime, level);
+  }
+
+  whenReplicated(level: ReplicatedLevel): Promise<void> {
+    return whenReplicated(this.#parts.runtime, level);
+  }
+
+  countReplicas(count: number, withinMs: number, through: number): ReplicaCount {
+    return countReplicas(this.#parts.runtime, count, withinMs, through);
   }
 
   isBusy(): boolean {

@@ -4,8 +4,8 @@
  * Owns the operations. What the session has seen, and the waiting until this peer has it, is sessionKeeper.ts's. Nothing is shown, and nothing written, before.
  */
 import type { Entry, Key } from '../core/types.ts';
-import { acknowledged } from './acknowledged.ts';
-import { SESSION_WAIT_MS, type AcknowledgementLevel } from './backend.ts';
+import { acknowledged, levelOf, type Acknowledge } from './acknowledged.ts';
+import { SESSION_WAIT_MS } from './backend.ts';
 import { parseKey, parseValue, type KeyInput, type ValueInput } from './keys.ts';
 import type { PeerBackend } from './peerBackend.ts';
 import type { Runtime } from './runtime.ts';
@@ -70,8 +70,8 @@ export class Session {
     const { backend, runtime } = this.#ports;
     const parsed = this.#parse(key);
     const bytes = parseValue(value, runtime.state.settings.limits);
+    const level = levelOf(this.#ports.runtime, options);
     await this.#served(options);
-    const level = options.acknowledge ?? 'committed';
     this.#keeper.follow();
     backend.write(parsed, bytes, expiryOf(options, backend.timeMs()), level === 'fast');
     await this.#written(parsed, level);
@@ -81,8 +81,8 @@ export class Session {
   async delete(key: KeyInput, options: WriteOptions & SessionOptions = {}): Promise<boolean> {
     const { backend } = this.#ports;
     const parsed = this.#parse(key);
+    const level = levelOf(this.#ports.runtime, options);
     await this.#served(options);
-    const level = options.acknowledge ?? 'committed';
     this.#keeper.follow();
     const wasThere = backend.remove(parsed, level === 'fast');
     if (wasThere) await this.#written(parsed, level);
@@ -96,7 +96,7 @@ export class Session {
   }
 
   /** Resolves when what was just written of a key has reached its level, and is in the token. */
-  async #written(key: Key, level: AcknowledgementLevel): Promise<void> {
+  async #written(key: Key, level: Acknowledge): Promise<void> {
     const { runtime, readEntry } = this.#ports;
     const entry = readEntry(key);
     await acknowledged(runtime, level);

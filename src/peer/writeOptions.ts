@@ -3,11 +3,11 @@
  */
 import { ToposphereError } from '../core/errors.ts';
 import { LATEST_EXPIRY_MS } from '../core/expiry.ts';
-import type { AcknowledgementLevel } from './backend.ts';
+import type { Acknowledge } from './acknowledged.ts';
 
 export interface WriteOptions {
-  /** What the resolved promise survives: nothing, this process's death (default), a power cut here. */
-  readonly acknowledge?: AcknowledgementLevel;
+  /** What the resolved promise survives: nothing, this process's death (default), a power cut here; or, replicated, the loss of all disks that have it but one. */
+  readonly acknowledge?: Acknowledge;
 }
 
 export interface SetOptions extends WriteOptions {

@@ -5,6 +5,7 @@
  * CLIENT TRACKING and its kin are in trackingCommands.ts. What is left out (KILL, PAUSE, REPLY, MAINT_NOTIFICATIONS…) is an unknown subcommand, in Redis's words.
  * Invariant: a name has no space or line end, so a line of CLIENT LIST can be taken apart again.
  */
+import { describeLevel } from './replicationCommands.ts';
 import type { ClientState, Command } from './command.ts';
 import { argumentText, LOCAL_TO_CONNECTION, LOCAL_TO_PEER, NO_KEYS } from './command.ts';
 import { describeTrackingFlags, redirectOf, trackingSubcommands } from './trackingCommands.ts';
@@ -161,6 +162,6 @@ function describeClient(client: ClientState): string {
     ` qbuf=${client.pendingInputBytes()} qbuf-free=0 obl=0 oll=0 omem=${outputBytes} events=r` +
     ` cmd=${client.lastCommand} user=default redir=${redirectOf(client)} resp=${client.protocol}` +
     ` lib-name=${client.libraryName} lib-ver=${client.libraryVersion}` +
-    ` ack=${client.acknowledge} watches=${client.watches.length}`
+    ` ack=${describeLevel(client).replaceAll(' ', '-')} watches=${client.watches.length}`
   );
 }

@@ -13,6 +13,7 @@ import type {
   ClientSession,
   KeyAccess,
   ReadLevel,
+  ReplicatedLevel,
   RequestId,
 } from '../peer/backend.ts';
 import type { PasswordCheck } from './authentication.ts';
@@ -39,6 +40,12 @@ export interface ClientState {
   libraryVersion: string;
   protocol: 2 | 3;
   acknowledge: AcknowledgementLevel;
+  /** Writes wait for other peers' disks in place of that. */
+  replicated: ReplicatedLevel | undefined;
+  /** The last update of this peer's after this client's last write; 0 before it. */
+  lastWritten: number;
+  /** Set while WAIT waits: counts at once. */
+  endWait: (() => void) | undefined;
   /** Has given the password, or needs none. */
   isAuthenticated: boolean;
   /** Full name of the last command, as 'client|list'. */
@@ -90,6 +97,7 @@ export interface CommandChoices {
   readonly read?: 'local' | 'session' | ReadLevel;
   /** How long what has to be waited for may take, milliseconds. */
   readonly withinMs?: number;
+  readonly replicated?: ReplicatedLevel;
   /** It is executed at most once. */
   readonly request?: RequestChoice;
 }

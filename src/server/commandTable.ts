@@ -14,6 +14,7 @@ import { expiryCommands } from './expiryCommands.ts';
 import { infoCommand } from './infoCommand.ts';
 import { introspectionCommand } from './introspectionCommand.ts';
 import { keyCommands } from './keyCommands.ts';
+import { waitCommand } from './replicationCommands.ts';
 import { scanCommands } from './scanCommands.ts';
 import { subscribeCommands } from './subscribeCommands.ts';
 import { toposphereCommand } from './toposphereCommands.ts';
@@ -40,6 +41,7 @@ export const allCommands: readonly Command[] = [
   authCommand,
   ...connectionCommands,
   clientCommand,
+  waitCommand,
   introspectionCommand,
   infoCommand,
   toposphereCommand,

@@ -27,6 +27,9 @@ export const PAUSE_OUTPUT_BYTES = 1024 * 1024;
 const HELD_TURNS_LIMIT = 1024;
 /** Changes watched and not taken by the client, at which its connection is closed, bytes (as Redis's pubsub 32mb). */
 export const WATCH_OUTPUT_LIMIT_BYTES = 32 * 1024 * 1024;
+/** What a client may send behind a WAIT that waits, bytes: it is read on, for else nobody would notice that it has gone. */
+const READ_ON_BYTES = 64 * 1024;
+const NEW_CONTEXT = { session: undefined, choices: undefined } as const;
 
 export class Connection {
   readonly client: ClientState;
@@ -59,15 +62,7 @@ export class Connection {
       },
     });
     const { backend, reply, server } = host;
-    this.#context = {
-      backend,
-      keys: backend,
-      session: undefined,
-      choices: undefined,
-      reply,
-      client: this.client,
-      server,
-    };
+    this.#context = { ...NEW_CONTEXT, backend, keys: backend, reply, client: this.client, server };
     // A client may close its side as soon as it has asked (printf | nc): it still gets its answers.
     socket.allowHalfOpen = true;
     socket.on('data', (chunk) => {
@@ -77,8 +72,7 @@ export class Connection {
       this.#proceed();
     });
     socket.on('end', () => {
-      this.client.isClosing = true;
-      this.#endWhenEmpty();
+      this.endGently();
     });
     socket.on('error', () => {
       host.server.counters.socketErrors += 1;
@@ -91,6 +85,7 @@ export class Connection {
   /** Takes no more requests; ends once everything answered has been sent. */
   endGently(): void {
     this.client.isClosing = true;
+    this.client.endWait?.();
     this.#endWhenEmpty();
   }
 
@@ -118,6 +113,7 @@ export class Connection {
     }
     // Paused, and yet there is data: it was on its way already. It waits in the parser.
     if (!this.#isPaused) this.#run();
+    else if (this.#parser.end - this.#parser.position > READ_ON_BYTES) this.#socket.pause();
     keepRest(this.#parser); // the next read of any connection goes where this one went
     if (!this.#isStopping() && !this.#noteInput()) this.#refuseInput();
   }
@@ -318,7 +314,7 @@ export class Connection {
     if (this.#isPaused) return;
     this.#isPaused = true;
     this.#host.server.counters.readingPaused += 1;
-    this.#socket.pause();
+    if (this.client.endWait === undefined) this.#socket.pause();
   }
 
   /** Goes on with what was left lying, then with reading, if nothing is waited for any more. */
@@ -381,6 +377,7 @@ export class Connection {
   #onClose(): void {
     this.#isClosed = true;
     this.#held.clear();
+    this.client.endWait?.();
     for (const endWatch of this.client.watches.splice(0)) endWatch();
     this.#host.server.tracking.stop(this.client);
     this.#host.noteInputBytes(-this.#inputBytes);

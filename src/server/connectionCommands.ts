@@ -94,6 +94,7 @@ export const connectionCommands: readonly Command[] = [
       reply.protocol = 2;
       client.name = '';
       client.acknowledge = server.acknowledge;
+      client.replicated = undefined;
       client.isAuthenticated = isOpen(server);
       server.noteAuthentication(client);
       for (const endWatch of client.watches.splice(0)) endWatch();

@@ -11,6 +11,7 @@ import { refuseUnauthenticated } from './authentication.ts';
 import { argumentText } from './command.ts';
 import { byMajority, majorityLevelOf } from './byMajority.ts';
 import type { Command, CommandChoices, CommandContext, LateReply } from './command.ts';
+import { replicationOf, whenOnDisks } from './replicationCommands.ts';
 import { atMostOnce } from './requestOnce.ts';
 import type { Request } from './requestParser.ts';
 import { refuseWhileSubscribed } from './subscribeCommands.ts';
@@ -53,7 +54,9 @@ export function dispatch(context: CommandContext, request: Request): DispatchOut
   }
   let late: LateReply | undefined;
   try {
-    const row = context.choices === undefined ? command : asChosen(command, context.choices);
+    const chosen = context.choices === undefined ? command : asChosen(command, context.choices);
+    const disks = command.flags.includes('write') ? replicationOf(context) : undefined;
+    const row = disks === undefined ? chosen : whenOnDisks(chosen, disks);
     late = server.tracking.isActive
       ? server.tracking.run(row, context, request)
       : row.run?.(context, request);
@@ -61,8 +64,10 @@ export function dispatch(context: CommandContext, request: Request): DispatchOut
     if (!(error instanceof ToposphereError)) throw error;
     reply.error(wordError(error));
   }
+  if (!command.flags.includes('write')) return late ?? 'read';
+  client.lastWritten = context.backend.lastWritten();
   // A write that failed half way may have changed something: its reply waits like any other.
-  return late ?? (command.flags.includes('write') ? 'written' : 'read');
+  return late ?? 'written';
 }
 
 /** Runs the command within another, with what was chosen for it. */

@@ -1,7 +1,7 @@
 /**
  * TOPOSPHERE DO: what one command is to be worth, on any connection, in a pipeline or not.
  *
- *     TOPOSPHERE DO [ACK fast|committed|durable] [READ LOCAL|SESSION|MAJORITY|LINEARIZABLE|STALE ms] [WITHIN ms] [ID request-id [AGAIN [SINCE ticket]]] RUN command [arg ...]
+ *     TOPOSPHERE DO [ACK fast|committed|durable|REPLICATED n|MAJORITY|ALL] [READ LOCAL|SESSION|MAJORITY|LINEARIZABLE|STALE ms] [WITHIN ms] [ID request-id [AGAIN [SINCE ticket]]] RUN command [arg ...]
  *
  * The reply is the command's own. What is not said is as the connection has it: the level of TOPOSPHERE ACK, and its session if it has one. READ LOCAL reads what
  * is here, whatever the session has seen, and is for commands that only read; MAJORITY, LINEARIZABLE and STALE are byMajority.ts's. Owns these words; what they mean is done where the command runs (dispatch.ts) and where its
@@ -9,13 +9,14 @@
  */
 import { ToposphereError } from '../core/errors.ts';
 import { MAX_REQUEST_ID_BYTES, parseTicket } from '../peer/backend.ts';
-import type { AcknowledgementLevel, Attempt, RequestId } from '../peer/backend.ts';
+import type { Attempt, RequestId } from '../peer/backend.ts';
 import type { Command, CommandChoices } from './command.ts';
 import { argumentText, NO_KEYS, readInteger } from './command.ts';
+import { readCopies, readLevel } from './replicationCommands.ts';
 import type { Request } from './requestParser.ts';
 
 const GRAMMAR =
-  'TOPOSPHERE DO [ACK fast|committed|durable] [READ LOCAL|SESSION|MAJORITY|LINEARIZABLE|STALE ms] [WITHIN ms] [ID request-id [AGAIN [SINCE ticket]]] RUN command [arg ...]';
+  'TOPOSPHERE DO [ACK fast|committed|durable|REPLICATED n|MAJORITY|ALL] [READ LOCAL|SESSION|MAJORITY|LINEARIZABLE|STALE ms] [WITHIN ms] [ID request-id [AGAIN [SINCE ticket]]] RUN command [arg ...]';
 /** What may be waited, or be stale, at most, milliseconds. */
 const LONGEST_MS = 600_000;
 /** The first word of the choices: behind TOPOSPHERE and DO. */
@@ -32,7 +33,12 @@ interface Words {
 /** Each choice by its word: reads what follows it. */
 const CHOICES: Readonly<Record<string, (words: Words, choices: Choices) => void>> = {
   ack: (words, choices) => {
-    choices.acknowledge = readLevel(nextWord(words));
+    const word = nextWord(words);
+    const replicated = word === 'replicated' ? readCopies(nextWord(words)) : undefined;
+    const level = readLevel(word);
+    if (replicated !== undefined) choices.replicated = { replicated };
+    else if (level !== undefined) choices.acknowledge = level;
+    else throw wrongWords(`ACK ${word.toUpperCase()}`);
   },
   read: (words, choices) => {
     choices.read = readReading(words);
@@ -86,11 +92,6 @@ function readMs(what: string, words: Words): number {
   const ms = readInteger(nextArgument(words));
   if (ms !== undefined && ms >= 1 && ms <= LONGEST_MS) return ms;
   throw new ToposphereError('BAD_ARGUMENT', `${what} takes 1 to ${LONGEST_MS} milliseconds`);
-}
-
-function readLevel(word: string): AcknowledgementLevel {
-  if (word === 'fast' || word === 'committed' || word === 'durable') return word;
-  throw wrongWords(`ACK ${word.toUpperCase()}`);
 }
 
 /** A binary string, as keys are. */

@@ -74,7 +74,7 @@ function noteKeys(
 }
 
 /** Writes a RESP2 reply of one element in whatever protocol the client speaks. */
-function replayReply(bytes: Uint8Array, reply: ReplyWriter): void {
+export function replayReply(bytes: Uint8Array, reply: ReplyWriter): void {
   const end = bytes.indexOf(CARRIAGE_RETURN);
   const line = Buffer.from(bytes.buffer, bytes.byteOffset, end).toString('latin1');
   const rest = line.slice(1);

@@ -6,13 +6,14 @@
  * Invariant: a range ends only with an empty reply; a shorter one than asked for says nothing.
  */
 import { ToposphereError } from '../core/errors.ts';
-import type { AcknowledgementLevel, KeyChange } from '../peer/backend.ts';
+import type { KeyChange } from '../peer/backend.ts';
 import type { Command, CommandContext } from './command.ts';
 import { argumentKey, argumentText, argumentUtf8, LOCAL_TO_PEER, NO_KEYS, readInteger } from './command.ts';
 import type { ReplyWriter } from './reply.ts';
 import { examineSubcommands } from './examineCommands.ts';
 import { doSubcommand } from './doCommand.ts';
 import { ticketSubcommand } from './requestOnce.ts';
+import { ackSubcommand } from './replicationCommands.ts';
 import { sessionSubcommand } from './sessionCommand.ts';
 import type { Request } from './requestParser.ts';
 import { keysWithPrefix } from './scanCommands.ts';
@@ -69,25 +70,7 @@ export const toposphereCommand: Command = {
     sessionSubcommand,
     doSubcommand,
     ticketSubcommand,
-    {
-      ...ORDINARY,
-      name: 'toposphere|ack',
-      arity: -2,
-      summary: 'Choose what OK to a write means on this connection: TOPOSPHERE ACK fast|committed|durable',
-      partition: 'None of the levels waits for other peers: writes are acknowledged on either side of a cut.',
-      run: ({ client, reply }, request) => {
-        const level = request.count === 3 ? readLevel(argumentText(request, 2).toLowerCase()) : undefined;
-        if (request.count === 2) {
-          reply.bulkText(client.acknowledge);
-        } else if (level === undefined) {
-          reply.error('ERR the acknowledgement level is one of fast, committed, durable');
-        } else {
-          client.acknowledge = level;
-          reply.ok();
-        }
-        return undefined;
-      },
-    },
+    ackSubcommand,
     {
       ...ORDINARY,
       name: 'toposphere|faults',
@@ -233,10 +216,6 @@ function hasWord(request: Request, word: string, command: string): boolean {
 function assertYes(request: Request, count: number, command: string): void {
   if (request.count !== count || argumentText(request, count - 1).toLowerCase() !== 'yes')
     throw new ToposphereError('BAD_ARGUMENT', `say ${command}, or ${command} YES`);
-}
-
-function readLevel(word: string): AcknowledgementLevel | undefined {
-  return word === 'fast' || word === 'committed' || word === 'durable' ? word : undefined;
 }
 
 function writeChange(writer: ReplyWriter, { key, previous, value }: KeyChange): void {

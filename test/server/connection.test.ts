@@ -108,7 +108,7 @@ describe('connection', () => {
     await client.waitForBytes(50);
     await client.ask(
       'TOPOSPHERE ACK soon\r\n',
-      '-ERR the acknowledgement level is one of fast, committed, durable\r\n',
+      '-ERR the acknowledgement level is one of fast, committed, durable, or REPLICATED n|MAJORITY|ALL [WITHIN ms]\r\n',
     );
     await client.ask('RESET\r\nTOPOSPHERE ACK\r\n', '+RESET\r\n$9\r\ncommitted\r\n');
   });

@@ -140,6 +140,12 @@ export function createMapBackend(): MapBackend {
         return pending.length < count;
       });
     },
+    lastWritten: () => 0,
+    assertReplicable: () => {
+      throw new ToposphereError('BAD_ARGUMENT', 'a map has no other disks');
+    },
+    whenReplicated: () => Promise.reject(new ToposphereError('BAD_ARGUMENT', 'a map has no other disks')),
+    countReplicas: () => ({ counted: Promise.resolve(0), end: () => undefined }),
     isBusy: () => isBusy,
     whenReady: () =>
       new Promise((resolve) => {
