@@ -26,7 +26,8 @@ export type Attempt = 'first' | 'again' | Ticket;
 export type RequestVerdict =
   /** To be executed now. */
   | { readonly kind: 'new' }
-  | { readonly kind: 'executed'; readonly reply: Uint8Array }
+  /** `isOwn`: by this very process; who waits for its updates waits for that one. */
+  | { readonly kind: 'executed'; readonly reply: Uint8Array; readonly isOwn: boolean }
   /**
    * `noRecord`: it may have been executed, here or elsewhere. `arriving`: it was, and what it changed is not all here yet. `expired`, `tooLong`: it was, and what was answered is
    * not kept any more, or was not. `foreign`: there is a record that this release cannot read.
@@ -59,7 +60,9 @@ function judgeRecord(state: PeerState, entry: Entry): RequestVerdict {
     if (fate === 'lost') return { kind: 'lost', by: executed.id };
     if (fate === 'arriving') return { kind: 'unsure', why: 'arriving' };
   }
-  return reply === undefined ? { kind: 'unsure', why: 'tooLong' } : { kind: 'executed', reply };
+  if (reply === undefined) return { kind: 'unsure', why: 'tooLong' };
+  const isOwn = executed.id === state.self.id && executed.incarnation === state.self.incarnation;
+  return { kind: 'executed', reply, isOwn };
 }
 
 function judgeEffects(

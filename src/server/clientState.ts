@@ -29,6 +29,7 @@ export function createClientState(
     acknowledge: server.acknowledge,
     replicated: undefined,
     lastWritten: 0,
+    hasOthersWrite: false,
     endWait: undefined,
     isAuthenticated: isOpen(server),
     lastCommand: 'NULL',

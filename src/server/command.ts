@@ -44,6 +44,8 @@ export interface ClientState {
   replicated: ReplicatedLevel | undefined;
   /** The last update of this peer's after this client's last write; 0 before it. */
   lastWritten: number;
+  /** It was answered from the record of what another process executed, and has not said WAIT since. */
+  hasOthersWrite: boolean;
   /** Set while WAIT waits: counts at once. */
   endWait: (() => void) | undefined;
   /** Has given the password, or needs none. */

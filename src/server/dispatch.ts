@@ -54,8 +54,9 @@ export function dispatch(context: CommandContext, request: Request): DispatchOut
   }
   let late: LateReply | undefined;
   try {
-    const chosen = context.choices === undefined ? command : asChosen(command, context.choices);
     const disks = command.flags.includes('write') ? replicationOf(context) : undefined;
+    const chosen =
+      context.choices === undefined ? command : asChosen(command, context.choices, disks !== undefined);
     const row = disks === undefined ? chosen : whenOnDisks(chosen, disks);
     late = server.tracking.isActive
       ? server.tracking.run(row, context, request)
@@ -96,10 +97,10 @@ function dispatchInner(
 }
 
 /** The command as TOPOSPHERE DO wants it run. Throws BAD_ARGUMENT. */
-function asChosen(command: Command, choices: CommandChoices): Command {
+function asChosen(command: Command, choices: CommandChoices, isForDisks: boolean): Command {
   const level = majorityLevelOf(choices);
   if (level !== undefined) return byMajority(command, level, choices);
-  return choices.request === undefined ? command : atMostOnce(command, choices.request);
+  return choices.request === undefined ? command : atMostOnce(command, choices.request, isForDisks);
 }
 
 /** Why a command on keys is not run as its session stands, or as was chosen for it. */

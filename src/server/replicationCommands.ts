@@ -16,7 +16,7 @@ import { majorityLevelOf } from './byMajority.ts';
 import type { ClientState, Command, CommandContext, LateReply } from './command.ts';
 import { argumentsFrom, argumentText, NO_KEYS, readInteger } from './command.ts';
 import { createReplyWriter } from './reply.ts';
-import { replayReply } from './requestOnce.ts';
+import { describeOthers, replayReply } from './requestOnce.ts';
 import type { Request } from './requestParser.ts';
 
 /** Bytes of a reply that waits; a value that GETSET answers may be as long. */
@@ -60,7 +60,7 @@ function run(
     throw new Error(`${command.name} writes, and its reply comes late: nobody knows what it is to wait for`);
   const isError = reply.errorCount > 0;
   const bytes = Buffer.concat(reply.detach());
-  // An error, or nothing to write: there is nothing to wait for. What a retry finds recorded may be as new as that.
+  // An error, or nothing to write: there is nothing to wait for. What this process has recorded of an earlier attempt may be on its way to other disks still.
   if (isError || (backend.lastWritten() === before && context.choices?.request === undefined)) {
     replayReply(bytes, context.reply);
     return undefined;
@@ -162,6 +162,10 @@ export const waitCommand: Command = {
         `ERR timeout is ${timeoutMs === undefined ? 'not an integer or out of range' : 'negative'}`,
       );
       return undefined;
+    }
+    if (client.hasOthersWrite) {
+      client.hasOthersWrite = false; // what is written from now on can be counted again
+      throw describeOthers('a request of this connection that was answered from its record');
     }
     const withinMs = timeoutMs === 0 || timeoutMs > LONGEST_WAIT_MS ? Infinity : timeoutMs;
     const { counted, end } = backend.countReplicas(Math.max(0, count), withinMs, client.lastWritten);

@@ -6,7 +6,8 @@
  *     ID x AGAIN SINCE ticket   as well, but executed where the ticket proves that it was not: all attempts went to the process that gave it, and after it did
  *
  * An id is of one request for ever. A client asks for a TICKET on a connection before it sends what it may send again, and now and then anew: records end, and with them what older tickets
- * prove. An error as the reply is no execution: nothing was changed, nothing is recorded. Owns running on buffered keys, and the words; judging is core/requests.ts's.
+ * prove. An error as the reply is no execution: nothing was changed, nothing is recorded. Which disks have what another process executed is not known here: who waits for them is told UNKNOWN.
+ * Owns running on buffered keys, and the words; judging is core/requests.ts's.
  */
 import { ToposphereError } from '../core/errors.ts';
 import type { RequestVerdict } from '../peer/backend.ts';
@@ -23,27 +24,48 @@ const REPLY_LIMIT_BYTES = 64 * 1024 * 1024;
 const REPLY_CHUNK_BYTES = 256;
 const CARRIAGE_RETURN = 0x0d;
 
-/** The command, run at most once for the request. Throws MAYBE_APPLIED, LOST_WRITE, BAD_ARGUMENT, and what the command throws. */
-export function atMostOnce(command: Command, choice: RequestChoice): Command {
+/**
+ * The command, run at most once for the request; `isForDisks`: its reply waits until other disks have what it wrote. Throws MAYBE_APPLIED, LOST_WRITE, UNKNOWN, BAD_ARGUMENT, and what the
+ * command throws.
+ */
+export function atMostOnce(command: Command, choice: RequestChoice, isForDisks: boolean): Command {
   return {
     ...command,
     run: (context, request) => {
-      runOnce(context, command, request, choice);
+      runOnce(context, command, request, choice, isForDisks);
       return undefined;
     },
   };
 }
 
-function runOnce(context: CommandContext, command: Command, request: Request, choice: RequestChoice): void {
-  const { backend } = context;
+function runOnce(
+  context: CommandContext,
+  command: Command,
+  request: Request,
+  choice: RequestChoice,
+  isForDisks: boolean,
+): void {
+  const { backend, client } = context;
   if (!command.flags.includes('write'))
     throw new ToposphereError('BAD_ARGUMENT', 'ID is for commands that write: run this one without it');
   const verdict = backend.judgeRequest(choice.id, choice.attempt);
   if (verdict.kind === 'new') execute(context, command, request, choice);
   else if (verdict.kind === 'executed') {
-    replayReply(verdict.reply, context.reply);
     noteKeys(context, command, request);
+    client.hasOthersWrite ||= !verdict.isOwn;
+    if (isForDisks && !verdict.isOwn) throw describeOthers('nothing was executed now: this request');
+    replayReply(verdict.reply, context.reply);
   } else throw describeVerdict(verdict);
+}
+
+/** This peer can ask who has its own updates on disk, and nobody else's. */
+export function describeOthers(what: string): ToposphereError {
+  return new ToposphereError(
+    'UNKNOWN',
+    `${what} was executed by another process, and what it changed stands and goes on spreading; on whose disks it is, is not known here. ` +
+      'Do not take it for failed; read what it changed, and write that here if it must be known to be on so many disks',
+    { changed: true },
+  );
 }
 
 function execute(context: CommandContext, command: Command, request: Request, { id }: RequestChoice): void {

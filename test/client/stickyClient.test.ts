@@ -2,6 +2,7 @@
  * The sticky client against peers that answer as told: what is sent, in which order, what is sent again and what never, and what the application hears.
  */
 import assert from 'node:assert/strict';
+import { ToposphereError } from '../../src/core/errors.ts';
 import { StickyClient } from '../../src/client/index.ts';
 import type { ErrorCode, StickyClientOptions } from '../../src/client/index.ts';
 import { waitUntil } from '../sockets/waiting.ts';
@@ -225,6 +226,25 @@ describe('the sticky client', () => {
     await two.close();
     await waitUntil('no peer', () => client.peer === undefined);
     assert.equal(client.stats().errors.MAYBE_APPLIED, 1);
+  });
+
+  it('does not take for replicated what the peer that it asks again cannot count the disks of', async () => {
+    const [one, two] = [await peer('one'), await peer('two')];
+    const client = await connect([one, two]);
+    one.script = (words) => (/SET|^HELLO/.test(words) ? 'close' : 'ordinary');
+    two.script = (words) => (/AGAIN RUN SET/.test(words) ? '-UNKNOWN by another process\r\n' : 'ordinary');
+    const write = client.set('k', 'v', { once: true, write: { replicated: 2, withinMs: 70 } });
+    await assert.rejects(write, (error) => {
+      assert.ok(error instanceof ToposphereError);
+      assert.deepEqual([error.code, error.changed], ['UNKNOWN', true]);
+      return true;
+    });
+    const again = two.asked().find((words) => words.includes('AGAIN')) ?? '';
+    assert.match(again, /^TOPOSPHERE DO ACK REPLICATED 2 WITHIN 70 ID [\w-]{22} AGAIN RUN SET k v$/);
+    one.script = (words) =>
+      /LINEARIZABLE/i.test(words) ? '-ERR ID does not go with this READ\r\n' : 'ordinary';
+    two.script = one.script;
+    await rejects(client.set('k', 'v', { once: true, write: 'linearizable' }), 'BAD_ARGUMENT');
   });
 
   it('does not say that nothing was changed of what is in doubt when no peer is left to ask', async () => {

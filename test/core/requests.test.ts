@@ -42,7 +42,7 @@ function judge(cluster: Cluster, at: string, id: RequestId, attempt: Attempt): R
   return judgeRequest(cluster.at(at).state, id, attempt);
 }
 
-const EXECUTED: RequestVerdict = { kind: 'executed', reply: OK };
+const EXECUTED: RequestVerdict = { kind: 'executed', reply: OK, isOwn: true };
 
 function assertExecuted(cluster: Cluster, at: string, id = ONE): void {
   const verdict = judge(cluster, at, id, 'again');
@@ -64,6 +64,22 @@ describe('a request with an id', () => {
       assert.equal(judge(cluster, id, 'on' as RequestId, 'again').kind, 'unsure');
       assert.equal(judge(cluster, id, 'one ' as RequestId, 'again').kind, 'unsure');
     }
+  });
+
+  it('is known for its own by the process that executed it, and by no later one of its id', () => {
+    const cluster = made();
+    execute(cluster, 'alpha', ONE, { a: '1' });
+    const isOwn = (): readonly unknown[] =>
+      THREE.map((id) => {
+        const verdict = judge(cluster, id, ONE, 'again');
+        return verdict.kind === 'executed' && verdict.isOwn;
+      });
+    cluster.run(1000);
+    assert.deepEqual(isOwn(), [true, false, false]);
+    cluster.restart('alpha');
+    cluster.run(1000);
+    assertExecuted(cluster, 'alpha');
+    assert.deepEqual(isOwn(), [false, false, false]);
   });
 
   it('travels with its record in one UPDATE, the record first, and neither is a key that clients count', () => {

@@ -6,7 +6,13 @@
  */
 import { ToposphereError } from '../../src/core/errors.ts';
 import type { Key } from '../../src/core/types.ts';
-import type { AcknowledgementLevel, Backend, KeyChange, RequestId } from '../../src/peer/backend.ts';
+import type {
+  AcknowledgementLevel,
+  Backend,
+  KeyChange,
+  ReplicatedLevel,
+  RequestId,
+} from '../../src/peer/backend.ts';
 
 export interface PendingAcknowledgement {
   readonly level: AcknowledgementLevel;
@@ -25,6 +31,10 @@ export interface MapBackend extends Backend {
   readonly setBusy: (isBusy: boolean) => void;
   /** Watches are told when `tellChanges` asks for it, and not at once. */
   tellsLate: boolean;
+  /** Requests that are answered from a record were executed by another process. */
+  recordsAreOthers: boolean;
+  /** Goals of `whenReplicated`, each reached in the next turn; undefined: there are no other disks. */
+  replicated: ReplicatedLevel[] | undefined;
   /** What `findLoading` answers. */
   loading: string | undefined;
 }
@@ -74,6 +84,8 @@ export function createMapBackend(): MapBackend {
     findLoading: () => backend.loading,
     mode: 'prompt',
     tellsLate: false,
+    recordsAreOthers: false,
+    replicated: undefined,
     pending,
     acknowledgeCalls: 0,
     whenPending: (count) =>
@@ -142,10 +154,14 @@ export function createMapBackend(): MapBackend {
     },
     lastWritten: () => 0,
     assertReplicable: () => {
-      throw new ToposphereError('BAD_ARGUMENT', 'a map has no other disks');
+      if (backend.replicated === undefined)
+        throw new ToposphereError('BAD_ARGUMENT', 'a map has no other disks');
     },
-    whenReplicated: () => Promise.reject(new ToposphereError('BAD_ARGUMENT', 'a map has no other disks')),
-    countReplicas: () => ({ counted: Promise.resolve(0), end: () => undefined }),
+    whenReplicated: (level) => {
+      backend.replicated?.push(level);
+      return Promise.resolve();
+    },
+    countReplicas: (count) => ({ counted: Promise.resolve(count), end: () => undefined }),
     isBusy: () => isBusy,
     whenReady: () =>
       new Promise((resolve) => {
@@ -162,7 +178,7 @@ export function createMapBackend(): MapBackend {
     tellChanges,
     judgeRequest: (id, attempt) => {
       const reply = requests.get(id);
-      if (reply !== undefined) return { kind: 'executed', reply };
+      if (reply !== undefined) return { kind: 'executed', reply, isOwn: !backend.recordsAreOthers };
       return attempt === 'again' ? { kind: 'unsure', why: 'noRecord' } : { kind: 'new' };
     },
     executeRequest: (id, reply, changes) => {

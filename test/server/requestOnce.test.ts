@@ -132,6 +132,43 @@ describe('TOPOSPHERE DO ID', () => {
     client.destroy();
   });
 
+  it('waits for the disks of what this process executed, and says of what another did that nobody here knows', async () => {
+    backend.replicated = [];
+    const replicated = 'TOPOSPHERE DO ACK REPLICATED 3 WITHIN 50 ID x';
+    equal(await answers(`${replicated} RUN APPEND k 1`), ':1\r\n');
+    equal(await answers(`${replicated} AGAIN RUN APPEND k 1`), ':1\r\n');
+    deepEqual(backend.replicated, [
+      { replicated: 3, withinMs: 50 },
+      { replicated: 3, withinMs: 50 },
+    ]);
+    backend.recordsAreOthers = true;
+    for (const line of [`${replicated} AGAIN RUN APPEND k 1`, `${replicated} RUN APPEND k 1`])
+      match(await answers(line), /^-UNKNOWN [^\r]*was executed[^\r]*\r\n$/);
+    match(
+      await answers('TOPOSPHERE ACK REPLICATED 2', 'TOPOSPHERE DO ID x AGAIN RUN APPEND k 1'),
+      /^\+OK\r\n-UNKNOWN /,
+    );
+    equal(backend.replicated.length, 2);
+    equal(await answers('TOPOSPHERE DO ACK DURABLE ID x AGAIN RUN APPEND k 1'), ':1\r\n');
+    equal(value('k'), '1');
+  });
+
+  it('counts nothing for WAIT, once, where a command was answered from the record of another process', async () => {
+    backend.recordsAreOthers = true;
+    const line = 'TOPOSPHERE DO ID x RUN APPEND k 1';
+    equal(await answers(line, 'WAIT 2 50'), ':1\r\n:2\r\n', 'executed here');
+    match(await answers(line, 'WAIT 2 50', 'WAIT 2 50'), /^:1\r\n-UNKNOWN [^\r]*\r\n:2\r\n$/);
+  });
+
+  it('goes with no READ that a majority answers', async () => {
+    for (const read of ['LINEARIZABLE', 'MAJORITY', 'STALE 50'])
+      match(
+        await answers(`TOPOSPHERE DO READ ${read} ID x RUN SET k v`),
+        /^-ERR ID does not go with this READ/,
+      );
+    equal(backend.values.size, 0);
+  });
+
   const refused: readonly [line: string, reply: RegExp][] = [
     ['TOPOSPHERE DO ID', /wrong number of arguments/],
     ['TOPOSPHERE DO ID x', /did not expect its end, before RUN/],

@@ -65,6 +65,38 @@ describe('requests with an id', function () {
     });
   });
 
+  it('asked for again with a number of disks are never said to be on more than is known', async () => {
+    const { peer } = await clusters.start({ ids: THREE });
+    const [alpha, beta] = [await connect(peer('alpha')), await connect(peer('beta'))];
+    const onDisks = (client: RespClient, disks: number, withinMs: number): Promise<string> =>
+      client
+        .call(...`TOPOSPHERE DO ACK REPLICATED ${disks} WITHIN ${withinMs} ID x AGAIN RUN SET k v`.split(' '))
+        .then(String, String);
+    // Of beta's own updates every disk is known to have all.
+    assert.equal(
+      String(await beta.call(...'TOPOSPHERE DO ACK REPLICATED 3 WITHIN 20000 RUN SET b 1'.split(' '))),
+      'OK',
+    );
+    peer('gamma').signal('SIGSTOP');
+    try {
+      assert.equal(String(await once(alpha, 'x', 'SET k v')), 'OK');
+      await waitUntil('beta has the record', async () =>
+        once(beta, 'x', 'SET k v', 'AGAIN').then(
+          () => true,
+          () => false,
+        ),
+      );
+      assert.match(await onDisks(beta, 3, 300), /UNKNOWN nothing was executed now: .* by another process/);
+      await assert.rejects(beta.call('WAIT', '1', '300'), /UNKNOWN/);
+      assert.match(await onDisks(alpha, 3, 300), /UNKNOWN the write stands on alpha .*gamma did not say so/);
+      assert.equal(await onDisks(alpha, 2, 20_000), 'OK');
+    } finally {
+      peer('gamma').signal('SIGCONT');
+    }
+    assert.equal(await onDisks(alpha, 3, 20_000), 'OK');
+    assert.match(await onDisks(beta, 3, 300), /UNKNOWN/, 'there is nobody whom beta could ask');
+  });
+
   it('append each word at most once, though the peer is killed under its client', async () => {
     const { peers } = await clusters.start({ ids: THREE });
     let serial = 0;
