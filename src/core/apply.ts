@@ -13,7 +13,17 @@ import type { OriginState } from './originState.ts';
 import { noteMeeting } from './requestRecord.ts';
 import { touchOrigin, type PeerState } from './state.ts';
 import { countTombstone, queueTombstone } from './tombstones.ts';
-import { compareTags, type Entry, type Key, type PeerId, type Timestamp } from './types.ts';
+import {
+  compareTags,
+  SYNTHETIC_ID,
+  type Entry,
+  type Incarnation,
+  type Key,
+  type PeerId,
+  type Timestamp,
+} from './types.ts';
+
+const EMPTY = new Uint8Array(0);
 
 /** Last writer wins. Returns whether the entry was taken. */
 export function applyEntry(state: PeerState, key: Key, incoming: Entry): boolean {
@@ -50,6 +60,19 @@ export function applyOver(
   replaceEntry(state, key, present, incoming, how);
   counters.recordsApplied += 1;
   return true;
+}
+
+/** R5: stands for whatever was dropped at or below a horizon. */
+export function syntheticTombstone(horizon: Timestamp): Entry {
+  return {
+    timestamp: horizon,
+    id: SYNTHETIC_ID, // last among the tags at H
+    incarnation: 0 as Incarnation,
+    sequence: 0,
+    kind: 'synthetic',
+    expiresAt: 0,
+    value: EMPTY,
+  };
 }
 
 /** Puts `incoming` in the place of `present`, and counts it. */

@@ -6,7 +6,7 @@
  * leaves behind is true of the next one too: entries taken are updates of somebody, which their have-sets will claim, or `recordUnclaimed` does; entries
  * dropped are known to all to be gone. What depends on the join as a whole waits for its end: rows, dots, and what nobody else has.
  */
-import { applyOver, isAheadOfClock, recordDots, type KeyedDot } from './apply.ts';
+import { applyOver, isAheadOfClock, recordDots, syntheticTombstone, type KeyedDot } from './apply.ts';
 import type { Now } from './clock.ts';
 import { closuresFrom, isFolded, isVoid, type Closures } from './closures.ts';
 import { dropEntry } from './dropping.ts';
@@ -137,6 +137,11 @@ function joinOwn(
     else if (!isClaimed(entry)) join.unclaimed.push([key, { ...entry, value: NO_BYTES }]);
   }
   for (const [key, entry] of gone) {
+    if (state.phase !== 'member') {
+      // A join that breaks off leaves this behind, and whoever is told to take part with it has the dots, and not yet the horizon (seed 730182).
+      applyOver(state, key, entry, syntheticTombstone(facts.horizon));
+      continue;
+    }
     dropEntry(state, key, entry);
     state.changes.push({ key, previous: entry, entry: undefined });
   }

@@ -5,7 +5,15 @@
  * not what it sent. A HYBRID's vector is a question, answered with SYNC.
  */
 import { lacksAlarmRoom } from './alarms.ts';
-import { applyEntry, hasRoomFor, isAheadOfClock, recordDots, refuseAhead, type KeyedDot } from './apply.ts';
+import {
+  applyEntry,
+  hasRoomFor,
+  isAheadOfClock,
+  recordDots,
+  refuseAhead,
+  syntheticTombstone,
+  type KeyedDot,
+} from './apply.ts';
 import type { Now } from './clock.ts';
 import { isVoid } from './closures.ts';
 import { learnFacts } from './facts.ts';
@@ -17,9 +25,7 @@ import type { PeerView } from './peerView.ts';
 import type { OriginState } from './originState.ts';
 import { isSettled, originOf, type PeerState } from './state.ts';
 import { onOffer, onPart } from './takeCatchUp.ts';
-import { compareTags, SYNTHETIC_ID, type Entry, type Incarnation, type Key, type PeerId } from './types.ts';
-
-const EMPTY = new Uint8Array(0);
+import { compareTags, type Entry, type Incarnation, type Key, type PeerId } from './types.ts';
 
 export function onSync(
   state: PeerState,
@@ -161,19 +167,7 @@ function applySynthetic(state: PeerState, key: Key, entry: Entry): void {
 
 /** ABSENT(k, H): nothing at or below H may come back, so a synthetic tombstone stands for what was dropped (R5). */
 function applyAbsent(state: PeerState, record: SyncAbsentRecord): void {
-  applySynthetic(state, record.key, syntheticTombstone(record));
-}
-
-function syntheticTombstone(record: SyncAbsentRecord): Entry {
-  return {
-    timestamp: record.horizon,
-    id: SYNTHETIC_ID, // last among the tags at H
-    incarnation: 0 as Incarnation,
-    sequence: 0,
-    kind: 'synthetic',
-    expiresAt: 0,
-    value: EMPTY,
-  };
+  applySynthetic(state, record.key, syntheticTombstone(record.horizon));
 }
 
 /**

@@ -91,6 +91,13 @@ const FOUND: readonly (readonly [
     2,
     2,
   ],
+  [
+    730182,
+    'a join that broke off had dropped what the disk had the dots of, and an operator said to go on with it',
+    2,
+    2,
+    2,
+  ],
 ];
 
 describe('seeds that failed once', () => {
