@@ -41,12 +41,17 @@ export interface Sizes {
   readonly nearMixMs: number;
   readonly nearProbes: number;
   readonly nearCuts: number;
+  /** Keys that are written and read at every level, time of one run of one level and of its warming up (milliseconds), and rounds. */
+  readonly levelKeys: number;
+  readonly levelMs: number;
+  readonly levelWarmUpMs: number;
+  readonly levelRounds: number;
   /** GETs on the donor before it is joined, milliseconds. */
   readonly joinRestMs: number;
 }
 
 export const FULL: Sizes = {
-  totalMs: 660_000,
+  totalMs: 750_000,
   embeddedKeys: 100_000,
   embeddedRounds: 5,
   embeddedWriteMs: 500,
@@ -68,10 +73,14 @@ export const FULL: Sizes = {
   nearMixMs: 5000,
   nearProbes: 1000,
   nearCuts: 10,
+  levelKeys: 2000,
+  levelMs: 1500,
+  levelWarmUpMs: 300,
+  levelRounds: 3,
 };
 
 export const SHORT: Sizes = {
-  totalMs: 30_000,
+  totalMs: 35_000,
   embeddedKeys: 10_000,
   embeddedRounds: 2,
   embeddedWriteMs: 100,
@@ -93,6 +102,10 @@ export const SHORT: Sizes = {
   nearMixMs: 500,
   nearProbes: 50,
   nearCuts: 1,
+  levelKeys: 100,
+  levelMs: 60,
+  levelWarmUpMs: 20,
+  levelRounds: 1,
 };
 
 export interface Bench {

@@ -18,6 +18,7 @@ import { runFour } from './four.ts';
 import { runJoin } from './join.ts';
 import { watchOthers } from './processorTime.ts';
 import { runLargeJoin } from './largeJoin.ts';
+import { runLevels } from './levels.ts';
 import { runLoss } from './loss.ts';
 import { runNearCache } from './nearCache.ts';
 import { findRedis } from './redisServers.ts';
@@ -42,6 +43,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   catchUp: { run: runCatchUp, share: 8 },
   join: { run: runJoin, share: 50 },
   nearCache: { run: runNearCache, share: 8 },
+  levels: { run: runLevels, share: 36 },
   largeJoin: { run: runLargeJoin, share: 20 },
 };
 /** A run that hangs is broken: it is ended after so many times the time it was given. */
