@@ -7,6 +7,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { errorCode } from '../network/tcp.ts';
 import { FAULT_KINDS, generateSchedule } from '../simulator/generate.ts';
 import type { FaultKind } from '../simulator/generate.ts';
+import { addLosses, type LossRow } from '../simulator/lossTally.ts';
 import { createPlotRecorder } from '../simulator/plot.ts';
 import { runSchedule } from '../simulator/run.ts';
 import type { RunOptions, RunResult } from '../simulator/run.ts';
@@ -19,6 +20,7 @@ import { createTranscript } from '../simulator/transcript.ts';
 import { loadHashing } from '../wire/hash.ts';
 import type { Hashing } from '../wire/hash.ts';
 import { CommandFailure } from './failure.ts';
+import { formatLosses } from './lossTable.ts';
 import { printLine, printWarning } from './print.ts';
 
 /** Lines before a failure that are shown when no transcript was asked for. */
@@ -130,6 +132,7 @@ function report(one: Report, isJson: boolean): void {
     return;
   }
   printLine(describeResult(one));
+  for (const line of formatLosses(one.result.losses ?? [])) printLine(line);
   if (one.result.failure?.stack !== undefined) printLine(one.result.failure.stack);
   if (one.result.failure !== undefined) printLine(`  again: ${one.replay}`);
 }
@@ -222,6 +225,7 @@ async function runAll(plans: Iterable<Planned>, options: Arguments, hashing: Has
   let count = 0;
   let virtualMinutes = 0;
   const failed: Report[] = [];
+  let losses: readonly LossRow[] = [];
   for (const { title, replay, schedule } of plans) {
     const one = await runOnce(
       title,
@@ -233,6 +237,7 @@ async function runAll(plans: Iterable<Planned>, options: Arguments, hashing: Has
       hashing,
     );
     count += 1;
+    losses = addLosses([...losses, ...(one.result.losses ?? [])]);
     virtualMinutes += (one.result.virtualMs / 60_000) * schedule.peers.length;
     const hasFailed = one.result.failure !== undefined;
     if (hasFailed || options.json || !isSeries) report(one, options.json);
@@ -251,7 +256,10 @@ async function runAll(plans: Iterable<Planned>, options: Arguments, hashing: Has
     }
     await new Promise((resolve) => setImmediate(resolve)); // signals are heard between two runs
   }
-  if (isSeries && !options.json) printLine(describePace(count, failed.length, virtualMinutes, startedMs));
+  if (isSeries && !options.json) {
+    printLine(describePace(count, failed.length, virtualMinutes, startedMs));
+    for (const line of formatLosses(losses)) printLine(line);
+  }
   if (failed.length > 0) throw new CommandFailure(`${failed.length} of ${count} runs broke an invariant`);
 }
 

@@ -5,7 +5,7 @@
  */
 import { isFolded, isVoid } from '../core/closures.ts';
 import { containsSequence, intersect, rangesFrom, type Ranges } from '../core/ranges.ts';
-import type { OriginKey, PeerId } from '../core/types.ts';
+import { compareTags, type OriginKey, type PeerId } from '../core/types.ts';
 import { hasSequence } from '../core/haveSet.ts';
 import { BrokenInvariant } from './brokenInvariant.ts';
 import type { Checker } from './checker.ts';
@@ -18,6 +18,15 @@ export interface ClosureWatch {
   readonly checker: Checker;
   /** Whether a peer that has come to rest stands for an update: it has it, or has folded it as kept. */
   survives(world: World, holder: VirtualPeer, written: Written): boolean;
+  /** It does not, nor does what it was stamped anew as, or what has replaced that. */
+  isLost(world: World, holder: VirtualPeer, written: Written): boolean;
+}
+
+/** R9: what wins by its tag is stamped anew when its disk is back, as another update; whatever won stands in its key, or was a tombstone that R8 let go. */
+function isSuperseded(world: World, { disk, state }: VirtualPeer, { key, entry }: Written): boolean {
+  const held = disk.store.readEntry(key);
+  if (held === undefined) return world.truth.hasDroppable(key, entry, state.horizon);
+  return compareTags(held, entry) >= 0;
 }
 
 export function createClosureWatch(holders: Holders): ClosureWatch {
@@ -61,6 +70,18 @@ export function createClosureWatch(holders: Holders): ClosureWatch {
     for (const other of membersUp(world)) if (isVoidAt(other, written)) throw broken(other, peer, written);
   }
 
+  function survives(world: World, holder: VirtualPeer, written: Written): boolean {
+    const { origin, sequence, entry } = written;
+    const { closures, origins } = holder.state;
+    if (isFolded(closures, entry.id, entry.incarnation)) {
+      const ranges = kept.get(origin);
+      return ranges !== undefined && containsSequence(ranges, sequence) && holders.isHeld(world, written);
+    }
+    const have = origins.get(origin)?.have;
+    if (have === undefined || !hasSequence(have, sequence)) return false;
+    return !isVoid(closures, entry.id, entry.incarnation, sequence);
+  }
+
   return {
     checker: {
       afterStep(world, peer) {
@@ -85,16 +106,10 @@ export function createClosureWatch(holders: Holders): ClosureWatch {
         }
       },
     },
-    survives(world, holder, written) {
-      const { origin, sequence, entry } = written;
-      const { closures, origins } = holder.state;
-      if (isFolded(closures, entry.id, entry.incarnation)) {
-        const ranges = kept.get(origin);
-        return ranges !== undefined && containsSequence(ranges, sequence) && holders.isHeld(world, written);
-      }
-      const have = origins.get(origin)?.have;
-      if (have === undefined || !hasSequence(have, sequence)) return false;
-      return !isVoid(closures, entry.id, entry.incarnation, sequence);
+    survives,
+    isLost(world, holder, written) {
+      if (survives(world, holder, written)) return false;
+      return !written.isOutside || !isSuperseded(world, holder, written);
     },
   };
 }

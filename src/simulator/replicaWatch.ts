@@ -8,7 +8,7 @@ import { highestKnown } from '../core/fence.ts';
 import { createHaveSet, hasSequence } from '../core/haveSet.ts';
 import { copiesOf, type ReplicationGoal, type ReplicationOutcome } from '../core/replication.ts';
 import type { PeerState } from '../core/state.ts';
-import { compareTags, type Incarnation, type PeerId } from '../core/types.ts';
+import type { Incarnation, PeerId } from '../core/types.ts';
 import { BrokenInvariant } from './brokenInvariant.ts';
 import type { Checker } from './checker.ts';
 import type { ClosureWatch } from './closureWatch.ts';
@@ -34,6 +34,8 @@ export interface ReplicaWatch {
   readonly figures: ReplicaFigures;
   /** Every write that waited for other disks. */
   readonly fates: ReadonlyMap<Written, Fate>;
+  /** Whose disk had it and is gone for good; that of the peer written to only where the goal counts it. */
+  lostDisks(world: World, written: Written, goal?: ReplicationGoal): ReadonlySet<PeerId>;
   /** A client waits, in a step of the peer it has written to, until its write is on so many disks. */
   wait(world: World, peer: VirtualPeer, written: Written, goal: ReplicationGoal, withinMs: number): void;
 }
@@ -78,20 +80,19 @@ export function createReplicaWatch(closures: ClosureWatch): ReplicaWatch {
     fates.set(written, { kind: 'reached', copies, goal });
   }
 
-  /** It is gone only with the disks of as many members as it was said to be on. */
-  function assertKept(world: World, holder: VirtualPeer, written: Written, fate: Fate): void {
-    const { key, entry, origin, sequence, isOutside, isUntold } = written;
-    if (fate.kind !== 'reached' || isUntold || closures.survives(world, holder, written)) return;
-    const held = holder.disk.store.readEntry(key);
-    const isSuperseded =
-      held === undefined
-        ? world.truth.hasDroppable(key, entry, holder.state.horizon)
-        : compareTags(held, entry) >= 0;
-    if (isOutside && isSuperseded) return;
+  function lostDisks(world: World, written: Written, goal?: ReplicationGoal): ReadonlySet<PeerId> {
     const present = new Set(world.peers.map(({ disk }) => disk));
     const lost = new Set<PeerId>();
     for (const [disk, { id }] of disks) if (!present.has(disk) && isOnDisk(disk, written)) lost.add(id);
-    if (fate.goal.kind === 'others') lost.delete(entry.id);
+    if (goal?.kind === 'others') lost.delete(written.entry.id);
+    return lost;
+  }
+
+  /** It is gone only with the disks of as many members as it was said to be on. */
+  function assertKept(world: World, holder: VirtualPeer, written: Written, fate: Fate): void {
+    const { key, origin, sequence, isUntold } = written;
+    if (fate.kind !== 'reached' || isUntold || !closures.isLost(world, holder, written)) return;
+    const lost = lostDisks(world, written, fate.goal);
     if (lost.size >= fate.copies) return;
     throw new BrokenInvariant(
       'I12',
@@ -102,6 +103,7 @@ export function createReplicaWatch(closures: ClosureWatch): ReplicaWatch {
   return {
     figures,
     fates,
+    lostDisks,
     wait(world, peer, written, goal, withinMs) {
       fates.set(written, { kind: 'waits' });
       peer.runtime.replicas.wait(goal, withinMs, written.sequence, (outcome) => {

@@ -251,16 +251,9 @@ function describeTag(entry: Entry | undefined): string {
  */
 function assertAcknowledged(world: World, holder: VirtualPeer, watch: ClosureWatch): void {
   for (const written of world.truth.all()) {
-    const { key, origin, sequence, entry, level, isAcknowledged, isOnLostDisk, isOutside, isUntold } =
-      written;
+    const { key, origin, sequence, level, isAcknowledged, isOnLostDisk, isUntold } = written;
     if (!isAcknowledged || level !== 'durable' || isOnLostDisk || isUntold) continue;
-    if (watch.survives(world, holder, written)) continue;
-    const held = holder.disk.store.readEntry(key);
-    const isSuperseded =
-      held === undefined
-        ? world.truth.hasDroppable(key, entry, holder.state.horizon)
-        : compareTags(held, entry) >= 0;
-    if (isOutside && isSuperseded) continue;
+    if (!watch.isLost(world, holder, written)) continue;
     throw new BrokenInvariant(
       'R1',
       `${key} (${origin}/${sequence}) was acknowledged as durable and is nowhere`,

@@ -20,6 +20,7 @@ import type { Schedule, ScheduleEvent } from './schedule.ts';
 import { createRegisterClients } from './registerClients.ts';
 import type { RegisterOperation } from './registerClients.ts';
 import { beginReplicatedClients } from './replicatedClients.ts';
+import { createLossTally, type LossRow } from './lossTally.ts';
 import { createReplicaWatch } from './replicaWatch.ts';
 import type { ReplicaFigures, ReplicaWatch } from './replicaWatch.ts';
 import { createRoundChecks } from './roundChecks.ts';
@@ -65,6 +66,8 @@ export interface RunResult {
   readonly registers?: readonly RegisterOperation[];
   /** What became of writes that waited for other disks, of a schedule. */
   readonly replicas?: ReplicaFigures;
+  /** What was acknowledged and is gone, by level; of a run that came to rest. */
+  readonly losses?: readonly LossRow[];
   /** And what clients with request ids did. */
   readonly requests?: RequestFigures;
 }
@@ -84,6 +87,7 @@ export interface OpenRun {
   readonly talk: TalkCounter;
   /** Writes that wait for other disks. */
   readonly replicas: ReplicaWatch;
+  readonly losses: () => readonly LossRow[] | undefined;
 }
 
 /** A world with the built-in checkers, in which nothing has happened yet. */
@@ -95,6 +99,7 @@ export function openRun(
   const holders = createHolders();
   const watch = createClosureWatch(holders);
   const replicas = createReplicaWatch(watch);
+  const tally = createLossTally(watch, replicas);
   const world = new World({
     ...about,
     hashing: options.hashing,
@@ -105,16 +110,17 @@ export function openRun(
       watch.checker,
       createRestChecks(watch),
       replicas.checker,
+      tally.checker,
       ...(options.checkers ?? []),
     ],
     observers: [talk, ...(options.observers ?? [])],
   });
   options.workload?.(world);
-  return { world, talk, replicas };
+  return { world, talk, replicas, losses: tally.rows };
 }
 
 /** Does `body`, heals everything, waits for rest; a broken invariant on the way becomes the verdict. */
-export function conclude({ world, talk }: OpenRun, body: () => void): RunResult {
+export function conclude({ world, talk, losses }: OpenRun, body: () => void): RunResult {
   let failure: Failure | undefined;
   let convergedMs: number | undefined;
   try {
@@ -124,6 +130,7 @@ export function conclude({ world, talk }: OpenRun, body: () => void): RunResult 
     failure = describeFailure(error, world);
     world.note('', `FAILED ${failure.detail}`);
   }
+  const rows = failure === undefined ? losses() : undefined;
   return {
     failure,
     traceHash: world.trace.hash(),
@@ -135,6 +142,7 @@ export function conclude({ world, talk }: OpenRun, body: () => void): RunResult 
     datagrams: world.network.figures.datagrams,
     bytes: world.network.figures.bytes,
     convergedMs,
+    ...(rows === undefined ? {} : { losses: rows }),
   };
 }
 
