@@ -319,7 +319,11 @@ function demandsLost({ peers }: World, { tags, ranges }: SessionToken): boolean 
   const haves = (origin: Origin): readonly HaveSet[] =>
     peers.flatMap(({ state }) => state.origins.get(originKey(origin.id, origin.incarnation))?.have ?? []);
   for (const seen of tags.values())
-    if (seen.id !== SYNTHETIC_ID && !haves(seen).some((have) => hasSequence(have, seen.sequence)))
+    if (
+      seen.id === SYNTHETIC_ID
+        ? peers.every(({ state }) => state.horizon < seen.timestamp) // every disk was put back behind it (seed 803611)
+        : !haves(seen).some((have) => hasSequence(have, seen.sequence))
+    )
       return true;
   for (const range of ranges.values())
     if (!haves(range).some(({ contiguous }) => contiguous >= range.through)) return true;

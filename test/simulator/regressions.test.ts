@@ -98,6 +98,7 @@ const FOUND: readonly (readonly [
     2,
     2,
   ],
+  [803611, 'a session that had seen nothing under a horizon that every disk had lost', 0.5, 4, 3],
 ];
 
 describe('seeds that failed once', () => {
