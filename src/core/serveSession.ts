@@ -127,10 +127,13 @@ function relyOnRounds(state: PeerState, token: SessionToken): SessionToken {
   );
 }
 
-/** Whether what this peer holds in the place of what the client saw is with every member; or, where it holds nothing, what the client saw. */
+/**
+ * Whether what this peer holds in the place of what the client saw is with every member; or, where it holds nothing, what the client saw. It may hold something older: of a
+ * token that came from elsewhere since this peer served it (seed 804913).
+ */
 function isKept(state: PeerState, key: Key, seen: SeenTag): boolean {
   const entry = state.store.readEntry(key);
-  if (entry !== undefined) return isEverywhere(state, entry);
+  if (entry !== undefined) return compareTags(entry, seen) >= 0 && isEverywhere(state, entry);
   return !isFolded(state.closures, seen.id, seen.incarnation) && isEverywhere(state, seen);
 }
 

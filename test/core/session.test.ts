@@ -270,6 +270,17 @@ describe('a session token', () => {
     assert.deepEqual(judge(made, 'gamma', token), { kind: 'serves' });
   });
 
+  it('keeps what it has seen elsewhere when it is noted at a peer that holds something older, which all have', () => {
+    const made = three();
+    write(made, 'alpha', 'a', '1');
+    made.run(5_000); // a round has found it on every disk
+    cutOff(made, 'beta');
+    const seen = write(made, 'alpha', 'a', '2');
+    const token = read(made, 'beta', 'b' as Key, seen); // as when a token is merged while an operation is under way
+    assert.equal(token.tags.get(A)?.timestamp, seen.newest);
+    assert.deepEqual(judge(made, 'beta', token), { kind: 'behind', why: 'lacking' });
+  });
+
   it('relies on no round where it has no room for what every member promised', () => {
     const made = three();
     let token = write(made, 'alpha', 'a', '1');

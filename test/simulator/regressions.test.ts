@@ -99,6 +99,13 @@ const FOUND: readonly (readonly [
     2,
   ],
   [803611, 'a session that had seen nothing under a horizon that every disk had lost', 0.5, 4, 3],
+  [
+    804913,
+    'a session that lost what it had seen elsewhere where something older was on every disk',
+    0.5,
+    4,
+    3,
+  ],
 ];
 
 describe('seeds that failed once', () => {

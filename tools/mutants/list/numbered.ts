@@ -375,7 +375,8 @@ export const NUMBERED: readonly Mutant[] = [
       {
         file: 'src/core/onSync.ts',
         find: '  applySynthetic(state, record.key, syntheticTombstone(record.horizon));\n',
-        replace: '  if (record.horizon < 0) applySynthetic(state, record.key, syntheticTombstone(record.horizon));\n',
+        replace:
+          '  if (record.horizon < 0) applySynthetic(state, record.key, syntheticTombstone(record.horizon));\n',
       },
     ],
     kill: { scenario: 'test/simulator/scenarios/deletion-dropped-before-it-arrived.txt' },
