@@ -53,8 +53,8 @@ export const SESSIONS: readonly Mutant[] = [
       },
     ],
     kill: {
-      seeds: 200,
-      options: { servers: 2, minutes: 0.5, sessions: 3, faults: ['rollbacks'] },
+      seeds: 300,
+      options: { servers: 2, minutes: 0.5, sessions: 6, faults: ['rollbacks', 'crashes'] },
     },
   },
 ];
