@@ -89,9 +89,15 @@ function pursueRound(state: PeerState, now: Now, round: OpenRound): void {
 function isDue(state: PeerState, now: Now): boolean {
   const { rounds, settings, own } = state;
   if (own.have.contiguous - rounds.updatesThen >= settings.gcUpdateCount) return true;
-  if (needsRound(state, now) && now.monotonicMs - rounds.lastMs >= WANTED_PAUSE_MS) return true;
+  if (isWanted(state, now) && now.monotonicMs - rounds.lastMs >= WANTED_PAUSE_MS) return true;
   if (now.monotonicMs - rounds.lastMs < settings.gcIntervalMs) return false;
   return hasCollectable(state);
+}
+
+/** By who asked a majority, or by a session that a disk which was put back does not serve (serveSession.ts). */
+function isWanted(state: PeerState, now: Now): boolean {
+  const { wantedThrough } = state.rounds;
+  return needsRound(state, now) || (wantedThrough > state.horizon && timestampOf(now.wallMs) > wantedThrough);
 }
 
 /** Rows, tombstones, or dead incarnations that are not folded. */

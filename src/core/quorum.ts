@@ -10,6 +10,7 @@ import { isAheadOfClock, refuseAhead } from './apply.ts';
 import { timestampOf, type Now } from './clock.ts';
 import type { FetchedMessage, SyncRecord } from './messages.ts';
 import { takeAlone } from './onSync.ts';
+import { copiesOf } from './replication.ts';
 import { sendControl } from './send.ts';
 import { absence } from './session.ts';
 import type { PeerState } from './state.ts';
@@ -61,18 +62,10 @@ export interface QuorumState {
   unsureThrough: Timestamp;
   /** Somebody asked meanwhile: such a round is wanted. */
   isRoundWanted: boolean;
-  /** A client's token shows that this disk was put back, and nobody remembers it: a round is wanted that began after this. 0: none is. */
-  wantedThrough: Timestamp;
 }
 
 export function createQuorum(unsureThrough: Timestamp): QuorumState {
-  return {
-    lastNumber: 0,
-    questions: new Map(),
-    unsureThrough,
-    isRoundWanted: false,
-    wantedThrough: 0 as Timestamp,
-  };
+  return { lastNumber: 0, questions: new Map(), unsureThrough, isRoundWanted: false };
 }
 
 /** While a record is on its way it is not sent again, milliseconds: and longer by one for so many bytes. */
@@ -138,14 +131,8 @@ export function isSure({ quorum, horizon }: PeerState): boolean {
 
 /** Whether a round is wanted for that, and one that begins now would do. */
 export function needsRound(state: PeerState, now: Now): boolean {
-  const { quorum, horizon } = state;
-  const { isRoundWanted, unsureThrough, wantedThrough } = quorum;
-  const isWanted = (isRoundWanted && !isSure(state)) || wantedThrough > horizon;
-  return isWanted && timestampOf(now.wallMs) > Math.max(unsureThrough, wantedThrough);
-}
-
-export function wantRound({ quorum }: PeerState, through: Timestamp): void {
-  if (through > quorum.wantedThrough) quorum.wantedThrough = through;
+  const { quorum } = state;
+  return quorum.isRoundWanted && !isSure(state) && timestampOf(now.wallMs) > quorum.unsureThrough;
 }
 
 /** From here on rounds that begin after this do. */
@@ -294,7 +281,7 @@ function offer(state: PeerState, now: Now, question: Question): void {
 }
 
 function needed({ peers }: PeerState): number {
-  return Math.floor((peers.size + 1) / 2) + 1;
+  return copiesOf('majority', peers.size + 1);
 }
 
 function counted(state: PeerState, question: Question): number {

@@ -45,6 +45,8 @@ export interface RoundsState {
   refusals: number;
   /** Monotonic milliseconds of the last notice of a refusal. */
   lastRefusedNoticeMs: number;
+  /** A client's token shows that this disk was put back, and nobody remembers it: a round is wanted that began after this. 0: none is. */
+  wantedThrough: Timestamp;
 }
 
 export function createRoundsState(now: Now): RoundsState {
@@ -57,7 +59,13 @@ export function createRoundsState(now: Now): RoundsState {
     notBeforeMs: -Infinity,
     refusals: 0,
     lastRefusedNoticeMs: -Infinity,
+    wantedThrough: 0 as Timestamp,
   };
+}
+
+/** A finished round that began after `through` is wanted. */
+export function wantRound(rounds: RoundsState, through: Timestamp): void {
+  if (through > rounds.wantedThrough) rounds.wantedThrough = through;
 }
 
 /** A round waits for these and for nobody else: since `sinceWallMs`, or longer. */

@@ -13,8 +13,8 @@ import { askByHeartbeat } from './gaps.ts';
 import { createHaveSet, hasSequence } from './haveSet.ts';
 import { isThere, liveIds } from './liveness.ts';
 import { hasKept } from './promisesMade.ts';
-import { wantRound } from './quorum.ts';
 import { includesAll } from './ranges.ts';
+import { wantRound } from './rounds.ts';
 import { MAX_SESSION_PROMISES, noteAbsent, noteKnown, noteSeen, relying, replaceParts } from './session.ts';
 import type { SeenRange, SeenTag, SessionCover, SessionToken } from './session.ts';
 import { buildPromises, type PeerState } from './state.ts';
@@ -44,7 +44,7 @@ export function judgeSession(state: PeerState, now: Now, token: SessionToken): S
   const promised = token.promises.get(state.self.id);
   if (promised !== undefined && !hasKept(state, promised)) {
     pull(state, now, []); // whoever remembers that promise says so, and it joins
-    if (promised <= latestCredible(state, now)) wantRound(state, promised);
+    if (promised <= latestCredible(state, now)) wantRound(state.rounds, promised);
     return { kind: 'behind', why: 'disk' };
   }
   const lacking: Dot[] = [];

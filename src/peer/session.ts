@@ -40,7 +40,7 @@ export class Session {
     if (token !== undefined) this.#keeper.merge(token);
   }
 
-  /** To go on with at any peer: text of usually less than 200 characters, at most 16,384. What a write adds is in it once that has resolved. */
+  /** To go on with at any peer: text of some 60 to 400 characters among four peers, at most 16,384. What a write adds is in it once that has resolved. */
   get token(): string {
     return this.#keeper.token();
   }

@@ -55,6 +55,7 @@ function run(
       if (value === undefined) reply.null();
       else reply.bulk(value);
     });
+  if (level === 'linearizable') context.session?.follow(); // R3: a write is stamped above what the session has seen
   if (level === 'linearizable' && name === 'set' && request.count === 3)
     return registers.write(key, argumentValue(request, 2), withinMs).then(() => (reply) => {
       noteSeen(context, key);

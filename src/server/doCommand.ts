@@ -8,7 +8,7 @@
  * reply waits (connection.ts); ID is requestOnce.ts's. Invariant: a word that is not understood runs nothing.
  */
 import { ToposphereError } from '../core/errors.ts';
-import { MAX_REQUEST_ID_BYTES, parseTicket } from '../peer/backend.ts';
+import { LONGEST_WITHIN_MS, MAX_REQUEST_ID_BYTES, parseTicket } from '../peer/backend.ts';
 import type { Attempt, RequestId } from '../peer/backend.ts';
 import type { Command, CommandChoices } from './command.ts';
 import { argumentText, NO_KEYS, readInteger } from './command.ts';
@@ -17,8 +17,6 @@ import type { Request } from './requestParser.ts';
 
 const GRAMMAR =
   'TOPOSPHERE DO [ACK fast|committed|durable|REPLICATED n|MAJORITY|ALL] [READ LOCAL|SESSION|MAJORITY|LINEARIZABLE|STALE ms] [WITHIN ms] [ID request-id [AGAIN [SINCE ticket]]] RUN command [arg ...]';
-/** What may be waited, or be stale, at most, milliseconds. */
-const LONGEST_MS = 600_000;
 /** The first word of the choices: behind TOPOSPHERE and DO. */
 const FIRST_CHOICE = 2;
 
@@ -62,11 +60,14 @@ export const doSubcommand: Command = {
   unwrap: (request) => {
     const words: Words = { request, position: FIRST_CHOICE };
     const choices: Choices = {};
+    const said = new Set<string>();
     for (;;) {
       const word = nextWord(words);
       if (word === 'run') break;
       const readChoice = Object.hasOwn(CHOICES, word) ? CHOICES[word] : undefined;
       if (readChoice === undefined) throw wrongWords(word.toUpperCase());
+      if (said.has(word)) throw wrongWords(`a second ${word.toUpperCase()}`); // the one would be overruled in silence
+      said.add(word);
       readChoice(words, choices);
     }
     return { choices, request: restOf(words) };
@@ -90,8 +91,8 @@ function readReading(words: Words): NonNullable<CommandChoices['read']> {
 
 function readMs(what: string, words: Words): number {
   const ms = readInteger(nextArgument(words));
-  if (ms !== undefined && ms >= 1 && ms <= LONGEST_MS) return ms;
-  throw new ToposphereError('BAD_ARGUMENT', `${what} takes 1 to ${LONGEST_MS} milliseconds`);
+  if (ms !== undefined && ms >= 1 && ms <= LONGEST_WITHIN_MS) return ms;
+  throw new ToposphereError('BAD_ARGUMENT', `${what} takes 1 to ${LONGEST_WITHIN_MS} milliseconds`);
 }
 
 /** A binary string, as keys are. */

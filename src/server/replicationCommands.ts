@@ -15,13 +15,10 @@ import type { AcknowledgementLevel, ReplicatedLevel } from '../peer/backend.ts';
 import { majorityLevelOf } from './byMajority.ts';
 import type { ClientState, Command, CommandContext, LateReply } from './command.ts';
 import { argumentsFrom, argumentText, NO_KEYS, readInteger } from './command.ts';
-import { createReplyWriter } from './reply.ts';
-import { describeOthers, replayReply } from './requestOnce.ts';
+import { keepReply, replayReply } from './keptReply.ts';
+import { describeOthers } from './requestOnce.ts';
 import type { Request } from './requestParser.ts';
 
-/** Bytes of a reply that waits; a value that GETSET answers may be as long. */
-const REPLY_LIMIT_BYTES = 64 * 1024 * 1024;
-const REPLY_CHUNK_BYTES = 256;
 /** WAIT with a longer timeout waits for ever, as with 0. */
 const LONGEST_WAIT_MS = 7 * 24 * 3_600_000;
 const LEVELS = 'fast, committed, durable, or REPLICATED n|MAJORITY|ALL [WITHIN ms]';
@@ -54,12 +51,11 @@ function run(
 ): LateReply | undefined {
   const { backend } = context;
   backend.assertReplicable(level);
-  const reply = createReplyWriter(REPLY_LIMIT_BYTES, REPLY_CHUNK_BYTES);
   const before = backend.lastWritten();
-  if (command.run?.({ ...context, reply }, request) !== undefined)
+  const kept = keepReply(command, context, request);
+  if (kept === 'late')
     throw new Error(`${command.name} writes, and its reply comes late: nobody knows what it is to wait for`);
-  const isError = reply.errorCount > 0;
-  const bytes = Buffer.concat(reply.detach());
+  const { bytes, isError } = kept;
   // An error, or nothing to write: there is nothing to wait for. What this process has recorded of an earlier attempt may be on its way to other disks still.
   if (isError || (backend.lastWritten() === before && context.choices?.request === undefined)) {
     replayReply(bytes, context.reply);

@@ -14,15 +14,8 @@ import type { RequestVerdict } from '../peer/backend.ts';
 import { bufferKeys } from './bufferedKeys.ts';
 import type { Command, CommandContext, RequestChoice } from './command.ts';
 import { argumentKey, NO_KEYS } from './command.ts';
-import { createReplyWriter } from './reply.ts';
-import type { ReplyWriter } from './reply.ts';
+import { keepReply, replayReply } from './keptReply.ts';
 import type { Request } from './requestParser.ts';
-
-/** Bytes of a reply that is looked at; the backend keeps fewer. A value that GETSET answers may be as long. */
-const REPLY_LIMIT_BYTES = 64 * 1024 * 1024;
-/** Room for a reply that is written and read once, bytes. */
-const REPLY_CHUNK_BYTES = 256;
-const CARRIAGE_RETURN = 0x0d;
 
 /**
  * The command, run at most once for the request; `isForDisks`: its reply waits until other disks have what it wrote. Throws MAYBE_APPLIED, LOST_WRITE, UNKNOWN, BAD_ARGUMENT, and what the
@@ -71,11 +64,10 @@ export function describeOthers(what: string): ToposphereError {
 function execute(context: CommandContext, command: Command, request: Request, { id }: RequestChoice): void {
   const { backend, session } = context;
   const buffered = bufferKeys(backend, context.keys);
-  const reply = createReplyWriter(REPLY_LIMIT_BYTES, REPLY_CHUNK_BYTES);
-  if (command.run?.({ ...context, keys: buffered.keys, reply }, request) !== undefined)
+  const kept = keepReply(command, { ...context, keys: buffered.keys }, request);
+  if (kept === 'late')
     throw new ToposphereError('BAD_ARGUMENT', `ID does not go with ${command.name}: its reply comes late`);
-  const isError = reply.errorCount > 0;
-  const bytes = Buffer.concat(reply.detach());
+  const { bytes, isError } = kept;
   if (!isError) {
     session?.follow();
     backend.executeRequest(id, bytes, buffered.changes());
@@ -93,30 +85,6 @@ function noteKeys(
   if (session === undefined || first === 0) return;
   const end = last < 0 ? request.count + last : last;
   for (let index = first; index <= end; index += step) session.noteKey(argumentKey(request, index));
-}
-
-/** Writes a RESP2 reply of one element in whatever protocol the client speaks. */
-export function replayReply(bytes: Uint8Array, reply: ReplyWriter): void {
-  const end = bytes.indexOf(CARRIAGE_RETURN);
-  const line = Buffer.from(bytes.buffer, bytes.byteOffset, end).toString('latin1');
-  const rest = line.slice(1);
-  switch (line[0]) {
-    case '+':
-      reply.simple(rest);
-      return;
-    case '-':
-      reply.error(rest);
-      return;
-    case ':':
-      reply.integer(Number(rest));
-      return;
-    case '$':
-      if (rest === '-1') reply.null();
-      else reply.bulk(bytes.subarray(end + 2, end + 2 + Number(rest)));
-      return;
-    default:
-      throw new Error(`a command that writes answered ${JSON.stringify(line)}, which cannot be recorded`);
-  }
 }
 
 const UNSURE_BECAUSE = {

@@ -69,6 +69,8 @@ describe('TOPOSPHERE DO', () => {
     ['TOPOSPHERE DO RUN', /wrong number of arguments for 'toposphere\|do'/],
     ['TOPOSPHERE DO ACK durable', /did not expect its end, before RUN: say TOPOSPHERE DO/],
     ['TOPOSPHERE DO ACK durable RUN', /did not expect its end, after RUN/],
+    ['TOPOSPHERE DO ACK REPLICATED 3 ACK fast RUN SET a 1', /did not expect a second ACK/],
+    ['TOPOSPHERE DO READ LOCAL READ SESSION RUN GET a', /did not expect a second READ/],
     ['TOPOSPHERE DO ACK never RUN SET a 1', /did not expect ACK NEVER/],
     ['TOPOSPHERE DO toString RUN SET a 1', /did not expect TOSTRING/],
     ['TOPOSPHERE DO READ later RUN GET a', /did not expect READ LATER/],

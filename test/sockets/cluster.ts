@@ -12,6 +12,7 @@ import { Peer } from '../../src/peer/peer.ts';
 import type { Settings } from '../../src/peer/tunables.ts';
 import { ChildPeer } from './childPeer.ts';
 import { ensureBuilt } from './command.ts';
+import type { RespClient } from './respClient.ts';
 import { findGroup, findPeerPorts, LOOPBACK } from '../ports.ts';
 import type { GroupAddress } from '../ports.ts';
 import { waitUntil } from './waiting.ts';
@@ -61,6 +62,8 @@ export interface Clusters {
   startEmbedded(options?: ClusterOptions): Promise<EmbeddedCluster>;
   /** The same peer, to be started with other settings once it has stopped. */
   restarted(peer: ChildPeer, settings: Settings): ChildPeer;
+  /** A Redis client of a peer, closed after the test. */
+  readonly connect: (peer: ChildPeer) => Promise<RespClient>;
   /** Folder, ports and servers.txt alone. */
   prepare(options?: ClusterOptions): Promise<Site>;
   /** Run after the test, before folders are removed. */
@@ -162,7 +165,22 @@ export function useClusters(): Clusters {
     return { ...site, peers };
   }
 
-  return { start, startEmbedded, restarted, prepare, onEnd: (release) => void releases.push(release) };
+  async function connect(peer: ChildPeer): Promise<RespClient> {
+    const client = await peer.connect();
+    releases.push(() => {
+      client.close();
+    });
+    return client;
+  }
+
+  return {
+    start,
+    startEmbedded,
+    restarted,
+    connect,
+    prepare,
+    onEnd: (release) => void releases.push(release),
+  };
 }
 
 /** Waits until each of `peers` takes part: it began, or has joined (R10). Before that it refuses writes. */

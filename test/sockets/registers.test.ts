@@ -3,7 +3,6 @@
  */
 import assert from 'node:assert/strict';
 import { ToposphereError, type Peer } from '../../src/index.ts';
-import type { ChildPeer } from './childPeer.ts';
 import { useClusters } from './cluster.ts';
 import type { RespClient } from './respClient.ts';
 import { waitUntil } from './waiting.ts';
@@ -126,13 +125,7 @@ describe('registers', function () {
   });
 
   describe('over the Redis protocol', () => {
-    async function connect(peer: ChildPeer): Promise<RespClient> {
-      const client = await peer.connect();
-      clusters.onEnd(() => {
-        client.close();
-      });
-      return client;
-    }
+    const { connect } = clusters;
     const say = (client: RespClient, words: string): Promise<unknown> => client.call(...words.split(' '));
     const text = (client: RespClient, words: string): Promise<string | null> =>
       client.text(...words.split(' '));

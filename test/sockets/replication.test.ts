@@ -5,8 +5,6 @@ import assert from 'node:assert/strict';
 import { createClient } from 'redis';
 import { ToposphereError, type Peer } from '../../src/index.ts';
 import { FOUR_IDS, useClusters } from './cluster.ts';
-import type { ChildPeer } from './childPeer.ts';
-import type { RespClient } from './respClient.ts';
 import { waitUntil } from './waiting.ts';
 
 const FAULTS = { allowFaults: true };
@@ -15,13 +13,7 @@ describe('writes that wait for other disks', function () {
   this.timeout(60_000);
   const clusters = useClusters();
 
-  async function connect(peer: ChildPeer): Promise<RespClient> {
-    const client = await peer.connect();
-    clusters.onEnd(() => {
-      client.close();
-    });
-    return client;
-  }
+  const { connect } = clusters;
 
   /** Everything that a peer says and hears is lost from now on. */
   function cutOff(peers: readonly Peer[], away: Peer): void {

@@ -18,13 +18,7 @@ describe('requests with an id', function () {
   this.timeout(60_000);
   const clusters = useClusters();
 
-  async function connect(peer: ChildPeer): Promise<RespClient> {
-    const client = await peer.connect();
-    clusters.onEnd(() => {
-      client.close();
-    });
-    return client;
-  }
+  const { connect } = clusters;
 
   const once = (client: RespClient, id: string, words: string, attempt = ''): Promise<unknown> =>
     client.call(...`TOPOSPHERE DO ID ${id} ${attempt} RUN ${words}`.split(/ +/));

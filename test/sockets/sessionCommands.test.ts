@@ -4,7 +4,6 @@
  */
 import assert from 'node:assert/strict';
 import { createClient } from 'redis';
-import type { ChildPeer } from './childPeer.ts';
 import { useClusters } from './cluster.ts';
 import type { RespClient } from './respClient.ts';
 
@@ -15,13 +14,7 @@ describe('sessions over the Redis protocol', function () {
   this.timeout(60_000);
   const clusters = useClusters();
 
-  async function connect(peer: ChildPeer): Promise<RespClient> {
-    const client = await peer.connect();
-    clusters.onEnd(() => {
-      client.close();
-    });
-    return client;
-  }
+  const { connect } = clusters;
 
   const begin = (client: RespClient, ...words: readonly string[]): Promise<string | null> =>
     client.text('TOPOSPHERE', 'SESSION', 'BEGIN', ...words);

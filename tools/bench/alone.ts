@@ -133,7 +133,7 @@ export async function runAlone(bench: Bench): Promise<PartResult> {
         rows: pairs.map(buildRow),
         notes: [
           `redis-benchmark, 50 connections, 3-byte values, medians of ${rounds} alternating rounds`,
-          'a SET is answered when it is committed (survives the death of the process); redis answers before it writes to its file',
+          'a SET is answered when it is committed (survives the death of the process); redis has written to its file, which survives as much, and syncs it once a second',
         ],
       },
     ],

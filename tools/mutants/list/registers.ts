@@ -39,7 +39,7 @@ export const REGISTERS: readonly Mutant[] = [
     edits: [
       {
         file: QUORUM,
-        find: 'return Math.floor((peers.size + 1) / 2) + 1;',
+        find: "return copiesOf('majority', peers.size + 1);",
         replace:
           'return Math.floor(([...peers.values()].filter(({ isLive }) => isLive).length + 1) / 2) + 1;',
       },
