@@ -54,11 +54,11 @@ export class ChildPeer {
 
   /** `program`: what node runs in place of the built command line; it gets the same words. `host`: where it serves clients, 127.0.0.1 when left out. */
   constructor(id: string, port: number, settings: Settings, program?: readonly string[], host?: string) {
-    this.#host = host;
+    this.#host = settings.clientHost ?? host;
     this.id = id;
     this.#program = program;
     this.port = port;
-    this.clientPort = port - 1000;
+    this.clientPort = Number(settings.clientPort ?? port - 1000);
     this.settings = { ...settings, id };
   }
 

@@ -33,6 +33,8 @@ export interface ClusterOptions {
   readonly settingsOf?: Readonly<Partial<Record<string, Settings>>>;
   /** What node runs as one peer in place of the built command line. */
   readonly programOf?: Readonly<Partial<Record<string, readonly string[]>>>;
+  /** Clients are served at one port, each peer's at an address of its own: 127.0.0.1, 127.0.0.2 and so on, as the machines of a LAN do. */
+  readonly sameClientPort?: boolean;
   /** Ids that stand in servers.txt and are not started: the first of the others begins without them (`--bootstrap`), the rest join it (R10). */
   readonly absent?: readonly string[];
 }
@@ -122,7 +124,8 @@ export function useClusters(): Clusters {
       .filter(([id]) => options.absent?.includes(id) !== true)
       .map(([id, port], index) => {
         const begins = isWhole || index > 0 ? {} : { bootstrap: true };
-        const settings = { ...site.settings, ...begins, ...options.settingsOf?.[id] };
+        const clients = options.sameClientPort === true ? clientsAt(site, index) : {};
+        const settings = { ...site.settings, ...begins, ...clients, ...options.settingsOf?.[id] };
         return new ChildPeer(id, port, settings, options.programOf?.[id], options.host);
       });
     children.push(...peers);
@@ -181,6 +184,12 @@ export function useClusters(): Clusters {
     prepare,
     onEnd: (release) => void releases.push(release),
   };
+}
+
+/** Where the `index`-th peer serves clients when all do so at one port. */
+function clientsAt({ ports }: Site, index: number): Settings {
+  const [firstPort = 0] = ports.values();
+  return { clientHost: `127.0.0.${index + 1}`, clientPort: firstPort - 1000 };
 }
 
 /** Waits until each of `peers` takes part: it began, or has joined (R10). Before that it refuses writes. */

@@ -1,12 +1,13 @@
 /** The examples of tools/examples, over real peers: what they say of themselves is so. */
 import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { StickyClient } from '../../src/client/index.ts';
 import { serveNotes } from '../../tools/examples/embeddedPeer.ts';
 import { FeatureFlags } from '../../tools/examples/featureFlags.ts';
 import { Registry } from '../../tools/examples/registry.ts';
-import { createApplication } from '../../tools/examples/sessionStore.ts';
+import { createApplication, ToposphereStore } from '../../tools/examples/sessionStore.ts';
 import type { Clusters } from './cluster.ts';
 import { useClusters } from './cluster.ts';
 import { waitUntil } from './waiting.ts';
@@ -62,8 +63,8 @@ describe('the sessions of an Express application', function () {
     const addresses = peers.map(({ clientPort }) => `127.0.0.1:${clientPort}`);
     const client = await StickyClient.connect({ peers: addresses });
     clusters.onEnd(() => client.close());
-    const { createServer } = await import('node:http');
-    const url = await listen(clusters, createServer(createApplication(client, 'secret')));
+    const application = createApplication(new ToposphereStore(client), 'secret', () => client.peer);
+    const url = await listen(clusters, createServer(application));
     const post = (path: string, cookie = ''): Promise<Response> =>
       fetch(url + path, { method: 'POST', headers: { cookie }, body: new URLSearchParams({ name: 'ada' }) });
     const login = await post('/login');

@@ -56,11 +56,14 @@ function keyOf(id: string): string {
   return `web-session/${id}`;
 }
 
-/** Who logs in is known by name until they log out. */
-export function createApplication(client: StickyClient, secret: string): express.Express {
+/** Who logs in is known by name until they log out. `peerOf` tells which peer the store is at. */
+export function createApplication(
+  store: session.Store,
+  secret: string,
+  peerOf?: () => string | undefined,
+): express.Express {
   const application = express();
   application.use(express.urlencoded({ extended: false }));
-  const store = new ToposphereStore(client);
   application.use(session({ store, secret, resave: false, saveUninitialized: false }));
   application.post('/login', (request, response, next) => {
     // A new id: one that somebody else may have planted in this browser is worth nothing.
@@ -76,7 +79,8 @@ export function createApplication(client: StickyClient, secret: string): express
   application.get('/me', (request, response) => {
     const { name } = request.session;
     if (name === undefined) response.status(401).send('log in first\n');
-    else response.send(`you are ${name}, and ${client.peer ?? 'no peer'} says so\n`);
+    else if (peerOf === undefined) response.send(`you are ${name}\n`);
+    else response.send(`you are ${name}, and ${peerOf() ?? 'no peer'} says so\n`);
   });
   application.post('/logout', (request, response, next) => {
     request.session.destroy((error: unknown) => {
@@ -92,9 +96,9 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   client.on('failover', () => {
     console.log(`sessions are at ${client.peer ?? 'no peer'} now`);
   });
-  const server: Server = createApplication(client, process.env['SECRET'] ?? 'for trying it only').listen(
-    3000,
-  );
+  const secret = process.env['SECRET'] ?? 'for trying it only';
+  const application = createApplication(new ToposphereStore(client), secret, () => client.peer);
+  const server: Server = application.listen(3000);
   process.once('SIGINT', () => {
     server.close();
     void client.close();
