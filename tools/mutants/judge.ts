@@ -143,9 +143,9 @@ async function* trialsOf(
     yield { trial: { kind: 'scenario', text }, by: `scenario ${basename(kill.scenario, '.txt')}` };
     return;
   }
-  const { seeds, options = {} } = kill;
-  for (let seed = 1; seed <= Math.min(seeds, mostSeeds); seed += 1) {
-    const trial: Trial = { kind: 'seed', seed, options };
+  const { seeds, first, options = {} } = kill;
+  for (let at = first === undefined ? 1 : 0; at <= Math.min(seeds, mostSeeds); at += 1) {
+    const trial: Trial = { kind: 'seed', seed: at === 0 && first !== undefined ? first : at, options };
     yield { trial, by: describeTrial(trial) };
   }
 }

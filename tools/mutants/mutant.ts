@@ -23,6 +23,8 @@ export const RESTARTS: SeedOptions = { ...SMALL, faults: ['crashes', 'twins', 'c
 export type Kill =
   | {
       readonly seeds: number;
+      /** Tried before them: it was found out by this one, and is by few. Where the schedules have changed since it only costs time. */
+      readonly first?: number;
       readonly options?: SeedOptions;
     }
   | {

@@ -31,7 +31,7 @@ export const REGISTERS: readonly Mutant[] = [
         replace: "sendControl(state, from.id, answer, 'nothing');",
       },
     ],
-    kill: WITH_REGISTERS,
+    kill: { ...WITH_REGISTERS, first: 12 },
   },
   {
     number: 'Q3',
@@ -44,7 +44,7 @@ export const REGISTERS: readonly Mutant[] = [
           'return Math.floor(([...peers.values()].filter(({ isLive }) => isLive).length + 1) / 2) + 1;',
       },
     ],
-    kill: WITH_REGISTERS,
+    kill: { ...WITH_REGISTERS, first: 17 },
   },
   {
     number: 'Q4',

@@ -18,7 +18,7 @@ export const AT_MOST_ONCE: readonly Mutant[] = [
         replace: 'const isNew = id.length > 0;',
       },
     ],
-    kill: WITH_REQUESTS,
+    kill: { ...WITH_REQUESTS, first: 5 },
   },
   {
     number: 'O2',
@@ -30,7 +30,7 @@ export const AT_MOST_ONCE: readonly Mutant[] = [
         replace: 'const isOurs = ticket.id === self.id;',
       },
     ],
-    kill: { seeds: 200, options: { ...SMALL, requests: 6, faults: ['crashes'] } },
+    kill: { first: 27, seeds: 200, options: { ...SMALL, requests: 6, faults: ['crashes'] } },
   },
   {
     number: 'O3',
@@ -42,7 +42,7 @@ export const AT_MOST_ONCE: readonly Mutant[] = [
         replace: 'return isOurs;',
       },
     ],
-    kill: { seeds: 200, options: { servers: 3, minutes: 1, requests: 6 } },
+    kill: { first: 4, seeds: 200, options: { servers: 3, minutes: 1, requests: 6 } },
   },
   {
     number: 'O4',
@@ -102,6 +102,10 @@ export const AT_MOST_ONCE: readonly Mutant[] = [
         replace: '',
       },
     ],
-    kill: { seeds: 200, options: { servers: 2, minutes: 1, requests: 10, faults: ['links', 'partitions'] } },
+    kill: {
+      first: 7,
+      seeds: 200,
+      options: { servers: 2, minutes: 1, requests: 10, faults: ['links', 'partitions'] },
+    },
   },
 ];

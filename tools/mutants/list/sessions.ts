@@ -28,7 +28,7 @@ export const SESSIONS: readonly Mutant[] = [
     edits: [
       { file: SERVE, find: 'if (token.newest > state.clock) state.clock = token.newest;', replace: '' },
     ],
-    kill: WITH_SESSIONS,
+    kill: { ...WITH_SESSIONS, first: 20 },
   },
   {
     number: 'K3',
@@ -40,7 +40,7 @@ export const SESSIONS: readonly Mutant[] = [
         replace: "return entry === undefined ? 'held' : 'lacking';",
       },
     ],
-    kill: WITH_SESSIONS,
+    kill: { ...WITH_SESSIONS, first: 37 },
   },
   {
     number: 'K4',
@@ -53,6 +53,7 @@ export const SESSIONS: readonly Mutant[] = [
       },
     ],
     kill: {
+      first: 205,
       seeds: 300,
       options: { servers: 2, minutes: 0.5, sessions: 6, faults: ['rollbacks', 'crashes'] },
     },
