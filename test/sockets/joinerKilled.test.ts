@@ -1,4 +1,4 @@
-/** kill -9 of the peer that joins, at ten points of the transfer. */
+/** kill -9 of the peer that joins, at points of the transfer. */
 import { describeDeathsInTransfer } from './transferKilled.ts';
 
 describeDeathsInTransfer('joiner');

@@ -10,6 +10,7 @@ import { assertNoTombstones, awaitCollected } from './collection.ts';
 import { awaitEqualDigests } from './convergence.ts';
 import { translateKilledPeer } from './killedProgram.ts';
 import { assertAcknowledged, createAcknowledged, writeSteadily } from './steadyWrites.ts';
+import { choosePoints } from './points.ts';
 import { report, waitUntil } from './waiting.ts';
 
 const IDS = ['alpha', 'beta', 'gamma'] as const;
@@ -18,7 +19,7 @@ const SETTINGS = { keepaliveMs: 50, heartbeatMs: 100, deadAfterMs: 1000 } as con
 const ROUND_EVERY_MS = 200;
 const NEVER_MS = 86_400_000;
 /** The turn that promises and the one that takes in COMMIT, three points each, and the next. */
-const POINTS = 8;
+const POINTS = choosePoints(8);
 
 /** Waits until a counter of this peer's has grown by so much. */
 async function awaitCounter(peer: ChildPeer, name: string, growth: number): Promise<void> {
@@ -32,7 +33,7 @@ export function describeDeathsOf(role: 'coordinator' | 'member'): void {
   describe('rounds and kill -9', () => {
     const clusters = useClusters();
 
-    it(`kill -9 of a ${role} at each of ${POINTS} durability points of a round: nothing lost, nothing back, rounds go on`, async () => {
+    it(`kill -9 of a ${role} at each of ${POINTS.length} durability points of a round: nothing lost, nothing back, rounds go on`, async () => {
       const coordinator = role === 'coordinator' ? 'beta' : 'alpha';
       const cluster = await clusters.start({
         ids: IDS,
@@ -43,7 +44,7 @@ export function describeDeathsOf(role: 'coordinator' | 'member'): void {
       const { peers, peer } = cluster;
       const victim = peer('beta');
       const acknowledged = createAcknowledged();
-      for (let point = 1; point <= POINTS; point += 1) {
+      for (const point of POINTS) {
         const startMs = performance.now();
         const writers = peers.map((one) => writeSteadily(one, `${one.id}:${point}`, acknowledged));
         await awaitCounter(victim, 'writesAccepted', 8);

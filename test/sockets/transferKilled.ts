@@ -1,5 +1,5 @@
 /**
- * kill -9 of who gives a checkpoint, or of who takes it, at ten points of the transfer, while others write.
+ * kill -9 of who gives a checkpoint, or of who takes it, at points of the transfer, while others write.
  *
  * Owns the points: so many tenths of the store have come, by the joiner's own status. The transfer is held to a rate, so that there is a
  * middle to kill it in. What may happen to a transfer besides is the simulator's.
@@ -10,11 +10,13 @@ import type { ChildPeer } from './childPeer.ts';
 import { awaitTakingPart, useClusters } from './cluster.ts';
 import { awaitCollected } from './collection.ts';
 import { awaitEqualDigests } from './convergence.ts';
+import { choosePoints } from './points.ts';
 import { assertAcknowledged, createAcknowledged, writeSteadily, type SteadyWriter } from './steadyWrites.ts';
 import { report, waitUntil } from './waiting.ts';
 
 const IDS = ['alpha', 'beta', 'gamma'] as const;
-const POINTS = 10;
+const TENTHS = 10;
+const POINTS = choosePoints(TENTHS);
 const VALUES = 48;
 const VALUE_BYTES = 100 * 1024;
 /** The least that the setting allows: the store takes a little more than a second. */
@@ -47,7 +49,7 @@ export function describeDeathsInTransfer(role: 'joiner' | 'donor'): void {
   describe('transfers and kill -9', () => {
     const clusters = useClusters();
 
-    it(`kill -9 of the ${role} at each of ${POINTS} points of a transfer: nothing lost, nothing back, all of it joined`, async () => {
+    it(`kill -9 of the ${role} at each of ${POINTS.length} points of a transfer: nothing lost, nothing back, all of it joined`, async () => {
       const { peers, peer } = await clusters.start({ ids: IDS, settings: SETTINGS });
       const joiner = peer('gamma');
       const values = new Map<string, string>();
@@ -69,8 +71,8 @@ export function describeDeathsInTransfer(role: 'joiner' | 'donor'): void {
       const asked = new Set<string>();
       const restarts: Promise<void>[] = [];
       const away = new Set<string>();
-      for (let point = 1; point <= POINTS; point += 1) {
-        const donor = await awaitArrived(joiner, (point * VALUES * VALUE_BYTES) / (POINTS + 1), away);
+      for (const point of POINTS) {
+        const donor = await awaitArrived(joiner, (point * VALUES * VALUE_BYTES) / (TENTHS + 1), away);
         asked.add(donor);
         const victim = role === 'joiner' ? joiner : peer(donor);
         await victim.kill();
@@ -90,7 +92,7 @@ export function describeDeathsInTransfer(role: 'joiner' | 'donor'): void {
       for (const [key, value] of values) assert.equal(await joiner.get(key), value, key);
       await awaitCollected(peers);
       report(
-        `${POINTS} deaths of the ${role}, ${[...asked].sort().join(' and ')} asked; joined ${Math.round(tookMs)} ms after the last; ` +
+        `${POINTS.length} deaths of the ${role}, ${[...asked].sort().join(' and ')} asked; joined ${Math.round(tookMs)} ms after the last; ` +
           `${acknowledged.values.size} values and ${acknowledged.deleted.size} deletions kept`,
       );
     }).timeout(120_000);

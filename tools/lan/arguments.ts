@@ -61,7 +61,7 @@ export function readArguments(words: readonly string[]): Arguments {
     isShort: values.short,
     parts: readParts(values.only),
     hosts: number('hosts', 6, 3, 16),
-    minutes: number('minutes', values.short ? 1 : 20, 0.1, 24 * 60),
+    minutes: number('minutes', values.short ? 0.6 : 20, 0.1, 24 * 60),
     seed: number('seed', 1, 0, 2 ** 32),
     // A script writes itself.
     writesPerSecond: number('writes', values.scenario === undefined ? 1_000 : 0, 0, 20_000),

@@ -16,7 +16,7 @@ import { soak } from './soak.ts';
 import { describeTrial, soakedAs } from './trial.ts';
 
 const DEFAULT_MINUTES = 10;
-const SHORT_SEEDS = 24;
+const SHORT_SEEDS = 14;
 const PROGRESS_EVERY_MS = 10_000;
 /** No seed takes nearly as long, even where many others want the processor. */
 const HANG_MS = 120_000;
