@@ -2,7 +2,7 @@
  * What `import … from 'toposphere'` gives: the embedded peer, its types and its error.
  */
 export { Peer } from './peer/peer.ts';
-export type { Change } from './peer/peer.ts';
+export type { Change } from './peer/change.ts';
 export type { SetOptions, WriteOptions } from './peer/writeOptions.ts';
 export type { Register, RegisterOptions, RegisterReadOptions } from './peer/register.ts';
 export type { ReadLevel } from './peer/backend.ts';

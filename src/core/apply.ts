@@ -7,6 +7,7 @@
 import { raiseAlarm } from './alarms.ts';
 import { timestampOf, TICKS_PER_MS, type Now } from './clock.ts';
 import { queueExpiry } from './expiry.ts';
+import { noteChange } from './entryChanges.ts';
 import { isHidden } from './hiddenKeys.ts';
 import { addRanges, addSequence, dotsAboveVector, hasSequence, opensInterval } from './haveSet.ts';
 import type { OriginState } from './originState.ts';
@@ -86,7 +87,7 @@ export function replaceEntry(
   if (how === 'load') state.store.loadEntry(key, incoming);
   else state.store.writeEntry(key, incoming);
   countKinds(state, key, present, incoming);
-  state.changes.push({ key, previous: present, entry: incoming });
+  noteChange(state, key, present, incoming);
 }
 
 function countKinds(state: PeerState, key: Key, present: Entry | undefined, incoming: Entry): void {

@@ -8,6 +8,7 @@ import { repeatAlarms } from './alarms.ts';
 import type { Now } from './clock.ts';
 import { onSweepTimer, scheduleSweep, trimTables } from './dropping.ts';
 import type { Effect, EntryChange, Reminder, TimerName } from './effects.ts';
+import { settleFound } from './everywhere.ts';
 import { adoptHorizons } from './facts.ts';
 import { endIfOutdated, isFenced, onFenced, onOwnId } from './fence.ts';
 import { onNakTimer } from './gaps.ts';
@@ -242,6 +243,7 @@ export function onTurnEnd(state: PeerState, now: Now): Effect[] {
   flushReplication(state, now);
   if (state.asks.size > 0) answerAsks(state);
   adoptHorizons(state, now);
+  settleFound(state, now);
   trimTables(state);
   if (state.expiries.isSooner) armExpiry(state, now);
   saveTurn(state);

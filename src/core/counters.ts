@@ -29,6 +29,9 @@ export interface CoreCounters {
   promisesAhead: number;
   /** Incarnations so high that nobody can have drawn them. */
   incarnationsRefused: number;
+  /** Cells of counters: of former incarnations, taken into the own; and that could never count again, deleted. */
+  cellsAbsorbed: number;
+  cellsCleaned: number;
   tombstonesDropped: number;
   /** Tables cut because they grew too long while a round waited. */
   tablesTrimmed: number;
@@ -108,6 +111,8 @@ export function createCounters(): CoreCounters {
     roundsLearned: 0,
     promisesAhead: 0,
     incarnationsRefused: 0,
+    cellsAbsorbed: 0,
+    cellsCleaned: 0,
     tombstonesDropped: 0,
     tablesTrimmed: 0,
     checkpointsAsked: 0,

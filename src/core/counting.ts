@@ -19,7 +19,7 @@ import {
 export type Cell = CellName & CellContent;
 
 /** `waiting`: its base is not here yet, or is past where it is looked at. `dead`: it can never count again. */
-type Standing = 'counted' | 'waiting' | 'dead';
+export type Standing = 'counted' | 'waiting' | 'dead';
 
 /** The standing of each, in their order. */
 export function judgeCells(

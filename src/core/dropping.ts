@@ -1,11 +1,14 @@
 /**
  * What may be forgotten: tombstones at or below the horizon (R8), table rows that everyone has (R6) or that are too many (trim).
  *
- * R8: a tombstone goes iff its timestamp, and its expiry if it had one, ≤ horizon: neither "all live peers have it" nor "everyone has the tombstone" is enough. Done in
+ * R8: a tombstone goes iff its timestamp, and its expiry if it had one, ≤ horizon: neither "all live peers have it" nor "everyone has the tombstone" is enough; and of counters nothing comes back by that (`mayDrop`). Done in
  * slices by a timer, so that no turn is long. I15: a trim is never above what this peer itself has without a gap.
  */
 import { countValue } from './apply.ts';
+import { hasCellBelow } from './cells.ts';
 import type { Now } from './clock.ts';
+import { noteDropped } from './entryChanges.ts';
+import { isSettledEverywhere } from './everywhere.ts';
 import { isHidden } from './hiddenKeys.ts';
 import type { OriginState } from './originState.ts';
 import { noteForgotten } from './requestRecord.ts';
@@ -23,15 +26,21 @@ export function scheduleSweep(state: PeerState, now: Now): void {
   scheduleBy(state, now, 'sweep', SLICE_PAUSE_MS);
 }
 
-function mayDrop(state: PeerState, entry: Entry): boolean {
-  return entry.kind !== 'value' && Math.max(entry.timestamp, entry.expiresAt) <= state.horizon;
+/**
+ * Of a key that clients may count upon the horizon alone does not say enough: who has the tombstone counts no more upon what was before, but who had it not yet when the horizon was found may have,
+ * above the horizon. So it is on every disk by then, all that was counted before that is here, and is cleaned away (cellUpkeep.ts).
+ */
+function mayDrop(state: PeerState, key: Key, entry: Entry): boolean {
+  if (entry.kind === 'value' || Math.max(entry.timestamp, entry.expiresAt) > state.horizon) return false;
+  if (entry.kind === 'synthetic' || isHidden(key)) return true;
+  return isSettledEverywhere(state, entry) && !hasCellBelow(state, key, entry);
 }
 
-/** Drops the entry of a key as R8 allows, and of R9. Its dots stay in have: I2 (SUP) allows for it. */
+/** Drops the entry of a key as R8 allows, and of R9; the caller notes it (entryChanges.ts). Its dots stay in have: I2 (SUP) allows for it. */
 export function dropEntry(state: PeerState, key: Key, entry: Entry): void {
   state.store.removeEntry(key);
   state.areCountsDirty = true;
-  if (isHidden(key)) noteForgotten(state, entry);
+  noteForgotten(state, key, entry);
   if (entry.kind === 'value') countValue(state, key, entry, -1);
   else countTombstone(state.tombstones, key, -1);
 }
@@ -57,7 +66,7 @@ function sweepQueue(state: PeerState): boolean {
     tombstones.first += 1;
     const entry = key === undefined ? undefined : store.readEntry(key);
     if (key === undefined || entry === undefined || entry.kind === 'value') continue;
-    if (mayDrop(state, entry)) dropOne(state, key, entry);
+    if (mayDrop(state, key, entry)) dropOne(state, key, entry);
     else tombstones.queue.push(key); // not yet: to the end, for the next horizon
   }
   cutQueue(state);
@@ -91,7 +100,7 @@ function sweepStore(state: PeerState): boolean {
     if (looked >= settings.limits.sweepEntries) break;
   }
   for (const [key, entry] of found) {
-    if (mayDrop(state, entry)) dropOne(state, key, entry);
+    if (mayDrop(state, key, entry)) dropOne(state, key, entry);
     else queueTombstone(tombstones, key);
   }
   if (looked >= settings.limits.sweepEntries) {
@@ -106,6 +115,7 @@ function sweepStore(state: PeerState): boolean {
 
 function dropOne(state: PeerState, key: Key, entry: Entry): void {
   dropEntry(state, key, entry);
+  noteDropped(state, key);
   state.counters.tombstonesDropped += 1;
 }
 

@@ -5,6 +5,7 @@
  * `nothing`; `committed`, the turn survives this process's death; `durable`, a power cut. The driver keeps
  * the order of effects within each level.
  */
+import type { CounterChange } from './cells.ts';
 import type { Message } from './messages.ts';
 import type { Answer } from './quorum.ts';
 import type { ReplicationOutcome } from './replication.ts';
@@ -96,4 +97,6 @@ export interface EntryChange {
   readonly previous: Entry | undefined;
   /** Undefined when the key is gone: a checkpoint says that it was deleted long ago (R9). */
   readonly entry: Entry | undefined;
+  /** Of a key with cells: how it counted before and after. */
+  readonly counters: CounterChange | undefined;
 }

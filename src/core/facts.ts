@@ -15,6 +15,7 @@ import {
   keptOf,
   mergeClosure,
 } from './closures.ts';
+import { settleKnown } from './everywhere.ts';
 import { addRanges, allRanges } from './haveSet.ts';
 import { beginLineage, settleLineage } from './lineage.ts';
 import { notice } from './liveness.ts';
@@ -218,6 +219,7 @@ export function adoptHorizons(state: PeerState, now: Now): void {
   if (state.pending.length === 0) return;
   const adoptable = state.pending.find(({ known }) => hasAllOf(state, known));
   if (adoptable === undefined) return;
+  settleKnown(state, adoptable.known);
   if (adoptable.horizon > state.horizon) {
     state.horizon = adoptable.horizon;
     state.store.writeState('horizon', state.horizon);
@@ -229,7 +231,8 @@ export function adoptHorizons(state: PeerState, now: Now): void {
   );
 }
 
-function hasAllOf(state: PeerState, known: PendingHorizon['known']): boolean {
+/** Whether this peer has all that a round found with anybody. */
+export function hasAllOf(state: PeerState, known: PendingHorizon['known']): boolean {
   return known.every(({ id, incarnation, contiguous, gaps }) => {
     if (isFolded(state.closures, id, incarnation)) return true;
     const known = allRanges({ contiguous, gaps });

@@ -7,15 +7,39 @@
  * Walks everything: for a simulator and tests, not for a running peer.
  */
 import { isVoid } from './closures.ts';
+import { AFTER_CELLS, CELL_PREFIX, decodeCell, decodeCellKey } from './counterCells.ts';
 import { isHidden } from './hiddenKeys.ts';
 import { allRanges, hasSequence } from './haveSet.ts';
 import { rangesTo } from './ranges.ts';
 import { isSettled, type PeerState } from './state.ts';
-import { originKey } from './types.ts';
+import { compareTags, originKey } from './types.ts';
 
 /** What is broken, in words; empty when all holds. */
 export function findBrokenInvariants(state: PeerState): string[] {
-  return [...findUncoveredDots(state), ...findUnrecordedEntries(state)];
+  return [...findUncoveredDots(state), ...findUnrecordedEntries(state), ...findUnindexedCells(state)];
+}
+
+/** The index of counters says what the store does. */
+function* findUnindexedCells({ store, cells }: PeerState): Generator<string> {
+  let held = 0;
+  for (const [hidden, entry] of store.entries({ from: CELL_PREFIX, before: AFTER_CELLS })) {
+    const name = decodeCellKey(hidden);
+    if (entry.kind !== 'value' || name === undefined || decodeCell(entry.value) === undefined) continue;
+    held += 1;
+    const cell = cells.byKey.get(name.key)?.cells.find((one) => one.hidden === hidden);
+    if (cell === undefined || compareTags(cell.entry, entry) !== 0)
+      yield `counters: a cell of ${name.key} is not indexed as it is held`;
+  }
+  let [indexed, alone] = [0, 0];
+  for (const [key, { cells: ofKey, standings }] of cells.byKey) {
+    indexed += ofKey.length;
+    if (standings.includes('counted') && store.readEntry(key)?.kind !== 'value') alone += 1;
+    if (ofKey.length === 0) yield `counters: ${key} is indexed and has no cell`;
+    if (standings.some((standing) => standing !== 'counted') !== cells.idle.has(key))
+      yield `counters: whether ${key} has cells that do not count is not as indexed`;
+  }
+  if (held !== indexed || held !== cells.count || alone !== cells.alone)
+    yield `counters: ${cells.count} cells and ${cells.alone} keys of cells alone are counted, ${held} and ${alone} are there`;
 }
 
 function* findUncoveredDots(state: PeerState): Generator<string> {

@@ -10,6 +10,7 @@ import { applyOver, isAheadOfClock, recordDots, syntheticTombstone, type KeyedDo
 import type { Now } from './clock.ts';
 import { closuresFrom, isFolded, isVoid, type Closures } from './closures.ts';
 import { dropEntry } from './dropping.ts';
+import { noteChange } from './entryChanges.ts';
 import { allRanges, hasSequence, type HaveSet } from './haveSet.ts';
 import type {
   CheckpointEntry,
@@ -143,7 +144,7 @@ function joinOwn(
       continue;
     }
     dropEntry(state, key, entry);
-    state.changes.push({ key, previous: entry, entry: undefined });
+    noteChange(state, key, entry, undefined);
   }
   return isAll;
 }

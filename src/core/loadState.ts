@@ -6,10 +6,12 @@
  * index reuse loses data.
  */
 import type { Alarm, AlarmName } from './alarms.ts';
+import { createCells, loadCells } from './cells.ts';
 import { drawIncarnation, type Now } from './clock.ts';
 import { createClosure, type Closures } from './closures.ts';
 import { createCounters } from './counters.ts';
 import { becomeMember } from './facts.ts';
+import { createEverywhere } from './everywhere.ts';
 import { createExpiries } from './expiry.ts';
 import { createHaveSet } from './haveSet.ts';
 import type { PendingHorizon, Phase } from './messages.ts';
@@ -79,6 +81,7 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
     closureHashes: new Map(),
     promises: loadMap<Timestamp>(store, 'promise/'),
     pending: (store.readState('pending') as PendingHorizon[] | undefined) ?? [],
+    everywhere: createEverywhere(),
     admitted,
     forgotten,
     peers: new Map(others.map((member) => [member, createPeerView(member)])),
@@ -92,6 +95,7 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
     quorum: createQuorum(readNumber(store, 'unsureThrough') as Timestamp),
     tombstones: createTombstones(tombstones ?? 0, tombstoneBytes ?? 0),
     expiries: createExpiries(expiring ?? 0, now),
+    cells: createCells(),
     alarms: loadAlarms(store),
     giving: new Map(),
     transferDueMs: -Infinity,
@@ -139,6 +143,7 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
   };
   for (const closed of state.closures.keys()) state.staleClosures.add(closed);
   noteIncarnation(state, id, incarnation);
+  loadCells(state);
   if (state.phase === 'member') becomeMember(state);
   return state;
 }

@@ -16,6 +16,7 @@ import {
   learnPromises,
   raiseFence,
 } from './facts.ts';
+import { noteFound } from './everywhere.ts';
 import { concludeRound } from './concludeRound.ts';
 import { settleLineage } from './lineage.ts';
 import { notice } from './liveness.ts';
@@ -100,9 +101,9 @@ function isWanted(state: PeerState, now: Now): boolean {
   return needsRound(state, now) || (wantedThrough > state.horizon && timestampOf(now.wallMs) > wantedThrough);
 }
 
-/** Rows, tombstones, or dead incarnations that are not folded. */
+/** Rows, tombstones, cells of counters that do not count, or dead incarnations that are not folded. */
 function hasCollectable(state: PeerState): boolean {
-  if (state.tombstones.count > 0) return true;
+  if (state.tombstones.count > 0 || state.cells.idle.size > 0) return true;
   state.isTidy ||= !hasCollectableOrigin(state);
   return !state.isTidy;
 }
@@ -317,8 +318,8 @@ export function onCommit(
     const origin = state.origins.get(originKey(id, incarnation));
     if (origin === undefined) continue;
     dropRows(state, origin, trim);
-    origin.everywhere = Math.max(origin.everywhere, trim);
   }
+  noteFound(state, now, { known, closures });
   addPendingHorizon(state, now, { horizon, known });
   settleLineage(state);
   state.counters.roundsLearned += 1;

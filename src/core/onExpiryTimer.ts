@@ -49,12 +49,12 @@ function expireDue(state: PeerState, now: Now): boolean {
 function expireIfDue(state: PeerState, now: Now, key: Key): number {
   const entry = state.store.readEntry(key);
   if (entry?.kind !== 'value' || !hasExpired(state, now, entry.expiresAt)) return 0;
-  expire(state, key, entry);
+  expireEntry(state, key, entry);
   return entry.value.length;
 }
 
 /** Its expiry stays with the tombstone: R8 heeds it. */
-function expire(state: PeerState, key: Key, entry: Entry): void {
+export function expireEntry(state: PeerState, key: Key, entry: Entry): void {
   replaceEntry(state, key, entry, { ...entry, kind: 'tombstone', value: EMPTY });
   state.counters.entriesExpired += 1;
 }

@@ -5,6 +5,7 @@
  * sender lacks. What exceeds a few datagrams is only offered: giveCatchUp.ts gives it to who pulls it.
  */
 import { SyncBuilder, type AddedDot } from './buildSync.ts';
+import { keepCells } from './cellUpkeep.ts';
 import type { Now } from './clock.ts';
 import { learnFacts } from './facts.ts';
 import { claimsMore, lastSequenceOf, type HaveClaim } from './haveSet.ts';
@@ -39,6 +40,7 @@ export function onHeartbeatTimer(state: PeerState, now: Now): void {
     for (const id of liveIds(state)) if (!knowsMembers(state, id)) sendMembers(state, id);
     return;
   }
+  keepCells(state, now);
   const successor = successorOf(state);
   if (successor !== undefined) sendHeartbeat(state, successor);
   for (let drawn = 0; drawn < state.settings.limits.shuffledContacts; drawn += 1) {

@@ -18,6 +18,8 @@ export interface OriginState extends Origin {
   trim: number;
   /** Dots at or below are on the disk of every member, as a round that was learned of since this process began has found (C of R6). */
   everywhere: number;
+  /** The same, as far as this peer has all that anybody had when that was found (everywhere.ts). */
+  settledEverywhere: number;
   /** Highest sequence that the origin itself said it issued; what is missing below is asked for by NAK. */
   announced: number;
   /** Dots at or below were asked for already; above are fresh gaps. */
@@ -53,6 +55,7 @@ export function createOriginState(origin: Origin, have: HaveSet = createHaveSet(
     have,
     trim,
     everywhere: 0,
+    settledEverywhere: 0,
     announced: 0,
     askedThrough: 0,
     askFreshAtMs: Infinity,

@@ -5,7 +5,7 @@
  * is requests.ts's. Invariant (I13): what executed a request is in its record for good, whatever tag the record comes to have, so that two executions of one request show where
  * their records meet.
  */
-import { HIDDEN_PREFIX, isHidden } from './hiddenKeys.ts';
+import { HIDDEN_PREFIX } from './hiddenKeys.ts';
 import type { PeerState } from './state.ts';
 import type { Dot, Entry, Incarnation, Key, PeerId } from './types.ts';
 
@@ -29,8 +29,14 @@ const NUMBERS_BYTES = 8 + 8 + 4;
 const KEPT = 1;
 const TOO_LONG = 0;
 
+const RECORD_PREFIX = `${HIDDEN_PREFIX}q`;
+
 export function recordKey(id: RequestId): Key {
   return `${HIDDEN_PREFIX}q${id}` as Key;
+}
+
+function isRecordKey(key: Key): boolean {
+  return key.charCodeAt(0) === 0xff && key.startsWith(RECORD_PREFIX);
 }
 
 export function encodeRecord({ executed, effects, reply }: RequestRecord): Uint8Array {
@@ -69,7 +75,7 @@ export function decodeRecord(bytes: Uint8Array): RequestRecord | undefined {
  * without saying so; nothing can be undone, but it is counted and told. What this process could prove of its own requests until now it cannot any more.
  */
 export function noteMeeting(state: PeerState, key: Key, present: Entry, incoming: Entry): void {
-  if (!isHidden(key) || present.kind !== 'value' || incoming.kind !== 'value') return;
+  if (!isRecordKey(key) || present.kind !== 'value' || incoming.kind !== 'value') return;
   const [one, other] = [decodeRecord(present.value)?.executed, decodeRecord(incoming.value)?.executed];
   if (one === undefined || other === undefined) return;
   if (one.id === other.id && one.incarnation === other.incarnation && one.sequence === other.sequence) return;
@@ -83,7 +89,8 @@ export function noteMeeting(state: PeerState, key: Key, present: Entry, incoming
 }
 
 /** A record is let go of here: from now on its absence proves nothing of requests of this process that are older than it, or as old. */
-export function noteForgotten(state: PeerState, { kind, id, incarnation, sequence }: Entry): void {
+export function noteForgotten(state: PeerState, key: Key, { kind, id, incarnation, sequence }: Entry): void {
+  if (!isRecordKey(key)) return;
   if (kind === 'synthetic') state.requestsForgotten = state.own.have.contiguous; // whose it was is not known any more
   if (id !== state.self.id || incarnation !== state.self.incarnation) return;
   state.requestsForgotten = Math.max(state.requestsForgotten, sequence);

@@ -11,7 +11,7 @@ import { timeMs } from './expiry.ts';
 import { allRanges } from './haveSet.ts';
 import { includesAll, type Ranges } from './ranges.ts';
 import { decodeRecord, encodeRecord, recordKey, type RequestId } from './requestRecord.ts';
-import type { PeerState } from './state.ts';
+import { countRequests, type PeerState } from './state.ts';
 import { originKey, type Entry, type Origin } from './types.ts';
 import { onWrites, type KeyWrite, type WriteRefusal } from './write.ts';
 
@@ -92,7 +92,7 @@ export function onRequest(
   isFast: boolean,
 ): WriteRefusal | undefined {
   const { maxRequests, requestsKeptMs, maxRecordedReplyBytes } = state.settings.limits;
-  if (state.hiddenKeys >= maxRequests) {
+  if (countRequests(state) >= maxRequests) {
     state.counters.requestsRefusedFull += 1;
     return describeFull(state);
   }
@@ -108,12 +108,13 @@ export function onRequest(
 }
 
 /** To let go of the oldest would make room, and make of a late first attempt a second execution. */
-function describeFull({ self, hiddenKeys, settings }: PeerState): WriteRefusal {
+function describeFull(state: PeerState): WriteRefusal {
+  const { self, settings } = state;
   const seconds = Math.ceil(settings.limits.requestsKeptMs / 1000);
   return {
     code: 'NO_ROOM',
     message:
-      `nothing was executed: ${self.id} remembers ${hiddenKeys} requests, as many as it may (maxRequests), each for ${seconds} s (requestsKeptMs); ` +
+      `nothing was executed: ${self.id} remembers ${countRequests(state)} requests, as many as it may (maxRequests), each for ${seconds} s (requestsKeptMs); ` +
       'try again later, send it without an id, or raise the one or lower the other',
   };
 }

@@ -8,6 +8,7 @@
 import { latestCredible } from './apply.ts';
 import type { Now } from './clock.ts';
 import { isFolded, isVoid, keptOf } from './closures.ts';
+import { isEverywhere } from './everywhere.ts';
 import { isPast, isVisible } from './expiry.ts';
 import { askByHeartbeat } from './gaps.ts';
 import { createHaveSet, hasSequence } from './haveSet.ts';
@@ -97,7 +98,7 @@ export function noteRead(
   };
   const settled = settle(state, token);
   if (entry === undefined) return noteAbsent(settled, key, cover);
-  return isEverywhere(state, entry)
+  return isReliedUpon(state, entry)
     ? noteKnown(relyOnRounds(state, settled), entry)
     : noteSeen(settled, key, entry, cover);
 }
@@ -114,7 +115,7 @@ export function followSession(state: PeerState, token: SessionToken): void {
 function settle(state: PeerState, token: SessionToken): SessionToken {
   const tags = [...token.tags].filter(([key, seen]) => !isKept(state, key, seen));
   const ranges = [...token.ranges].filter(
-    ([, { through, ...origin }]) => !isEverywhere(state, { ...origin, sequence: through }),
+    ([, { through, ...origin }]) => !isReliedUpon(state, { ...origin, sequence: through }),
   );
   if (tags.length === token.tags.size && ranges.length === token.ranges.size) return token;
   return relyOnRounds(state, replaceParts(token, tags, ranges));
@@ -133,15 +134,13 @@ function relyOnRounds(state: PeerState, token: SessionToken): SessionToken {
  */
 function isKept(state: PeerState, key: Key, seen: SeenTag): boolean {
   const entry = state.store.readEntry(key);
-  if (entry !== undefined) return compareTags(entry, seen) >= 0 && isEverywhere(state, entry);
-  return !isFolded(state.closures, seen.id, seen.incarnation) && isEverywhere(state, seen);
+  if (entry !== undefined) return compareTags(entry, seen) >= 0 && isReliedUpon(state, entry);
+  return !isFolded(state.closures, seen.id, seen.incarnation) && isReliedUpon(state, seen);
 }
 
-/** Whether a finished round found it in what every member had on its disk (R6: C, or folded). */
-function isEverywhere(state: PeerState, { id, incarnation, sequence }: Dot): boolean {
-  if (id === SYNTHETIC_ID || state.promises.size >= MAX_SESSION_PROMISES) return false;
-  if (isFolded(state.closures, id, incarnation)) return true;
-  return sequence <= (state.origins.get(originKey(id, incarnation))?.everywhere ?? 0);
+/** Whether a finished round found it in what every member had on its disk, and a token can say since when. */
+function isReliedUpon(state: PeerState, dot: Dot): boolean {
+  return state.promises.size < MAX_SESSION_PROMISES && isEverywhere(state, dot);
 }
 
 function judgeTag(state: PeerState, now: Now, key: Key, seen: SeenTag): Judgement {

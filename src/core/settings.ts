@@ -81,6 +81,8 @@ export interface CoreLimits {
   readonly requestsKeptMs: number;
   /** Records of requests held, whoever executed them; beyond, requests with an id are refused. Raising it costs memory and disk. */
   readonly maxRequests: number;
+  /** Cells of counters held, whoever counted; beyond, what would make another is refused. Raising it costs memory and disk. */
+  readonly maxCounterCells: number;
   /** Bytes of a reply that are kept in a record; of a longer one only that it was given. */
   readonly maxRecordedReplyBytes: number;
   /** Entries looked at in one slice of a sweep for tombstones. */
@@ -144,6 +146,7 @@ export const defaultLimits: CoreLimits = Object.freeze({
   maxAlarms: 4096,
   requestsKeptMs: 600_000,
   maxRequests: 1_000_000,
+  maxCounterCells: 1_000_000,
   maxRecordedReplyBytes: 512,
   sweepEntries: 1000,
   maxQueuedExpiries: 32_768,

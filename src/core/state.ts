@@ -7,11 +7,13 @@
 import { isDrawable } from './clock.ts';
 import type { Alarm, AlarmName } from './alarms.ts';
 import { isFolded, buildClosureReports, type Closures } from './closures.ts';
+import type { Cells } from './cells.ts';
 import type { CoreCounters } from './counters.ts';
 import type { Effect, EntryChange, TimerName } from './effects.ts';
 import { gapRanges, lastSequenceOf } from './haveSet.ts';
 import type { HaveReport, Lineage, PendingHorizon, Phase, PromiseReport, UpdateRecord } from './messages.ts';
 import { createOriginState, type OriginState } from './originState.ts';
+import type { Everywhere } from './everywhere.ts';
 import type { Expiries } from './expiry.ts';
 import type { CatchUp } from './giveCatchUp.ts';
 import type { Giving } from './giveCheckpoint.ts';
@@ -80,6 +82,8 @@ export interface PeerState {
   readonly promises: Map<PeerId, Timestamp>;
   /** Horizons of finished rounds that wait until all known then has arrived. */
   pending: readonly PendingHorizon[];
+  /** What finished rounds found on every disk, as far as tombstones may be dropped for it. */
+  readonly everywhere: Everywhere;
   /** Ids ever admitted, this one included, and ids forgotten: both only grow (section 8). */
   readonly admitted: Set<PeerId>;
   readonly forgotten: Set<PeerId>;
@@ -101,6 +105,7 @@ export interface PeerState {
   readonly quorum: QuorumState;
   readonly tombstones: Tombstones;
   readonly expiries: Expiries;
+  readonly cells: Cells;
   /** Updates that came too late here, and that their origins have not seen to; by dot, the next to be told of first (R4). */
   readonly alarms: Map<AlarmName, Alarm>;
   /** Checkpoints on their way out, by who joins. */
@@ -145,7 +150,7 @@ export interface PeerState {
   readonly lastFencedMs: Map<PeerId, number>;
   /** Monotonic milliseconds of the last notice of a record ahead of the clock. */
   lastAheadNoticeMs: number;
-  /** Values held, of all keys; and of those the ones of hidden keys: records of requests. */
+  /** Values held, of all keys; and of those the ones of hidden keys: records of requests, and cells of counters. */
   visibleKeys: number;
   hiddenKeys: number;
   /** Own updates up to this sequence may have been records of requests that are not here any more (requests.ts). */
@@ -189,8 +194,13 @@ export function noteIncarnation(state: PeerState, id: PeerId, incarnation: Incar
 }
 
 /** Keys held that clients see. */
-export function countKeys({ visibleKeys, hiddenKeys }: PeerState): number {
-  return visibleKeys - hiddenKeys;
+export function countKeys({ visibleKeys, hiddenKeys, cells }: PeerState): number {
+  return visibleKeys - hiddenKeys + cells.alone;
+}
+
+/** Records of requests that are held. */
+export function countRequests({ hiddenKeys, cells }: PeerState): number {
+  return hiddenKeys - cells.count;
 }
 
 /** Whether it is to be believed; counts it if not. */

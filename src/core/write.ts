@@ -15,7 +15,8 @@ import type { Entry, Key, PeerId, Timestamp } from './types.ts';
 
 /** Why a write was not taken. Nothing was changed. */
 export interface WriteRefusal {
-  readonly code: 'CLOCK_AHEAD' | 'LOADING' | 'FORGOTTEN' | 'NO_ROOM' | 'BAD_ARGUMENT' | 'BUSY';
+  readonly code:
+    'CLOCK_AHEAD' | 'LOADING' | 'FORGOTTEN' | 'NO_ROOM' | 'KEY_TOO_LONG' | 'BAD_ARGUMENT' | 'BUSY';
   readonly message: string;
 }
 
@@ -211,6 +212,18 @@ export function stampAnew(state: PeerState, now: Now, key: Key, { kind, expiresA
   stamp(state, now, key, kind === 'value' ? value : undefined, expiresAt);
   state.isTurnFast = false;
   state.counters.writesRestamped += 1;
+}
+
+/** A write that no client asked for; or, without a value, a deletion. The caller has asked whether writes are taken, and knows that nothing newer is there. */
+export function writeUnasked(
+  state: PeerState,
+  now: Now,
+  key: Key,
+  value: Uint8Array | undefined,
+  expiresAt: number,
+): void {
+  stamp(state, now, key, value, expiresAt);
+  state.isTurnFast = false;
 }
 
 /** Makes this turn's own updates into as few datagrams as hold them. */

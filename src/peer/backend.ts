@@ -4,12 +4,16 @@
  * All reads and writes are synchronous and take effect at once on this peer; `acknowledge` tells when the
  * writes made so far in this event-loop turn have reached an acknowledgement level (R1).
  */
+import type { Decimal } from '../core/decimal.ts';
+import type { CounterForm } from '../core/increment.ts';
 import type { RequestId } from '../core/requestRecord.ts';
 import type { ReplicatedLevel } from './replicated.ts';
 import type { Attempt, RequestVerdict } from '../core/requests.ts';
 import type { Key } from '../core/types.ts';
 import type { DigestRange, EntryMark, PartDigest } from './rangeDigests.ts';
 
+export { addDecimals, parseFloating, parseInteger, type Decimal } from '../core/decimal.ts';
+export { countedBytes } from './counting.ts';
 export type { DigestRange, EntryMark, PartDigest } from './rangeDigests.ts';
 export { LATEST_EXPIRY_MS } from '../core/expiry.ts';
 export { LONGEST_WITHIN_MS, type ReplicatedLevel } from './replicated.ts';
@@ -47,10 +51,25 @@ export interface KeyAccess {
   expiryOf(key: Key): number | undefined;
   /** True when a visible value was there. Throws like `write`. */
   remove(key: Key): boolean;
+  /**
+   * Counts (protocol.md, section 10); answers what the key stands at here. Throws like `write`, and BAD_ARGUMENT in redis's words for a value that is no number of this
+   * form or does not stay one; nothing was changed then.
+   */
+  increment(key: Key, by: Decimal, form: CounterForm): Uint8Array;
 }
 
-/** One of the changes that a request makes. */
-export interface RequestedChange {
+/** One of the changes that a request makes: a key is written, or counted on. */
+export type RequestedChange = RequestedWrite | RequestedIncrement;
+
+export interface RequestedIncrement {
+  readonly kind: 'increment';
+  readonly key: Key;
+  readonly by: Decimal;
+  readonly form: CounterForm;
+}
+
+export interface RequestedWrite {
+  readonly kind: 'write';
   readonly key: Key;
   /** Undefined: it is deleted. The caller never writes to it again. */
   readonly value: Uint8Array | undefined;

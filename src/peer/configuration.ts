@@ -76,6 +76,7 @@ export interface PeerOptions {
   readonly maxTableRows: number;
   readonly requestsKeptMs: number;
   readonly maxRequests: number;
+  readonly maxCounterCells: number;
   readonly maxCheckpointBytes: number;
   readonly transferBytesPerSecond: number;
   readonly minFreeBytes: number;
@@ -254,6 +255,7 @@ async function resolvePeer(
     maxTableRows: number('maxTableRows'),
     requestsKeptMs: number('requestsKeptMs'),
     maxRequests: number('maxRequests'),
+    maxCounterCells: number('maxCounterCells'),
     maxCheckpointBytes: number('maxCheckpointBytes'),
     transferBytesPerSecond: number('transferBytesPerSecond'),
     minFreeBytes: number('minFreeBytes'),

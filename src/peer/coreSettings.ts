@@ -21,6 +21,7 @@ export function coreSettings(options: PeerOptions): CoreSettings {
       maxTableRows: options.maxTableRows,
       requestsKeptMs: options.requestsKeptMs,
       maxRequests: options.maxRequests,
+      maxCounterCells: options.maxCounterCells,
       maxCheckpointBytes: options.maxCheckpointBytes,
       transferBytesPerSecond: rateOf(options.transferBytesPerSecond),
     },

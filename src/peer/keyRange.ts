@@ -1,9 +1,10 @@
 /**
  * Which keys an application asks for (a prefix, bounds, or both), and reading them a page at a time.
  */
+import type { Shown } from '../core/counted.ts';
 import { AFTER_HIDDEN, HIDDEN_PREFIX } from '../core/hiddenKeys.ts';
 import type { KeyRange } from '../core/store.ts';
-import type { Entry, Key } from '../core/types.ts';
+import type { Key } from '../core/types.ts';
 import { keyBytes, parsePrefix, prefixEnd, type KeyInput } from './keys.ts';
 
 /** Entries read at a time: between two pages other work may come in. */
@@ -59,15 +60,15 @@ export function aroundHidden(range: KeyRange): readonly KeyRange[] {
 /** All of `entriesOf` a range, which is asked anew for each page. */
 export function* readRange(
   options: RangeOptions,
-  entriesOf: (bounds: KeyRange) => Iterable<readonly [Key, Entry]>,
+  entriesOf: (bounds: KeyRange) => Iterable<readonly [Key, Shown]>,
 ): Generator<RangeEntry, void, undefined> {
   let bounds = keyRangeOf(options);
   let left = options.limit ?? Infinity;
   while (left > 0) {
     const page: [Key, Uint8Array][] = [];
     const size = Math.min(left, PAGE_ENTRIES);
-    for (const [key, entry] of entriesOf(bounds)) {
-      page.push([key, entry.value]);
+    for (const [key, { value }] of entriesOf(bounds)) {
+      page.push([key, value]);
       if (page.length >= size) break;
     }
     for (const [key, value] of page) yield { key: keyBytes(key), value: Buffer.from(value) };

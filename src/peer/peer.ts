@@ -15,6 +15,8 @@ import { loadHashing } from '../wire/hash.ts';
 import { acknowledged, levelOf, type Acknowledge } from './acknowledged.ts';
 import type { ReloadOptions } from './backend.ts';
 import { resolvePeerOptions, type PeerOptions } from './configuration.ts';
+import { countOn } from './counting.ts';
+import { copying, type Change } from './change.ts';
 import { createLog, silentLogger, type Logger } from './logger.ts';
 import type { Settings } from './tunables.ts';
 import type { Digest } from './digest.ts';
@@ -24,7 +26,7 @@ import { Discovering } from './discovering.ts';
 import { DiskSpace } from './diskSpace.ts';
 import { createExaminer } from './examination.ts';
 import { Faults } from './faults.ts';
-import { keyBytes, parseKey, parsePrefix, parseValue, type KeyInput, type ValueInput } from './keys.ts';
+import { parseKey, parsePrefix, parseValue, type KeyInput, type ValueInput } from './keys.ts';
 import { readRange, type RangeEntry, type RangeOptions } from './keyRange.ts';
 import { createNoticeLog } from './noticeLog.ts';
 import { PeerBackend } from './peerBackend.ts';
@@ -41,14 +43,6 @@ import { expiryOf, type SetOptions, type WriteOptions } from './writeOptions.ts'
 
 /** Milliseconds between two looks while `caughtUp` waits. */
 const CAUGHT_UP_POLL_MS = 50;
-
-export interface Change {
-  readonly key: Buffer;
-  /** Visible value before the change; undefined when there was none. */
-  readonly previous: Buffer | undefined;
-  /** Visible value now; undefined when it was deleted. */
-  readonly value: Buffer | undefined;
-}
 
 interface Parts {
   readonly options: PeerOptions;
@@ -247,6 +241,18 @@ export class Peer {
     return wasThere;
   }
 
+  /**
+   * Counts: adds a whole number. What two sides of a cut count adds up once they meet; set and delete begin anew. Resolves to what the key stands at here, beyond 2^53 only nearly (getText has all
+   * digits). Rejects as `set`, and with BAD_ARGUMENT for a value that is no whole number of 64 bits, or would not stay one.
+   */
+  async increment(key: KeyInput, by = 1, options: WriteOptions = {}): Promise<number> {
+    this.#assertOpen();
+    const level = levelOf(this.#parts.runtime, options);
+    const total = countOn(this.backend, parseKey(key, this.#limits), by, level === 'fast');
+    await this.#acknowledged(level);
+    return total;
+  }
+
   /** The visible entries of a range in byte order of keys. May be left off, and awaited between entries, at any time. */
   range(options: RangeOptions = {}): Generator<RangeEntry, void, undefined> {
     return readRange(options, (bounds) => {
@@ -258,9 +264,7 @@ export class Peer {
   /** Tells of every change of a visible key with the prefix, wherever it was written. Returns the function that ends it. */
   watch(prefix: KeyInput, listener: (change: Change) => void): () => void {
     this.#assertOpen();
-    return this.backend.watchKeys(parsePrefix(prefix), ({ key, previous, value }) => {
-      listener({ key: keyBytes(key), previous: copyOf(previous), value: copyOf(value) });
-    });
+    return this.backend.watchKeys(parsePrefix(prefix), copying(listener));
   }
 
   /**
@@ -392,8 +396,4 @@ export class Peer {
     if (this.#closing !== undefined)
       throw new ToposphereError('CLOSED', 'this peer is closed: open it again');
   };
-}
-
-function copyOf(value: Uint8Array | undefined): Buffer | undefined {
-  return value === undefined ? undefined : Buffer.from(value);
 }

@@ -2,9 +2,12 @@
  * A running peer as a server sees it: binary keys, synchronous reads and writes, acknowledgement by turn.
  */
 import { timestampOf, wallMsOf, type Now } from '../core/clock.ts';
+import { readCounted, shownEntries, type Shown } from '../core/counted.ts';
+import type { Decimal } from '../core/decimal.ts';
 import { isPast, isVisible, LATEST_EXPIRY_MS, timeMs } from '../core/expiry.ts';
 import { ToposphereError } from '../core/errors.ts';
 import { isHidden } from '../core/hiddenKeys.ts';
+import type { CounterForm } from '../core/increment.ts';
 import type { KeyRange, StoreSnapshot } from '../core/store.ts';
 import { countKeys } from '../core/state.ts';
 import type { Entry, Key, PeerId } from '../core/types.ts';
@@ -22,6 +25,8 @@ import type {
   RequestedChange,
 } from './backend.ts';
 import { findBehind } from './caughtUp.ts';
+import { increment, plannedWrite } from './counting.ts';
+import { copyOf } from './change.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import { assertMayBootstrap, describeBootstrap } from './bootstrapping.ts';
 import { digestEntries, type Digest, type StreamingHash } from './digest.ts';
@@ -88,6 +93,8 @@ export class PeerBackend implements Backend {
 
   /** As `read`, in bytes that are the caller's to change. */
   readOwn(key: Key): Buffer | undefined {
+    const { byKey } = this.#parts.runtime.state.cells;
+    if (byKey.size > 0 && byKey.has(key)) return copyOf(this.read(key));
     return this.#parts.store.readOwnValue(key, this.#isPast);
   }
 
@@ -106,9 +113,14 @@ export class PeerBackend implements Backend {
     return isVisible(this.#parts.runtime.state, this.#parts.now(), entry);
   }
 
-  #visible(key: Key): Entry | undefined {
-    const entry = isHidden(key) ? undefined : this.#parts.store.readEntry(key);
-    return entry !== undefined && this.isVisible(entry) ? entry : undefined;
+  #visible(key: Key): Shown | undefined {
+    return isHidden(key) ? undefined : this.shown(key, this.#parts.store.readEntry(key));
+  }
+
+  /** What readers see of a key whose entry this is. */
+  shown(key: Key, entry: Entry | undefined): Shown | undefined {
+    const { state } = this.#parts.runtime;
+    return readCounted(state, this.#parts.now(), key, entry);
   }
 
   readonly #isPast = (expiresAt: number): boolean =>
@@ -129,6 +141,12 @@ export class PeerBackend implements Backend {
     this.#parts.runtime.write(key, value, isFast, expiresAtMs === 0 ? 0 : timestampOf(expiresAtMs));
   }
 
+  increment(key: Key, by: Decimal, form: CounterForm, isFast = false): Uint8Array {
+    const { runtime } = this.#parts;
+    assertKey(key, runtime.state.settings.limits);
+    return increment(runtime, key, by, form, isFast);
+  }
+
   remove(key: Key, isFast = false): boolean {
     if (this.read(key) === undefined) return false;
     this.#parts.runtime.write(key, undefined, isFast);
@@ -146,9 +164,9 @@ export class PeerBackend implements Backend {
   }
 
   /** The entries of a range that readers see. To be used up or closed within the turn. */
-  *visibleEntries(range: KeyRange): IterableIterator<readonly [Key, Entry]> {
-    for (const part of aroundHidden(range))
-      for (const pair of this.#parts.store.entries(part)) if (this.isVisible(pair[1])) yield pair;
+  *visibleEntries(range: KeyRange): IterableIterator<readonly [Key, Shown]> {
+    const { runtime, now } = this.#parts;
+    for (const part of aroundHidden(range)) yield* shownEntries(runtime.state, now(), part);
   }
 
   keyCount(): number {
@@ -193,7 +211,9 @@ export class PeerBackend implements Backend {
     changes: readonly RequestedChange[],
     isFast = false,
   ): void {
-    const writes = changes.map(({ key, value, expiresAtMs }) => {
+    const writes = changes.map((change) => {
+      if (change.kind === 'increment') return plannedWrite(this.#parts.runtime, this.#parts.now(), change);
+      const { key, value, expiresAtMs } = change;
       assertExpiry(expiresAtMs);
       return { key, value, expiresAt: expiresAtMs === 0 ? 0 : timestampOf(expiresAtMs) };
     });

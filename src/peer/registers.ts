@@ -33,6 +33,7 @@ export class Registers implements RegisterAccess {
     }
     assertMilliseconds('the time to wait for a majority', withinMs);
     this.#assertMember();
+    this.#assertNoCounter(key);
     const entry = await new Promise<Entry | undefined>((resolve, reject) => {
       readByMajority(this.#runtime, level, key, withinMs, (failure, found) => {
         if (failure === undefined) resolve(found);
@@ -45,6 +46,7 @@ export class Registers implements RegisterAccess {
   async write(key: Key, value: Uint8Array | undefined, withinMs: number): Promise<boolean> {
     assertMilliseconds('the time to wait for a majority', withinMs);
     this.#assertMember();
+    this.#assertNoCounter(key);
     this.#backend.assertWritable(key, value?.length ?? 0);
     let wasThere = false;
     await new Promise<void>((resolve, reject) => {
@@ -65,6 +67,17 @@ export class Registers implements RegisterAccess {
   #assertMember(): void {
     const loading = this.#backend.findLoading();
     if (loading !== undefined) throw new ToposphereError('LOADING', loading);
+  }
+
+  /** A majority judges one entry; a counter is one and the cells of all who counted. */
+  #assertNoCounter(key: Key): void {
+    const counter = this.#runtime.state.cells.byKey.get(key);
+    if (counter?.standings.some((standing) => standing !== 'dead') !== true) return;
+    const name = JSON.stringify(Buffer.from(key, 'latin1').toString('utf8'));
+    throw new ToposphereError(
+      'BAD_ARGUMENT',
+      `${name} is a counter: each peer counts by itself, and no majority can say what it stands at. Read it here, or in a session; to make a register of it, SET it first`,
+    );
   }
 
   #assertFresh(staleMs: number): void {

@@ -36,5 +36,9 @@ export type Refusal = Pick<ToposphereError, 'code' | 'message'>;
 
 /** What is said of a write becomes what its caller meets. */
 export function throwRefusal(refusal: Refusal | undefined): void {
-  if (refusal !== undefined) throw new ToposphereError(refusal.code, refusal.message);
+  if (refusal !== undefined) throw refusalError(refusal);
+}
+
+export function refusalError({ code, message }: Refusal): ToposphereError {
+  return new ToposphereError(code, message);
 }

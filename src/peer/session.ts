@@ -57,7 +57,8 @@ export class Session {
     const { readEntry, backend } = this.#ports;
     const entry = readEntry(parsed);
     this.#keeper.noteEntry(parsed, entry);
-    return entry !== undefined && backend.isVisible(entry) ? Buffer.from(entry.value) : undefined;
+    const shown = backend.shown(parsed, entry);
+    return shown === undefined ? undefined : Buffer.from(shown.value);
   }
 
   /** The value of a key as UTF-8 text, or undefined. */

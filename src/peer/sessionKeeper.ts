@@ -10,6 +10,8 @@ import { followSession, forgive, judgeSession, noteRead } from '../core/serveSes
 import type { SessionParts, SessionVerdict } from '../core/serveSession.ts';
 import { EMPTY_SESSION, mergeSessions, type SessionToken } from '../core/session.ts';
 import type { Now } from '../core/clock.ts';
+import { countedCells } from '../core/counted.ts';
+import { decodeCellKey } from '../core/counterCells.ts';
 import type { Entry, Key } from '../core/types.ts';
 import { decodeSession, encodeSession } from '../wire/sessionCodec.ts';
 import type { ClientSession, KeyAccess } from './backend.ts';
@@ -56,6 +58,12 @@ export class SessionKeeper implements ClientSession {
       this.noteKey(key);
       return wasThere;
     },
+    increment: (key, by, form) => {
+      this.follow();
+      const total = this.#ports.keys.increment(key, by, form);
+      this.noteKey(key);
+      return total;
+    },
   };
 
   token(): string {
@@ -78,7 +86,10 @@ export class SessionKeeper implements ClientSession {
   }
 
   noteEntry(key: Key, entry: Entry | undefined): void {
-    this.#token = noteRead(this.#ports.runtime.state, this.#token, key, entry);
+    const { runtime, now } = this.#ports;
+    this.#token = noteRead(runtime.state, this.#token, key, entry);
+    for (const { hidden, entry: cell } of countedCells(runtime.state, now(), key, entry))
+      this.#token = noteRead(runtime.state, this.#token, hidden, cell);
   }
 
   /** What is written next is stamped above all that the session has seen. */
@@ -124,7 +135,8 @@ export class SessionKeeper implements ClientSession {
   }
 
   #lost(why: 'void' | 'forgotten', parts: SessionParts): ToposphereError {
-    const keys = Array.from(parts.keys, (key) => JSON.stringify(Buffer.from(key, 'latin1').toString('utf8')));
+    const names = new Set(Array.from(parts.keys, (key) => decodeCellKey(key)?.key ?? key));
+    const keys = Array.from(names, (key) => JSON.stringify(Buffer.from(key, 'latin1').toString('utf8')));
     this.#token = forgive(this.#token, parts);
     const what =
       keys.length > 0

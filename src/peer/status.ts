@@ -7,7 +7,7 @@ import type { Now } from '../core/clock.ts';
 import { lastSequenceOf } from '../core/haveSet.ts';
 import { isHeard, multicastHeardSinceMs } from '../core/liveness.ts';
 import { isSameServers } from '../core/onKeepalive.ts';
-import { countKeys, type PeerState } from '../core/state.ts';
+import { countKeys, countRequests, type PeerState } from '../core/state.ts';
 import { hashVector } from '../core/vectorHash.ts';
 import { findWriteRefusal, type WriteRefusal } from '../core/write.ts';
 import type { Arrivals } from './arrivals.ts';
@@ -110,7 +110,7 @@ export function buildStatus(
     },
     giving: Array.from(state.giving, ([to, { parts }]) => ({ to, parts: parts.arrived })),
     keys: countKeys(state),
-    requests: state.hiddenKeys,
+    requests: countRequests(state),
     tombstones: state.tombstones.count,
     collection: buildCollection(state, now),
     memory: buildMemory(state),

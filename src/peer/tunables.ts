@@ -14,7 +14,7 @@ interface Described {
 /** A whole number within `minimum`..`maximum`, both inclusive, in `unit`. */
 export interface NumberTunable extends Described {
   readonly kind: 'number';
-  readonly unit: 'ms' | 'bytes' | 'port' | 'updates' | 'rows' | 'files' | 'keys' | 'requests';
+  readonly unit: 'ms' | 'bytes' | 'port' | 'updates' | 'rows' | 'files' | 'keys' | 'requests' | 'cells';
   /** Undefined: follows from another setting, as `meaning` says. */
   readonly default: number | undefined;
   readonly minimum: number;
@@ -68,6 +68,7 @@ export const TUNABLES = {
   maxTableRows: { kind: 'number', unit: 'rows', default: 1_000_000, minimum: 100, maximum: 1_000_000_000, meaning: 'length of one update table at which its older half is let go while a round waits for a member', raising: 'more disk; a peer that was away for long is caught up record by record, not by checkpoint' },
   requestsKeptMs: { kind: 'number', unit: 'ms', default: 600_000, minimum: 1000, maximum: 24 * HOUR_MS, meaning: 'how long the reply to a request with an id (TOPOSPHERE DO ID) is remembered; the same on every peer; clients send nothing again after that', raising: 'clients may ask again for longer; more memory and disk for each request' },
   maxRequests: { kind: 'number', unit: 'requests', default: 1_000_000, minimum: 100, maximum: 100_000_000, meaning: 'requests with an id that are remembered here, whoever executed them; beyond, new ones are refused (NOROOM)', raising: 'more of them a second for the same time; more memory and disk' },
+  maxCounterCells: { kind: 'number', unit: 'cells', default: 1_000_000, minimum: 100, maximum: 100_000_000, meaning: 'cells of counters that are held here, one for each counter and peer that counts it; beyond, increments that need another one are refused (NOROOM)', raising: 'more counters; more memory and disk' },
   maxCheckpointBytes: { kind: 'number', unit: 'bytes', default: 512 * MEBIBYTE, minimum: 64 * MEBIBYTE, maximum: 16 * 1024 * MEBIBYTE, meaning: 'largest checkpoint that this peer takes in while it takes part: kept in memory until all of it is there', raising: 'more that it missed can be taken in, with as much memory for a while' },
   transferBytesPerSecond: { kind: 'number', unit: 'bytes', default: 0, minimum: 0, maximum: 1024 * 1024 * MEBIBYTE, meaning: 'what this peer sends in a second, at most, to all that join; less than 4 MiB counts as 4 MiB; 0: as much as the link takes', raising: 'they are ready sooner; less of a slow link is left to everything else' },
   minFreeBytes: { kind: 'number', unit: 'bytes', default: 256 * MEBIBYTE, minimum: 0, maximum: 1024 * 1024 * MEBIBYTE, meaning: 'free space on the disk of the store below which nothing more is written, until there is more again; 0: not watched', raising: 'less of the disk is used; more room for what is under way' },

@@ -5,8 +5,9 @@
  * value as it was (a tombstone over nothing) is none, nor is one of a hidden key.
  */
 import type { EntryChange } from '../core/effects.ts';
+import { valueTold } from '../core/entryChanges.ts';
 import { isHidden } from '../core/hiddenKeys.ts';
-import type { Entry, Key } from '../core/types.ts';
+import type { Key } from '../core/types.ts';
 import type { KeyChange } from './backend.ts';
 
 type ChangeListener = (change: KeyChange) => void;
@@ -25,11 +26,12 @@ export class Watchers {
     return () => this.#listeners.delete(watcher);
   }
 
-  onChanged({ key, previous: previousEntry, entry }: EntryChange): void {
+  onChanged({ key, previous: previousEntry, entry, counters }: EntryChange): void {
     if (isHidden(key)) return;
-    const previous = visibleValue(previousEntry);
-    const value = visibleValue(entry);
+    const previous = valueTold(previousEntry, counters?.before);
+    const value = valueTold(entry, counters?.after);
     if (previous === undefined && value === undefined) return;
+    if (previousEntry === entry && isSame(previous, value)) return; // cells change, and no total
     for (const { prefix, listener } of this.#listeners) {
       if (!key.startsWith(prefix)) continue;
       try {
@@ -44,7 +46,6 @@ export class Watchers {
   }
 }
 
-/** The value of an entry, if it has one: what has expired is told of when it is noticed. */
-function visibleValue(entry: Entry | undefined): Uint8Array | undefined {
-  return entry?.kind === 'value' ? entry.value : undefined;
+function isSame(one: Uint8Array | undefined, other: Uint8Array | undefined): boolean {
+  return one !== undefined && other !== undefined && Buffer.compare(one, other) === 0;
 }

@@ -5,7 +5,14 @@
  * changes that are taken, or are refused all together.
  */
 import type { Key } from '../core/types.ts';
-import type { Backend, KeyAccess, RequestedChange } from '../peer/backend.ts';
+import { addDecimals, countedBytes } from '../peer/backend.ts';
+import type {
+  Backend,
+  KeyAccess,
+  RequestedChange,
+  RequestedIncrement,
+  RequestedWrite,
+} from '../peer/backend.ts';
 
 interface BufferedKeys {
   readonly keys: KeyAccess;
@@ -13,14 +20,18 @@ interface BufferedKeys {
   readonly changes: () => readonly RequestedChange[];
 }
 
+/** An increment, and what it makes of the key. */
+type Counted = RequestedIncrement & { readonly total: Uint8Array };
+
 /** Over `keys`, the client's way to read. */
 export function bufferKeys(backend: Backend, keys: KeyAccess): BufferedKeys {
-  const changed = new Map<Key, RequestedChange>();
-  const isGone = ({ value, expiresAtMs }: RequestedChange): boolean =>
+  const changed = new Map<Key, RequestedWrite | Counted>();
+  const isGone = ({ value, expiresAtMs }: RequestedWrite): boolean =>
     value === undefined || (expiresAtMs !== 0 && expiresAtMs <= backend.timeMs());
   const read = (key: Key): Uint8Array | undefined => {
     const change = changed.get(key);
     if (change === undefined) return keys.read(key);
+    if (change.kind === 'increment') return change.total;
     return isGone(change) ? undefined : change.value;
   };
   return {
@@ -30,17 +41,33 @@ export function bufferKeys(backend: Backend, keys: KeyAccess): BufferedKeys {
       expiryOf: (key) => {
         const change = changed.get(key);
         if (change === undefined) return keys.expiryOf(key);
+        if (change.kind === 'increment') return keys.expiryOf(key) ?? 0;
         return isGone(change) ? undefined : change.expiresAtMs;
       },
       write: (key, value, expiresAtMs = 0) => {
         backend.assertWritable(key, value.length);
-        changed.set(key, { key, value, expiresAtMs });
+        changed.set(key, { kind: 'write', key, value, expiresAtMs });
       },
       remove: (key) => {
         if (read(key) === undefined) return false;
         backend.assertWritable(key, 0);
-        changed.set(key, { key, value: undefined, expiresAtMs: 0 });
+        changed.set(key, { kind: 'write', key, value: undefined, expiresAtMs: 0 });
         return true;
+      },
+      increment: (key, by, form) => {
+        const total = countedBytes(read(key), by, form);
+        const change = changed.get(key);
+        backend.assertWritable(key, total.length);
+        if (change?.kind === 'write') {
+          const expiresAtMs = isGone(change) ? 0 : change.expiresAtMs;
+          changed.set(key, { kind: 'write', key, value: total, expiresAtMs });
+        } else {
+          const added = change === undefined ? by : addDecimals(change.by, by);
+          const isWhole = form === 'integer' && change?.form !== 'float';
+          const widest = isWhole ? 'integer' : 'float';
+          changed.set(key, { kind: 'increment', key, by: added, form: widest, total });
+        }
+        return total;
       },
     },
   };

@@ -10,6 +10,7 @@ import { authCommand } from './authentication.ts';
 import { clientCommand } from './clientCommands.ts';
 import { conditionalCommands } from './conditionalCommands.ts';
 import { connectionCommands } from './connectionCommands.ts';
+import { counterCommands } from './counterCommands.ts';
 import { expiryCommands } from './expiryCommands.ts';
 import { infoCommand } from './infoCommand.ts';
 import { introspectionCommand } from './introspectionCommand.ts';
@@ -35,6 +36,7 @@ const PACKED_LETTERS = 6;
 export const allCommands: readonly Command[] = [
   ...keyCommands,
   ...conditionalCommands,
+  ...counterCommands,
   ...expiryCommands,
   ...scanCommands,
   ...subscribeCommands,

@@ -41,7 +41,7 @@ export function replayReply(bytes: Uint8Array, reply: ReplyWriter): void {
       reply.error(rest);
       return;
     case ':':
-      reply.integer(Number(rest));
+      reply.integerText(rest);
       return;
     case '$':
       if (rest === '-1') reply.null();

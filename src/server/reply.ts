@@ -39,6 +39,8 @@ export interface ReplyWriter {
   /** `-text`; latin-1, line ends become spaces as in Redis. */
   error(text: string): void;
   integer(value: number): void;
+  /** The same of one that may have more digits than a number can: as it is written, ASCII. */
+  integerText(text: string): void;
   null(): void;
   bulk(value: Uint8Array): void;
   /** A bulk string of one byte a character: keys, and plain ASCII. */
@@ -179,6 +181,9 @@ export function createReplyWriter(limitBytes: number, chunkBytes: number = CHUNK
     },
     integer: (value) => {
       header(0x3a, value);
+    },
+    integerText: (text) => {
+      line(0x3a, text);
     },
     null: () => {
       if (writer.protocol === 3) line(0x5f, '');

@@ -3,11 +3,14 @@
  * and delay a test asks for, and commits to disks that lose what was not committed when they crash, from one seed.
  */
 import { timestampOf, type Now } from '../../src/core/clock.ts';
-import { isVisible, timeMs } from '../../src/core/expiry.ts';
+import { readCounted } from '../../src/core/counted.ts';
+import { formatDecimal, parseFloating } from '../../src/core/decimal.ts';
+import { timeMs } from '../../src/core/expiry.ts';
 import { onMessage, onReminder, onStart, onTimer, onTurnEnd } from '../../src/core/core.ts';
 import type { Effect } from '../../src/core/effects.ts';
 import { learnMembers } from '../../src/core/members.ts';
 import type { Channel, Message } from '../../src/core/messages.ts';
+import { onIncrement, type CounterForm } from '../../src/core/increment.ts';
 import { askMajority, type QuestionKind } from '../../src/core/quorum.ts';
 import { defaultSettings, type CoreSettings } from '../../src/core/settings.ts';
 import { createPeerState } from '../../src/core/loadState.ts';
@@ -176,8 +179,19 @@ export class Cluster implements Lossy {
   read(id: string, key: string): string | undefined {
     const member = this.at(id);
     const entry = member.disk.store.readEntry(key as Key);
-    if (entry === undefined || !isVisible(member.state, this.now(member), entry)) return undefined;
-    return new TextDecoder().decode(entry.value);
+    const shown = readCounted(member.state, this.now(member), key as Key, entry);
+    return shown === undefined ? undefined : new TextDecoder().decode(shown.value);
+  }
+
+  /** Counts; answers what the key stands at there, or why nothing was counted. */
+  increment(id: string, key: string, by = '1', form: CounterForm = 'integer'): string {
+    const member = this.at(id);
+    const number = parseFloating(new TextEncoder().encode(by));
+    if (number === undefined || number === 'infinite') throw new Error(`${by} is no number`);
+    const outcome = onIncrement(member.state, this.now(member), key as Key, number, form, false);
+    this.#endTurn(member, outcome.kind === 'done' ? `${key}+${by}` : undefined);
+    if (outcome.kind === 'done') return formatDecimal(outcome.total);
+    return outcome.kind === 'fault' ? outcome.fault : outcome.refusal.code;
   }
 
   /** Asks a majority; answers the number of the question. */

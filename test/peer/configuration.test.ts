@@ -79,6 +79,7 @@ describe('configuration', () => {
       maxCheckpointBytes: 512 * 1024 * 1024,
       requestsKeptMs: 600_000,
       maxRequests: 1_000_000,
+      maxCounterCells: 1_000_000,
       transferBytesPerSecond: 0,
       versions: { lowest: 1, highest: 1 },
       minFreeBytes: 256 * 1024 * 1024,

@@ -6,6 +6,7 @@
  */
 import { ToposphereError } from '../../src/core/errors.ts';
 import type { Key } from '../../src/core/types.ts';
+import { countedBytes } from '../../src/peer/backend.ts';
 import type {
   AcknowledgementLevel,
   Backend,
@@ -128,6 +129,11 @@ export function createMapBackend(): MapBackend {
       tellWatches(key, previous, undefined);
       return true;
     },
+    increment: (key, by, form) => {
+      const total = countedBytes(backend.read(key), by, form);
+      backend.write(key, total, expiries.get(key));
+      return total;
+    },
     keysAfter: (after, limit) => {
       sorted ??= [...values.keys()].sort((a, b) => (a < b ? -1 : 1));
       let low = 0;
@@ -183,9 +189,10 @@ export function createMapBackend(): MapBackend {
     },
     executeRequest: (id, reply, changes) => {
       requests.set(id, reply);
-      for (const { key, value, expiresAtMs } of changes)
-        if (value === undefined) backend.remove(key);
-        else backend.write(key, value, expiresAtMs);
+      for (const change of changes)
+        if (change.kind === 'increment') backend.increment(change.key, change.by, change.form);
+        else if (change.value === undefined) backend.remove(change.key);
+        else backend.write(change.key, change.value, change.expiresAtMs);
     },
     giveTicket: () => 'alpha:1:0',
     openSession() {

@@ -57,6 +57,11 @@ describe('TOPOSPHERE DO ID', () => {
     ['PERSIST here', ':0\r\n'],
     ['GETEX here EX 100', '$1\r\n1\r\n'],
     ['SETEX k 1000 v', '+OK\r\n'],
+    ['INCR here', ':2\r\n'],
+    ['DECR here', ':0\r\n'],
+    ['INCRBY here 9223372036854775806', ':9223372036854775807\r\n'],
+    ['DECRBY n 3', ':-3\r\n'],
+    ['INCRBYFLOAT here 0.25', '$4\r\n1.25\r\n'],
   ];
   for (const [command, reply] of once) {
     it(`runs ${command} once, and answers ${JSON.stringify(reply)} again`, async () => {
