@@ -41,6 +41,11 @@ export function findWriteRefusal(state: PeerState, now: Now): WriteRefusal | und
   return { code: 'CLOCK_AHEAD', message: describeAhead(state, now, nextAheadMs(state, now)) };
 }
 
+/** The same, for a write to this key. */
+export function findKeyRefusal(state: PeerState, now: Now, key: Key): WriteRefusal | undefined {
+  return findWriteRefusal(state, now) ?? findAheadRefusal(state, now, key);
+}
+
 /** Whether what this peer stamps or promises now is too far ahead for all others (section 8). */
 export function isStampAhead(state: PeerState, now: Now): boolean {
   return state.hasMedian && nextAheadMs(state, now) > state.settings.maxDriftMs;
@@ -83,7 +88,7 @@ function formatUtc(wallMs: number, nowMs: number): string {
 }
 
 /** A checkpoint may have brought a record whose time has not come: a write to its key would be stamped below it and lost. */
-function findKeyRefusal(state: PeerState, now: Now, key: Key): WriteRefusal | undefined {
+function findAheadRefusal(state: PeerState, now: Now, key: Key): WriteRefusal | undefined {
   const timestamp = nextTimestamp(state.clock, now.wallMs, state.horizon, state.promised);
   if (timestamp > state.aheadThrough) return undefined;
   const present = state.store.readEntry(key);
@@ -131,7 +136,7 @@ export function onWrite(
   expiresAt = 0,
 ): WriteRefusal | undefined {
   noteInput(state, now);
-  const refusal = findWriteRefusal(state, now) ?? findKeyRefusal(state, now, key);
+  const refusal = findKeyRefusal(state, now, key);
   if (refusal !== undefined) return countRefusal(state, refusal);
   stamp(state, now, key, value, expiresAt);
   if (!isFast) state.isTurnFast = false;
@@ -148,7 +153,7 @@ export function onWrites(
 ): WriteRefusal | undefined {
   noteInput(state, now);
   let refusal = findWriteRefusal(state, now);
-  for (const { key } of writes) refusal ??= findKeyRefusal(state, now, key);
+  for (const { key } of writes) refusal ??= findAheadRefusal(state, now, key);
   if (refusal !== undefined) return countRefusal(state, refusal);
   for (const { key, value, expiresAt } of writes) stamp(state, now, key, value, expiresAt);
   if (!isFast) state.isTurnFast = false;

@@ -130,7 +130,7 @@ export class PeerBackend implements Backend {
     const { limits } = this.#parts.runtime.state.settings;
     assertValueLength(valueBytes, limits);
     assertKey(key, limits);
-    this.#parts.runtime.assertWritable();
+    this.#parts.runtime.assertWritable(key);
   }
 
   write(key: Key, value: Uint8Array, expiresAtMs = 0, isFast = false): void {

@@ -20,7 +20,7 @@ import { createPeerState, type CoreOptions } from '../core/loadState.ts';
 import type { PeerState } from '../core/state.ts';
 import type { Store } from '../core/store.ts';
 import { assertNever, type Incarnation, type Key, type PeerId } from '../core/types.ts';
-import { findWriteRefusal, onWrite, type WriteRefusal } from '../core/write.ts';
+import { findKeyRefusal, onWrite, type WriteRefusal } from '../core/write.ts';
 import { Arrivals } from './arrivals.ts';
 import type { AcknowledgementLevel } from './backend.ts';
 import {
@@ -140,10 +140,10 @@ export class Runtime {
     this.#openTurn();
   }
 
-  /** Throws what a write would be refused with now. */
-  assertWritable(): void {
+  /** Throws what a write of this key would be refused with now. */
+  assertWritable(key: Key): void {
     this.#assertRoom();
-    throwRefusal(findWriteRefusal(this.state, this.#ports.now()));
+    throwRefusal(findKeyRefusal(this.state, this.#ports.now(), key));
   }
 
   /** Whoever servers.txt lists now, or an operator admits, is a member (section 8), and is told where `areInvited`. */

@@ -137,6 +137,8 @@ export interface Command {
   /** What it promises, and what not, while peers are cut off from each other. */
   readonly partition: string;
   readonly run?: CommandHandler;
+  /** It may write over several turns, and then its late reply waits by itself for what was chosen: levels and disks. */
+  readonly writesLate?: true;
   /** In place of `run`: the request holds another one, to be run with these choices. Throws BAD_ARGUMENT. */
   readonly unwrap?: (request: Request) => { readonly choices: CommandChoices; readonly request: Request };
   readonly subcommands?: readonly Command[];
@@ -146,6 +148,10 @@ export interface Command {
 export const LOCAL_TO_CONNECTION = 'Concerns this connection only; partitions do not matter.';
 export const LOCAL_TO_PEER = 'Tells of this peer only; works the same while it is cut off.';
 export const NO_KEYS = [0, 0, 0] as const;
+
+/** Redis's words for what is wrong with arguments. */
+export const SYNTAX = 'ERR syntax error';
+export const NOT_AN_INTEGER = 'ERR value is not an integer or out of range';
 
 /** Argument `index` as a binary string. */
 export function argumentText(request: Request, index: number): string {
@@ -187,4 +193,13 @@ export function readInteger(text: string): number | undefined {
   if (!/^(?:0|-?[1-9][0-9]{0,18})$/.test(text)) return undefined;
   const value = Number(text);
   return Number.isSafeInteger(value) ? value : undefined;
+}
+
+/** The same for all of 64 bits, for what is clamped anyway: infinite where it is no safe integer. */
+export function readWideInteger(text: string): number | undefined {
+  const value = readInteger(text);
+  if (value !== undefined) return value;
+  if (!/^-?[1-9][0-9]{15,18}$/.test(text) || BigInt.asIntN(64, BigInt(text)) !== BigInt(text))
+    return undefined;
+  return text.startsWith('-') ? -Infinity : Infinity;
 }

@@ -11,10 +11,14 @@ import { clientCommand } from './clientCommands.ts';
 import { conditionalCommands } from './conditionalCommands.ts';
 import { connectionCommands } from './connectionCommands.ts';
 import { counterCommands } from './counterCommands.ts';
+import { databaseCommands } from './databaseCommands.ts';
 import { expiryCommands } from './expiryCommands.ts';
 import { infoCommand } from './infoCommand.ts';
 import { introspectionCommand } from './introspectionCommand.ts';
 import { keyCommands } from './keyCommands.ts';
+import { memoryCommand, objectCommand } from './objectCommands.ts';
+import { rangeCommands } from './rangeCommands.ts';
+import { renameCommands } from './renameCommands.ts';
 import { waitCommand } from './replicationCommands.ts';
 import { scanCommands } from './scanCommands.ts';
 import { subscribeCommands } from './subscribeCommands.ts';
@@ -37,11 +41,16 @@ export const allCommands: readonly Command[] = [
   ...keyCommands,
   ...conditionalCommands,
   ...counterCommands,
+  ...rangeCommands,
+  ...renameCommands,
   ...expiryCommands,
   ...scanCommands,
+  objectCommand,
+  memoryCommand,
   ...subscribeCommands,
   authCommand,
   ...connectionCommands,
+  ...databaseCommands,
   clientCommand,
   waitCommand,
   introspectionCommand,

@@ -1,5 +1,5 @@
 /**
- * The commands that concern the conversation itself: PING ECHO HELLO SELECT RESET QUIT.
+ * The commands that concern the conversation itself: PING ECHO HELLO RESET QUIT.
  *
  * Owns the handshake: protocol 2 or 3, a name. Leaves the password to authentication.ts, closing to connection.ts, which looks at `isClosing` after each command.
  * Invariant: RESET leaves a connection as a new one is.
@@ -59,22 +59,6 @@ export const connectionCommands: readonly Command[] = [
     partition: LOCAL_TO_CONNECTION,
     run: (context, request) => {
       runHello(context, request);
-      return undefined;
-    },
-  },
-  {
-    name: 'select',
-    arity: 2,
-    flags: ['loading', 'stale', 'fast'],
-    group: 'connection',
-    keys: NO_KEYS,
-    summary: 'Choose the database; there is one, number 0',
-    partition: LOCAL_TO_CONNECTION,
-    run: ({ reply }, request) => {
-      const index = readInteger(argumentText(request, 1));
-      if (index === undefined) reply.error('ERR value is not an integer or out of range');
-      else if (index !== 0) reply.error('ERR DB index is out of range');
-      else reply.ok();
       return undefined;
     },
   },

@@ -54,7 +54,8 @@ export function dispatch(context: CommandContext, request: Request): DispatchOut
   }
   let late: LateReply | undefined;
   try {
-    const disks = command.flags.includes('write') ? replicationOf(context) : undefined;
+    const waits = command.flags.includes('write') && command.writesLate !== true;
+    const disks = waits ? replicationOf(context) : undefined;
     const chosen =
       context.choices === undefined ? command : asChosen(command, context.choices, disks !== undefined);
     const row = disks === undefined ? chosen : whenOnDisks(chosen, disks);

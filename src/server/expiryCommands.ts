@@ -7,16 +7,20 @@
 import type { Key } from '../core/types.ts';
 import { LATEST_EXPIRY_MS, type Backend } from '../peer/backend.ts';
 import type { Command, CommandContext } from './command.ts';
-import { argumentKey, argumentText, argumentValue, readInteger } from './command.ts';
+import {
+  argumentKey,
+  argumentText,
+  argumentValue,
+  NOT_AN_INTEGER,
+  readWideInteger,
+  SYNTAX,
+} from './command.ts';
 import type { Request } from './requestParser.ts';
 
 const READS =
   'Answers from this peer: what it wrote and what has reached it; keys expire everywhere by themselves, cut off or not.';
 const WRITES =
   'Never refused because of a cut; the time is part of the value, so of two writes on two sides the later stands with its value and its time.';
-
-const NOT_AN_INTEGER = 'ERR value is not an integer or out of range';
-export const SYNTAX = 'ERR syntax error';
 
 /** How a time is given: as what follows now, or since 1970; in seconds or milliseconds. */
 interface TimeForm {
@@ -44,19 +48,12 @@ export function readTime(
   command: string,
   isPositive: boolean,
 ): ReadTime {
-  const given = readInteger(text) ?? readBeyond(text);
+  const given = readWideInteger(text);
   if (given === undefined) return { error: NOT_AN_INTEGER };
   const atMs = given * unitMs + (isAbsolute ? 0 : backend.timeMs());
   if ((isPositive && given <= 0) || given < MOST_NEGATIVE || atMs > LATEST_EXPIRY_MS)
     return { error: `ERR invalid expire time in '${command}' command` };
   return { atMs };
-}
-
-/** Whole numbers of 64 bits that are none of ours: Redis takes them for times that cannot be. */
-function readBeyond(text: string): number | undefined {
-  if (!/^-?[1-9][0-9]{15,18}$/.test(text) || BigInt.asIntN(64, BigInt(text)) !== BigInt(text))
-    return undefined;
-  return text.startsWith('-') ? -Infinity : Infinity;
 }
 
 /** Writes, or deletes where the time is past already. */

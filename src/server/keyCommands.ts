@@ -1,5 +1,5 @@
 /**
- * The commands on single keys and lists of keys: GET SET DEL EXISTS MGET MSET TYPE DBSIZE.
+ * The commands on single keys and lists of keys: GET SET DEL UNLINK EXISTS TOUCH MGET MSET TYPE DBSIZE.
  *
  * Owns their meaning on this peer. Leaves waiting for the acknowledgement to connection.ts (their flag 'write')
  * and refusals of keys and values to the backend, whose words are passed on.
@@ -13,6 +13,48 @@ const READS =
   'Answers from this peer: what it wrote and what has reached it; the other side of a cut may know more.';
 const WRITES =
   'Never refused because of a cut; of two writes on two sides the one with the larger tag (later clock) stands everywhere once they meet.';
+
+function removeCommand(name: string, summary: string): Command {
+  return {
+    name,
+    arity: -2,
+    flags: ['write'],
+    group: 'generic',
+    keys: [1, -1, 1],
+    summary,
+    partition: `${WRITES} The count is of keys that were visible on this peer.`,
+    run: ({ keys, reply }, request) => {
+      let removed = 0;
+      for (let index = 1; index < request.count; index += 1) {
+        if (keys.remove(argumentKey(request, index))) removed += 1;
+      }
+      reply.integer(removed);
+      return undefined;
+    },
+  };
+}
+
+function countCommand(name: string, summary: string): Command {
+  return {
+    name,
+    arity: -2,
+    flags: ['readonly', 'fast'],
+    group: 'generic',
+    keys: [1, -1, 1],
+    summary,
+    partition: READS,
+    run: ({ keys, reply, server }, request) => {
+      let present = 0;
+      for (let index = 1; index < request.count; index += 1) {
+        if (keys.read(argumentKey(request, index)) !== undefined) present += 1;
+      }
+      server.counters.keyspaceHits += present;
+      server.counters.keyspaceMisses += request.count - 1 - present;
+      reply.integer(present);
+      return undefined;
+    },
+  };
+}
 
 export const keyCommands: readonly Command[] = [
   {
@@ -36,42 +78,10 @@ export const keyCommands: readonly Command[] = [
     },
   },
   setCommand,
-  {
-    name: 'del',
-    arity: -2,
-    flags: ['write'],
-    group: 'generic',
-    keys: [1, -1, 1],
-    summary: 'Delete keys',
-    partition: `${WRITES} The count is of keys that were visible on this peer.`,
-    run: ({ keys, reply }, request) => {
-      let removed = 0;
-      for (let index = 1; index < request.count; index += 1) {
-        if (keys.remove(argumentKey(request, index))) removed += 1;
-      }
-      reply.integer(removed);
-      return undefined;
-    },
-  },
-  {
-    name: 'exists',
-    arity: -2,
-    flags: ['readonly', 'fast'],
-    group: 'generic',
-    keys: [1, -1, 1],
-    summary: 'Count how many of the keys exist',
-    partition: READS,
-    run: ({ keys, reply, server }, request) => {
-      let present = 0;
-      for (let index = 1; index < request.count; index += 1) {
-        if (keys.read(argumentKey(request, index)) !== undefined) present += 1;
-      }
-      server.counters.keyspaceHits += present;
-      server.counters.keyspaceMisses += request.count - 1 - present;
-      reply.integer(present);
-      return undefined;
-    },
-  },
+  removeCommand('del', 'Delete keys'),
+  removeCommand('unlink', 'Delete keys: here the same as DEL'),
+  countCommand('exists', 'Count how many of the keys exist'),
+  countCommand('touch', 'Count how many of the keys exist: nothing here goes by when they were read last'),
   {
     name: 'mget',
     arity: -2,

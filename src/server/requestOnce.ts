@@ -41,6 +41,11 @@ function runOnce(
   const { backend, client } = context;
   if (!command.flags.includes('write'))
     throw new ToposphereError('BAD_ARGUMENT', 'ID is for commands that write: run this one without it');
+  if (command.writesLate === true)
+    throw new ToposphereError(
+      'BAD_ARGUMENT',
+      `ID does not go with ${command.name}: it may take several turns`,
+    );
   const verdict = backend.judgeRequest(choice.id, choice.attempt);
   if (verdict.kind === 'new') execute(context, command, request, choice);
   else if (verdict.kind === 'executed') {

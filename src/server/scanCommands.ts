@@ -1,16 +1,18 @@
 /**
- * Walking over keys: SCAN and KEYS.
+ * Walking over keys: SCAN, KEYS and RANDOMKEY.
  *
- * Owns the walk in key order and its options. Leaves patterns to globPattern.ts and places to scanCursors.ts.
+ * Owns the walk in key order and its options. Leaves patterns to globPattern.ts, places to scanCursors.ts and the draw to randomKey.ts.
  * Invariant: a key that is there from the first call of a scan to its last is returned exactly once, because the
  * walk goes by the order of keys and not by where they lie; keys that come or go meanwhile may or may not appear.
  */
+import { randomInt } from 'node:crypto';
 import type { Key } from '../core/types.ts';
-import type { Backend } from '../peer/backend.ts';
-import { argumentsFrom, argumentText, readInteger } from './command.ts';
+import { argumentsFrom, argumentText, NOT_AN_INTEGER, NO_KEYS, readInteger, SYNTAX } from './command.ts';
 import type { Command, CommandContext } from './command.ts';
 import type { GlobPattern } from './globPattern.ts';
 import { compileGlob } from './globPattern.ts';
+import { drawKey } from './randomKey.ts';
+import { keysWithPrefix } from './prefixedKeys.ts';
 import type { Request } from './requestParser.ts';
 
 /** Keys that one SCAN call walks over when COUNT does not say, count (as Redis). */
@@ -29,7 +31,7 @@ export const scanCommands: readonly Command[] = [
     arity: -2,
     flags: ['readonly'],
     group: 'generic',
-    keys: [0, 0, 0],
+    keys: NO_KEYS,
     summary: 'Walk over the keys in steps: SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]',
     partition: `${WALKS} A cursor is good on the peer that gave it, until that peer restarts.`,
     run: (context, request) => {
@@ -42,7 +44,7 @@ export const scanCommands: readonly Command[] = [
     arity: 2,
     flags: ['readonly'],
     group: 'generic',
-    keys: [0, 0, 0],
+    keys: NO_KEYS,
     summary: 'List all keys that match a pattern, in one reply',
     partition: WALKS,
     run: ({ backend, reply }, request) => {
@@ -61,6 +63,21 @@ export const scanCommands: readonly Command[] = [
         after = batch.keys.at(-1);
       }
       reply.closeArray(slot, count);
+      return undefined;
+    },
+  },
+  {
+    name: 'randomkey',
+    arity: 1,
+    flags: ['readonly'],
+    group: 'generic',
+    keys: NO_KEYS,
+    summary: 'Draw a key; among many, those that begin like few others are drawn more often',
+    partition: 'Draws from the keys of this peer; the other side of a cut may hold more.',
+    run: ({ backend, reply }) => {
+      const key = drawKey(backend, randomInt);
+      if (key === undefined) reply.null();
+      else reply.bulkText(key);
       return undefined;
     },
   },
@@ -110,15 +127,15 @@ function readOptions(words: readonly string[]): ScanOptions | string {
   let type = '';
   for (let index = 0; index < words.length; index += 2) {
     const value = words[index + 1];
-    if (value === undefined) return 'ERR syntax error';
+    if (value === undefined) return SYNTAX;
     switch ((words[index] ?? '').toLowerCase()) {
       case 'match':
         pattern = value;
         break;
       case 'count': {
         const number = readInteger(value);
-        if (number === undefined) return 'ERR value is not an integer or out of range';
-        if (number < 1) return 'ERR syntax error';
+        if (number === undefined) return NOT_AN_INTEGER;
+        if (number < 1) return SYNTAX;
         count = Math.min(number, SCAN_COUNT_LIMIT);
         break;
       }
@@ -126,32 +143,8 @@ function readOptions(words: readonly string[]): ScanOptions | string {
         type = value.toLowerCase();
         break;
       default:
-        return 'ERR syntax error';
+        return SYNTAX;
     }
   }
   return { pattern: compileGlob(pattern), count, type };
-}
-
-interface Batch {
-  /** In key order, all with the pattern's prefix. */
-  readonly keys: readonly Key[];
-  readonly isLast: boolean;
-}
-
-/** Up to `limit` keys that start with `prefix`, strictly after `after`, in byte order. */
-export function keysWithPrefix(backend: Backend, prefix: Key, after: Key | undefined, limit: number): Batch {
-  const keys: Key[] = [];
-  let from = after;
-  if (prefix !== '' && (from === undefined || from < prefix)) {
-    // No key lies just before the prefix, so the key that *is* the prefix is asked for by itself.
-    if (backend.read(prefix) !== undefined) keys.push(prefix);
-    from = prefix;
-  }
-  const wanted = limit - keys.length;
-  if (wanted === 0) return { keys, isLast: false };
-  for (const key of backend.keysAfter(from, wanted)) {
-    if (!key.startsWith(prefix)) return { keys, isLast: true };
-    keys.push(key);
-  }
-  return { keys, isLast: keys.length < limit };
 }

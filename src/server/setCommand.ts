@@ -5,8 +5,8 @@
  * command: two peers that are cut off from each other may both find it met, and then the later of the two writes stands.
  */
 import type { Command, CommandContext } from './command.ts';
-import { argumentKey, argumentText, argumentValue } from './command.ts';
-import { readTime, SYNTAX, TIME_FORMS, writeUntil } from './expiryCommands.ts';
+import { argumentKey, argumentText, argumentValue, SYNTAX } from './command.ts';
+import { readTime, TIME_FORMS, writeUntil } from './expiryCommands.ts';
 import type { Request } from './requestParser.ts';
 
 type Condition = 'nx' | 'xx';

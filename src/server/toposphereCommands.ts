@@ -16,7 +16,7 @@ import { ticketSubcommand } from './requestOnce.ts';
 import { ackSubcommand } from './replicationCommands.ts';
 import { sessionSubcommand } from './sessionCommand.ts';
 import type { Request } from './requestParser.ts';
-import { keysWithPrefix } from './scanCommands.ts';
+import { keysWithPrefix } from './prefixedKeys.ts';
 
 /** Pairs in one reply of TOPOSPHERE RANGE, count. */
 const RANGE_COUNT_LIMIT = 10_000;

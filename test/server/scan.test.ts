@@ -4,7 +4,7 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import type { Key } from '../../src/core/types.ts';
 import type { Backend } from '../../src/peer/backend.ts';
-import { keysWithPrefix } from '../../src/server/scanCommands.ts';
+import { keysWithPrefix } from '../../src/server/prefixedKeys.ts';
 import { createScanCursors } from '../../src/server/scanCursors.ts';
 import type { RedisServer } from '../../src/server/server.ts';
 import { startRedisServer } from '../../src/server/server.ts';

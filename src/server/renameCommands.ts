@@ -1,0 +1,107 @@
+/**
+ * The commands that take what one key holds to another: RENAME RENAMENX COPY.
+ *
+ * Owns what becomes of both keys: the value with the time at which it expires. Invariant: both changes are of one turn, on this disk both or none, and whether they are taken is asked before the
+ * first is made; the new key is written before the old one goes, so that a peer which has only one of them has the value.
+ */
+import type { Key } from '../core/types.ts';
+import type { Command, CommandContext } from './command.ts';
+import { argumentKey, argumentText, SYNTAX } from './command.ts';
+import { findDatabaseFault } from './databaseCommands.ts';
+import type { Request } from './requestParser.ts';
+
+const NO_SUCH_KEY = 'ERR no such key';
+
+const RENAMES =
+  'Never refused because of a cut; two updates, of the new key and the old: both are made at once here; elsewhere the new key may be seen before the old one is gone, and what the other side of a cut wrote later to either of them stands.';
+const CONDITIONAL =
+  'That there is no such key is judged by what this peer has: on two sides of a cut both may find none, and then the later of the two values stands.';
+const COPIES =
+  'Never refused because of a cut; copies what this peer has. What the other side of a cut wrote later to the new key stands.';
+
+/** Writes what `from` holds to `to`; the caller has seen that it holds something. */
+function transfer({ backend, keys }: CommandContext, from: Key, to: Key): void {
+  const value = Uint8Array.from(keys.read(from) ?? []);
+  const expiresAtMs = keys.expiryOf(from) ?? 0;
+  backend.assertWritable(to, value.length);
+  keys.write(to, value, expiresAtMs);
+}
+
+function renameCommand(name: string, isConditional: boolean, summary: string): Command {
+  return {
+    name,
+    arity: 3,
+    flags: isConditional ? ['write', 'fast'] : ['write'],
+    group: 'generic',
+    keys: [1, 2, 1],
+    summary,
+    partition: isConditional ? `${RENAMES} ${CONDITIONAL}` : RENAMES,
+    run: (context, request) => {
+      const { backend, keys, reply } = context;
+      const [from, to] = [argumentKey(request, 1), argumentKey(request, 2)];
+      if (keys.read(from) === undefined) {
+        reply.error(NO_SUCH_KEY);
+        return undefined;
+      }
+      const isMet = !isConditional || keys.read(to) === undefined;
+      if (isMet && from !== to) {
+        backend.assertWritable(from, 0);
+        transfer(context, from, to);
+        keys.remove(from);
+      }
+      if (isConditional) reply.integer(isMet ? 1 : 0);
+      else reply.ok();
+      return undefined;
+    },
+  };
+}
+
+/** Whether COPY writes over what the new key holds; or what is wrong with its words. */
+function readCopyWords(request: Request): boolean | { readonly error: string } {
+  let replaces = false;
+  for (let index = 3; index < request.count; index += 1) {
+    const word = argumentText(request, index).toLowerCase();
+    if (word === 'replace') replaces = true;
+    else if (word === 'db' && index + 1 < request.count) {
+      index += 1;
+      const error = findDatabaseFault(argumentText(request, index));
+      if (error !== undefined) return { error };
+    } else return { error: SYNTAX };
+  }
+  return replaces;
+}
+
+export const renameCommands: readonly Command[] = [
+  renameCommand(
+    'rename',
+    false,
+    'Give a key another name; it expires when it did, and what had that name is gone',
+  ),
+  renameCommand('renamenx', true, 'Give a key another name that no key has'),
+  {
+    name: 'copy',
+    arity: -3,
+    flags: ['write'],
+    group: 'generic',
+    keys: [1, 2, 1],
+    summary: 'Copy what a key holds to another one: COPY key key [DB 0] [REPLACE]',
+    partition: `${COPIES} ${CONDITIONAL}`,
+    run: (context, request) => {
+      const { keys, reply } = context;
+      const replaces = readCopyWords(request);
+      if (typeof replaces !== 'boolean') {
+        reply.error(replaces.error);
+        return undefined;
+      }
+      const [from, to] = [argumentKey(request, 1), argumentKey(request, 2)];
+      if (from === to) {
+        reply.error('ERR source and destination objects are the same');
+        return undefined;
+      }
+      const isMet = keys.read(from) !== undefined && (replaces || keys.read(to) === undefined);
+      if (isMet) transfer(context, from, to);
+      reply.integer(isMet ? 1 : 0);
+      return undefined;
+    },
+  },
+];
