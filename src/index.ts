@@ -3,6 +3,7 @@
  */
 export { Peer } from './peer/peer.ts';
 export type { Change } from './peer/change.ts';
+export type { Published } from './peer/channels.ts';
 export type { SetOptions, WriteOptions } from './peer/writeOptions.ts';
 export type { Register, RegisterOptions, RegisterReadOptions } from './peer/register.ts';
 export type { ReadLevel } from './peer/backend.ts';

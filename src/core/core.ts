@@ -28,8 +28,10 @@ import { onHeartbeat, onHeartbeatTimer } from './onHeartbeat.ts';
 import { greet, onKeepalive, onKeepaliveTimer } from './onKeepalive.ts';
 import { onNak, onRepairTimer } from './onNak.ts';
 import { onSync } from './onSync.ts';
+import { onMissTimer, onPublish } from './onPublish.ts';
 import { onUpdate } from './onUpdate.ts';
 import type { PeerView } from './peerView.ts';
+import { flushPublished, onMiss, onRepublishTimer } from './publishing.ts';
 import { onFetched, onOwnDurable, onQuestionsTimer } from './quorum.ts';
 import { flushReplication, noteOnOwnDisk, onAskTimer, onHeld } from './replication.ts';
 import { saveTurn } from './saveTurn.ts';
@@ -73,7 +75,7 @@ export function onMessage(
   const { wasSilent } = noteHeard(state, now, view, incarnation, channel);
   if (wasSilent) greet(state, now);
   // R10: before it has joined a peer only says that it is there, and takes a checkpoint.
-  if (state.phase !== 'member' && !isForNewcomers(message)) {
+  if (state.phase !== 'member' && !isForNewcomers(state, message)) {
     state.counters.droppedNotJoined += 1;
     if (message.kind === 'heartbeat' && message.members !== undefined) learnMembers(state, message.members);
     if (message.kind === 'prepare') onPrepare(state, now, view, { id: from, incarnation }, message);
@@ -96,7 +98,8 @@ function isForStrangers({ kind }: Message): boolean {
   return kind === 'keepalive' || kind === 'fenced' || kind === 'leaving' || kind === 'join';
 }
 
-function isForNewcomers({ kind }: Message): boolean {
+function isForNewcomers({ phase }: PeerState, { kind }: Message): boolean {
+  if (kind === 'publish' || kind === 'miss') return phase !== 'forgotten'; // what has nothing to do with data
   return kind === 'keepalive' || kind === 'fenced' || kind === 'leaving' || kind === 'checkpoint';
 }
 
@@ -167,6 +170,12 @@ function dispatch(
     case 'held':
       onHeld(state, view, incarnation, message);
       return;
+    case 'publish':
+      onPublish(state, now, view, incarnation, message);
+      return;
+    case 'miss':
+      onMiss(state, now, view.id, message);
+      return;
     default:
       assertNever(message);
   }
@@ -225,6 +234,12 @@ export function onTimer(state: PeerState, now: Now, timer: TimerName, token: num
     case 'ask':
       onAskTimer(state, now);
       return;
+    case 'miss':
+      onMissTimer(state, now);
+      return;
+    case 'republish':
+      onRepublishTimer(state, now);
+      return;
     default:
       assertNever(timer);
   }
@@ -240,6 +255,7 @@ export function takeChanges(state: PeerState): readonly EntryChange[] {
 /** Ends the turn: own updates become UPDATEs, vectors go to the store. The driver then commits and carries out the effects. */
 export function onTurnEnd(state: PeerState, now: Now): Effect[] {
   flushUpdates(state);
+  flushPublished(state, now);
   flushReplication(state, now);
   if (state.asks.size > 0) answerAsks(state);
   adoptHorizons(state, now);

@@ -61,6 +61,19 @@ export interface CoreCounters {
   replicationsUnknown: number;
   asksSent: number;
   heldsSent: number;
+  /** PUBLISH here, and refused because the message is too long. */
+  messagesPublished: number;
+  publishesRefused: number;
+  /** Messages of other peers given to whoever listens here; those that did not come while they were of use. */
+  messagesDelivered: number;
+  messagesGivenUp: number;
+  /** Messages that had come before, or came before this process began to listen. */
+  messagesDuplicate: number;
+  /** Messages that came ahead of missing ones, beyond the room for such. */
+  messagesWithoutRoom: number;
+  messagesRepaired: number;
+  missesSent: number;
+  missesReceived: number;
   /** Dropped: this peer already holds the dot. */
   droppedDuplicate: number;
   /** Dropped: timestamp further ahead than the drift limit (section 8). */
@@ -71,7 +84,7 @@ export interface CoreCounters {
   droppedAlarmLimit: number;
   /** Dropped: a sender that is no member. */
   droppedNotMember: number;
-  /** Dropped: an UPDATE, NAK, ASK or HELD that makes no sense from this sender. */
+  /** Dropped: an UPDATE, NAK, ASK, HELD, PUBLISH or MISS that makes no sense from this sender. */
   droppedMisdirected: number;
   /** Dropped: of an incarnation below its fence (R7). */
   droppedFenced: number;
@@ -132,6 +145,15 @@ export function createCounters(): CoreCounters {
     replicationsUnknown: 0,
     asksSent: 0,
     heldsSent: 0,
+    messagesPublished: 0,
+    publishesRefused: 0,
+    messagesDelivered: 0,
+    messagesGivenUp: 0,
+    messagesDuplicate: 0,
+    messagesWithoutRoom: 0,
+    messagesRepaired: 0,
+    missesSent: 0,
+    missesReceived: 0,
     droppedDuplicate: 0,
     droppedAheadOfClock: 0,
     droppedGapLimit: 0,

@@ -28,7 +28,9 @@ export type TimerName =
   | 'sweep'
   | 'expiry'
   | 'questions'
-  | 'ask';
+  | 'ask'
+  | 'miss'
+  | 'republish';
 
 /** Handed back to the core as it is when the turn is as safe as was asked. */
 export type Reminder =

@@ -43,5 +43,12 @@ export function onLeaving(state: PeerState, now: Now, view: PeerView, incarnatio
 
 /** Whether somebody who has left asks for something: nobody is there any more to have it, and a transfer, or a promise, would be for nothing. */
 export function isIdleQuestion({ kind }: Message): boolean {
-  return kind === 'join' || kind === 'pull' || kind === 'nak' || kind === 'prepare' || kind === 'ask';
+  return (
+    kind === 'join' ||
+    kind === 'pull' ||
+    kind === 'nak' ||
+    kind === 'prepare' ||
+    kind === 'ask' ||
+    kind === 'miss'
+  );
 }

@@ -18,6 +18,7 @@ import type { PendingHorizon, Phase } from './messages.ts';
 import { createOriginState, type OriginState } from './originState.ts';
 import { createPeerView } from './peerView.ts';
 import { loadPromisesMade } from './promisesMade.ts';
+import { createPublishing } from './publishing.ts';
 import { createQuorum } from './quorum.ts';
 import { createReplication } from './replication.ts';
 import { createRoundsState } from './rounds.ts';
@@ -107,6 +108,7 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
     repairs: new Map(),
     replication: createReplication(),
     asks: new Map(),
+    publishing: createPublishing(now),
     effects: [],
     changes: [],
     timers: {
@@ -123,6 +125,8 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
       expiry: { token: 0, dueMs: Infinity },
       questions: { token: 0, dueMs: Infinity },
       ask: { token: 0, dueMs: Infinity },
+      miss: { token: 0, dueMs: Infinity },
+      republish: { token: 0, dueMs: Infinity },
     },
     lastWallMs: now.wallMs,
     lastInputMs: now.monotonicMs,

@@ -71,6 +71,7 @@ function onForgotten(state: PeerState, id: PeerId): void {
   state.peers.delete(id);
   state.contacts = state.contacts.filter((contact) => contact !== id);
   forgetHeld(state, id);
+  state.publishing.feeds.delete(id);
   notice(state, 'forgotten', { peer: id });
   if (id === state.self.id) becomeForgotten(state);
 }

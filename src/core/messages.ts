@@ -5,6 +5,7 @@
  * mean is the on… files' beside this one. A message that reaches the core has been checked: counts,
  * lengths, ranges and types hold.
  */
+import type { MissMessage, PublishMessage } from './publishMessages.ts';
 import type {
   EntryKind,
   Incarnation,
@@ -370,7 +371,9 @@ export type Message =
   | FetchMessage
   | FetchedMessage
   | AskMessage
-  | HeldMessage;
+  | HeldMessage
+  | PublishMessage
+  | MissMessage;
 export type MessageKind = Message['kind'];
 
 /** By which way a message came, or is to go. A stream is peer-to-peer TCP. */

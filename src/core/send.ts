@@ -13,13 +13,14 @@ import type {
   SyncRecord,
   UpdateMessage,
 } from './messages.ts';
+import type { PublishMessage } from './publishMessages.ts';
 import type { PeerState } from './state.ts';
 import type { PeerId } from './types.ts';
 
 /** Multicasts, and unicasts the same to heard peers that say our multicast does not reach them (section 6). */
 export function sendToAll(
   state: PeerState,
-  message: UpdateMessage | SyncMessage | AskMessage,
+  message: UpdateMessage | SyncMessage | AskMessage | PublishMessage,
   after: After,
 ): void {
   if (state.peers.size === 0) return; // alone by configuration: there is nobody to tell

@@ -115,6 +115,14 @@ export interface CoreLimits {
   readonly askAgainMaxMs: number;
   /** Writes that wait for other disks at once; beyond, one that would is refused. */
   readonly maxReplicationWaits: number;
+  /** Longest message with its channel that is published, bytes. */
+  readonly maxPublishBytes: number;
+  /** Milliseconds that a published message is kept to be repaired, and that what came behind a missing one waits for it. Raising it repairs longer cuts, and delays what comes behind what is lost for good. */
+  readonly publishKeptMs: number;
+  /** Bytes of messages kept to be repaired, and of those of one other peer that wait for a missing one. */
+  readonly publishKeptBytes: number;
+  /** The same, number of messages; what is missing further back is given up. */
+  readonly maxPublishKept: number;
   /** Every so manieth turn of the shuffled contact goes to a peer presumed dead, when one is drawn. */
   readonly deadContactEvery: number;
 }
@@ -165,6 +173,10 @@ export const defaultLimits: CoreLimits = Object.freeze({
   maxQuestions: 1024,
   questionRetryMs: 25,
   questionRetryMaxMs: 400,
+  maxPublishBytes: 1024 * 1024,
+  publishKeptMs: 2000,
+  publishKeptBytes: 16 * 1024 * 1024,
+  maxPublishKept: 16_384,
   deadContactEvery: 4,
 });
 

@@ -21,6 +21,7 @@ import type { PeerView } from './peerView.ts';
 import type { OpenAsks } from './heldUpdates.ts';
 import type { PendingRepairs } from './repairQueue.ts';
 import type { PromisesMade } from './promisesMade.ts';
+import type { Publishing } from './publishing.ts';
 import type { QuorumState } from './quorum.ts';
 import type { Replication } from './replication.ts';
 import type { OpenRound, RoundsState } from './rounds.ts';
@@ -125,6 +126,8 @@ export interface PeerState {
   /** Who waits for other disks here, and which members have asked for what this one has. */
   readonly replication: Replication;
   readonly asks: OpenAsks;
+  /** Messages on channels, of this process and of others. */
+  readonly publishing: Publishing;
   effects: Effect[];
   /** Entries that changed since the driver last took them. */
   changes: EntryChange[];

@@ -16,7 +16,14 @@ import type { Entry, Key, PeerId, Timestamp } from './types.ts';
 /** Why a write was not taken. Nothing was changed. */
 export interface WriteRefusal {
   readonly code:
-    'CLOCK_AHEAD' | 'LOADING' | 'FORGOTTEN' | 'NO_ROOM' | 'KEY_TOO_LONG' | 'BAD_ARGUMENT' | 'BUSY';
+    | 'CLOCK_AHEAD'
+    | 'LOADING'
+    | 'FORGOTTEN'
+    | 'NO_ROOM'
+    | 'KEY_TOO_LONG'
+    | 'VALUE_TOO_LONG'
+    | 'BAD_ARGUMENT'
+    | 'BUSY';
   readonly message: string;
 }
 

@@ -12,14 +12,16 @@ import type { VersionRange } from '../wire/versions.ts';
 import type { PeerVersions } from './peerVersions.ts';
 import type { PacketSource, RuntimeEvents } from './ports.ts';
 
+export interface ArrivedMessage {
+  readonly kind: 'message';
+  readonly sender: PeerId;
+  readonly incarnation: Incarnation;
+  readonly message: Message;
+}
+
 /** A message; or the incarnation of an earlier process, genuine and perhaps seen before; or neither. */
 type Arrival =
-  | {
-      readonly kind: 'message';
-      readonly sender: PeerId;
-      readonly incarnation: Incarnation;
-      readonly message: Message;
-    }
+  | ArrivedMessage
   | { readonly kind: 'old'; readonly sender: PeerId; readonly incarnation: Incarnation }
   | { readonly kind: 'refused'; readonly isGenuine: boolean };
 

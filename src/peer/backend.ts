@@ -11,6 +11,7 @@ import type { ReplicatedLevel } from './replicated.ts';
 import type { Attempt, RequestVerdict } from '../core/requests.ts';
 import type { Key } from '../core/types.ts';
 import type { DigestRange, EntryMark, PartDigest } from './rangeDigests.ts';
+import type { Subscriptions } from './subscriptions.ts';
 
 export { addDecimals, parseFloating, parseInteger, type Decimal } from '../core/decimal.ts';
 export { countedBytes } from './counting.ts';
@@ -19,6 +20,7 @@ export { LATEST_EXPIRY_MS } from '../core/expiry.ts';
 export { LONGEST_WITHIN_MS, type ReplicatedLevel } from './replicated.ts';
 export { MAX_REQUEST_ID_BYTES, type RequestId } from '../core/requestRecord.ts';
 export type { Attempt, RequestVerdict } from '../core/requests.ts';
+export type { Subscriber, Subscriptions } from './subscriptions.ts';
 export { parseTicket } from './tickets.ts';
 export type { PeerDescription } from './peerDescription.ts';
 
@@ -150,6 +152,10 @@ export interface Backend extends KeyAccess {
   watchKeys(prefix: Key, listener: (change: KeyChange) => void): () => void;
   /** Tells those who watch keys at once of what was written so far: otherwise they hear of it when the turn ends. */
   tellChanges(): void;
+  /** Who listens on this peer to which channels. */
+  readonly subscriptions: Subscriptions;
+  /** Publishes on a channel (one character a byte) to all peers; answers how many subscriptions of this one were told. Throws VALUE_TOO_LONG, FORGOTTEN; nobody was told then. The bytes are never changed again. */
+  publish(channel: string, message: Uint8Array): number;
   /** Whether a client's request may be executed here, or what became of it (I13). */
   judgeRequest(id: RequestId, attempt: Attempt): RequestVerdict;
   /** Executes a request that was judged to be new: records `reply` for its id and makes the changes, all of it or, where it throws as `write` does, nothing. Changes are asked for with `assertWritable` before. */

@@ -79,6 +79,9 @@ export interface PeerOptions {
   readonly maxCounterCells: number;
   readonly maxCheckpointBytes: number;
   readonly transferBytesPerSecond: number;
+  readonly maxPublishBytes: number;
+  readonly publishKeptMs: number;
+  readonly publishKeptBytes: number;
   readonly minFreeBytes: number;
   readonly checkpointDirectory: string;
   readonly checkpointIntervalMs: number;
@@ -258,6 +261,9 @@ async function resolvePeer(
     maxCounterCells: number('maxCounterCells'),
     maxCheckpointBytes: number('maxCheckpointBytes'),
     transferBytesPerSecond: number('transferBytesPerSecond'),
+    maxPublishBytes: number('maxPublishBytes'),
+    publishKeptMs: number('publishKeptMs'),
+    publishKeptBytes: number('publishKeptBytes'),
     minFreeBytes: number('minFreeBytes'),
     checkpointDirectory: settings.checkpointDirectory ?? dataDirectory,
     checkpointIntervalMs: number('checkpointIntervalMs'),

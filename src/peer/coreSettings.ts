@@ -23,6 +23,9 @@ export function coreSettings(options: PeerOptions): CoreSettings {
       maxRequests: options.maxRequests,
       maxCounterCells: options.maxCounterCells,
       maxCheckpointBytes: options.maxCheckpointBytes,
+      maxPublishBytes: options.maxPublishBytes,
+      publishKeptMs: options.publishKeptMs,
+      publishKeptBytes: options.publishKeptBytes,
       transferBytesPerSecond: rateOf(options.transferBytesPerSecond),
     },
   };

@@ -30,6 +30,8 @@ export const MESSAGE_KINDS: readonly MessageKind[] = [
   'fetched',
   'ask',
   'held',
+  'publish',
+  'miss',
 ];
 
 const USAGE =

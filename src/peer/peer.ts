@@ -8,7 +8,7 @@
 import { ToposphereError } from '../core/errors.ts';
 import type { CoreSettings } from '../core/settings.ts';
 import type { PeerId } from '../core/types.ts';
-import { openNetwork, type Network } from '../network/network.ts';
+import { openNetwork } from '../network/network.ts';
 import type { LmdbStore } from '../storage/lmdbStore.ts';
 import { createEnvelope } from '../wire/envelope.ts';
 import { loadHashing } from '../wire/hash.ts';
@@ -21,6 +21,7 @@ import { createLog, silentLogger, type Logger } from './logger.ts';
 import type { Settings } from './tunables.ts';
 import type { Digest } from './digest.ts';
 import { coreSettings } from './coreSettings.ts';
+import { listenTo, publishTo, type Published } from './channels.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { Discovering } from './discovering.ts';
 import { DiskSpace } from './diskSpace.ts';
@@ -30,6 +31,7 @@ import { parseKey, parsePrefix, parseValue, type KeyInput, type ValueInput } fro
 import { readRange, type RangeEntry, type RangeOptions } from './keyRange.ts';
 import { createNoticeLog } from './noticeLog.ts';
 import { PeerBackend } from './peerBackend.ts';
+import type { PeerParts } from './peerParts.ts';
 import { AddressBook } from './addressBook.ts';
 import { createMachinePorts } from './machinePorts.ts';
 import { openStore } from './openStore.ts';
@@ -44,32 +46,19 @@ import { expiryOf, type SetOptions, type WriteOptions } from './writeOptions.ts'
 /** Milliseconds between two looks while `caughtUp` waits. */
 const CAUGHT_UP_POLL_MS = 50;
 
-interface Parts {
-  readonly options: PeerOptions;
-  readonly runtime: Runtime;
-  readonly store: LmdbStore;
-  readonly space: DiskSpace;
-  readonly network: Network;
-  readonly backend: PeerBackend;
-  readonly checkpoints: Checkpoints;
-  readonly discovering: Discovering | undefined;
-  readonly failureListeners: Set<(failure: ToposphereError) => void>;
-}
-
 export class Peer {
   /** The peer as a protocol server sees it. */
   readonly backend: PeerBackend;
-  readonly #parts: Parts;
+  readonly #parts: PeerParts;
   #closing: Promise<void> | undefined;
 
-  private constructor(parts: Parts) {
+  private constructor(parts: PeerParts) {
     this.#parts = parts;
     this.backend = parts.backend;
   }
 
   /**
-   * Opens a peer from these settings and their defaults alone: no configuration file and no variable of the environment is
-   * read, only the files that settings name (servers.txt, keys).
+   * Opens a peer from these settings and their defaults alone: no configuration file and no variable of the environment is read, only the files that settings name (servers.txt, keys).
    * Throws BAD_CONFIGURATION (all faults together), ADDRESS_IN_USE, STORE_LOCKED, STORE_DAMAGED, STORAGE_FAILED.
    */
   static async open(settings: Settings, logger: Logger = silentLogger): Promise<Peer> {
@@ -265,6 +254,18 @@ export class Peer {
   watch(prefix: KeyInput, listener: (change: Change) => void): () => void {
     this.#assertOpen();
     return this.backend.watchKeys(parsePrefix(prefix), copying(listener));
+  }
+
+  /** Tells all who listen to a channel, at any peer that is not cut off for longer than `publishKeptMs`; answers how many listen here. Throws VALUE_TOO_LONG, FORGOTTEN, CLOSED: nobody was told. */
+  publish(channel: KeyInput, message: ValueInput): number {
+    this.#assertOpen();
+    return publishTo(this.backend, channel, message, this.#limits);
+  }
+
+  /** Tells of every message on a channel, wherever it was published: of each peer in order, none twice. Returns the function that ends it. */
+  subscribe(channel: KeyInput, listener: (published: Published) => void): () => void {
+    this.#assertOpen();
+    return listenTo(this.backend, channel, listener);
   }
 
   /**

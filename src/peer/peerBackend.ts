@@ -23,6 +23,7 @@ import type {
   ReloadOptions,
   ReplicaCount,
   RequestedChange,
+  Subscriptions,
 } from './backend.ts';
 import { findBehind } from './caughtUp.ts';
 import { increment, plannedWrite } from './counting.ts';
@@ -199,6 +200,14 @@ export class PeerBackend implements Backend {
 
   whenReady(): Promise<void> {
     return this.#parts.store.whenReady();
+  }
+
+  get subscriptions(): Subscriptions {
+    return this.#parts.runtime.publications.subscriptions;
+  }
+
+  publish(channel: string, message: Uint8Array): number {
+    return this.#parts.runtime.publications.publish(channel, message);
   }
 
   judgeRequest(id: RequestId, attempt: Attempt): RequestVerdict {

@@ -15,13 +15,13 @@ import { bootstrap } from '../core/join.ts';
 import { buildLeaving } from '../core/leaving.ts';
 import { learnMembers } from '../core/members.ts';
 import { sendMembers } from '../core/onHeartbeat.ts';
-import type { Channel, Message } from '../core/messages.ts';
+import type { Channel } from '../core/messages.ts';
 import { createPeerState, type CoreOptions } from '../core/loadState.ts';
 import type { PeerState } from '../core/state.ts';
 import type { Store } from '../core/store.ts';
-import { assertNever, type Incarnation, type Key, type PeerId } from '../core/types.ts';
+import { assertNever, type Key, type PeerId } from '../core/types.ts';
 import { findKeyRefusal, onWrite, type WriteRefusal } from '../core/write.ts';
-import { Arrivals } from './arrivals.ts';
+import { Arrivals, type ArrivedMessage } from './arrivals.ts';
 import type { AcknowledgementLevel } from './backend.ts';
 import {
   closedWhileWaitingError,
@@ -35,6 +35,7 @@ import type { Faults } from './faults.ts';
 import { PeerVersions } from './peerVersions.ts';
 import type { PacketSource, RuntimeEvents, RuntimePorts } from './ports.ts';
 import { leave } from './leaving.ts';
+import { Publications } from './publications.ts';
 import { Questions } from './questions.ts';
 import { Outbox, type MulticastEffect } from './outbox.ts';
 import { ReplicaWaits } from './replicaWaits.ts';
@@ -51,6 +52,7 @@ export class Runtime {
   readonly arrivals: Arrivals;
   readonly questions: Questions;
   readonly replicas: ReplicaWaits;
+  readonly publications: Publications;
   readonly #ports: RuntimePorts;
   readonly #store: Store;
   readonly #events: RuntimeEvents;
@@ -76,6 +78,7 @@ export class Runtime {
     this.questions = new Questions(this, ports.now);
     this.state = createPeerState(options, ports.now());
     this.replicas = new ReplicaWaits(this, ports.now);
+    this.publications = new Publications(this, ports.now);
     this.arrivals = new Arrivals(this.versions, (id) => this.state.peers.has(id), events.onVersions);
   }
 
@@ -183,23 +186,17 @@ export class Runtime {
     if (this.#envelope === undefined || this.#isClosed || this.#failure !== undefined) return false;
     const arrival = this.arrivals.take(this.#envelope, bytes, channel, source);
     if (arrival.kind === 'refused') return arrival.isGenuine;
-    const { sender, incarnation } = arrival;
     if (arrival.kind === 'message') {
-      this.#onAuthentic(sender, incarnation, channel, arrival.message, source);
+      this.#onAuthentic(arrival, channel, source);
       return true;
     }
-    onOldIncarnation(this.state, this.#ports.now(), sender, incarnation);
+    onOldIncarnation(this.state, this.#ports.now(), arrival.sender, arrival.incarnation);
     this.#openTurn();
     return false;
   }
 
-  #onAuthentic(
-    from: PeerId,
-    incarnation: Incarnation,
-    channel: Channel,
-    message: Message,
-    source: PacketSource,
-  ): void {
+  #onAuthentic(arrived: ArrivedMessage, channel: Channel, source: PacketSource): void {
+    const { sender: from, incarnation, message } = arrived;
     if (this.faults.losesArrival(from, message.kind, channel)) {
       this.arrivals.drop('rehearsedFault', source);
       return;
@@ -217,8 +214,9 @@ export class Runtime {
     this.tellWatchers();
   }
 
-  /** Of what changed since they were last told: by itself when an update has come, and when a turn ends. */
+  /** Of what changed since they were last told, and what was published: by itself when a message has come, and when a turn ends. */
   tellWatchers(): void {
+    this.publications.tell();
     const changes = takeChanges(this.state);
     if (this.watchers.isEmpty) return;
     for (const change of changes) this.watchers.onChanged(change);

@@ -36,6 +36,7 @@ export function createClientState(
     isClosing: false,
     watches: [],
     tracking: undefined,
+    subscriber: undefined,
     isSubscribed: false,
     ...doings,
   };

@@ -22,6 +22,7 @@ import type { Request } from './requestParser.ts';
 import type { CommandTable } from './commandTable.ts';
 import type { ScanCursors } from './scanCursors.ts';
 import type { ServerCounters } from './serverCounters.ts';
+import type { ClientSubscriber } from './subscriber.ts';
 import type { ClientTracking, Tracking } from './tracking.ts';
 
 type CommandFlag = 'readonly' | 'write' | 'fast' | 'admin' | 'noscript' | 'loading' | 'stale' | 'no_auth';
@@ -58,7 +59,8 @@ export interface ClientState {
   readonly watches: (() => void)[];
   /** Set by CLIENT TRACKING, through `Tracking` alone. */
   tracking: ClientTracking | undefined;
-  /** Listens to the channel of invalidations. */
+  /** What it listens to; through subscriber.ts alone. Whether that is anything. */
+  subscriber: ClientSubscriber | undefined;
   isSubscribed: boolean;
   /** Bytes received and not yet understood, and answered and not yet taken by the client. */
   readonly pendingInputBytes: () => number;

@@ -20,6 +20,7 @@ import { memoryCommand, objectCommand } from './objectCommands.ts';
 import { rangeCommands } from './rangeCommands.ts';
 import { renameCommands } from './renameCommands.ts';
 import { waitCommand } from './replicationCommands.ts';
+import { publishCommand, pubsubCommand } from './publishCommands.ts';
 import { scanCommands } from './scanCommands.ts';
 import { subscribeCommands } from './subscribeCommands.ts';
 import { toposphereCommand } from './toposphereCommands.ts';
@@ -48,6 +49,8 @@ export const allCommands: readonly Command[] = [
   objectCommand,
   memoryCommand,
   ...subscribeCommands,
+  publishCommand,
+  pubsubCommand,
   authCommand,
   ...connectionCommands,
   ...databaseCommands,

@@ -19,6 +19,7 @@ import { createPushes } from './pushes.ts';
 import { ReplyTooLongError } from './reply.ts';
 import type { RequestParser } from './requestParser.ts';
 import { createRequestParser, feed, keepRest, nextRequest } from './requestParser.ts';
+import { leaveAll } from './subscriber.ts';
 import { endCaching } from './trackingCommands.ts';
 
 /** Output of one connection, sent or held back, at which its requests wait, bytes. */
@@ -380,6 +381,7 @@ export class Connection {
     this.client.endWait?.();
     for (const endWatch of this.client.watches.splice(0)) endWatch();
     this.#host.server.tracking.stop(this.client);
+    leaveAll(this.client, this.#host.backend.subscriptions);
     this.#host.noteInputBytes(-this.#inputBytes);
     this.#inputBytes = 0;
     this.#host.onClosed(this.client.id);

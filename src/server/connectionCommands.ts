@@ -12,6 +12,7 @@ import { REDIS_VERSION } from './infoCommand.ts';
 import type { ProtocolVersion } from './reply.ts';
 import type { Request } from './requestParser.ts';
 import { leaveSession } from './sessionCommand.ts';
+import { leaveAll } from './subscriber.ts';
 
 const HELLO_UNAUTHENTICATED =
   'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time';
@@ -69,10 +70,10 @@ export const connectionCommands: readonly Command[] = [
     group: 'connection',
     keys: NO_KEYS,
     summary:
-      'Make this connection as a new one: RESP2, no name, no watches, no tracking, no session, no password given',
+      'Make this connection as a new one: RESP2, no name, no watches, no channels, no tracking, no session, no password given',
     partition: LOCAL_TO_CONNECTION,
     run: (context) => {
-      const { client, reply, server } = context;
+      const { client, reply, server, backend } = context;
       leaveSession(context);
       client.protocol = 2;
       reply.protocol = 2;
@@ -83,6 +84,7 @@ export const connectionCommands: readonly Command[] = [
       server.noteAuthentication(client);
       for (const endWatch of client.watches.splice(0)) endWatch();
       server.tracking.stop(client);
+      leaveAll(client, backend.subscriptions);
       client.isSubscribed = false;
       reply.simple('RESET');
       return undefined;

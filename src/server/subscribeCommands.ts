@@ -1,43 +1,69 @@
 /**
- * SUBSCRIBE and UNSUBSCRIBE, to the one channel that there is so far: where a RESP2 connection is told of invalidations.
+ * SUBSCRIBE, PSUBSCRIBE and their opposites: which channels a connection listens to.
  *
- * Owns these two, and what a RESP2 connection may still say while it listens, as in Redis. Telling is tracking.ts's. A channel that nobody could
- * publish to is refused: a client that waited there would wait for ever.
- * Invariant: a SUBSCRIBE that is refused subscribes to nothing.
+ * Owns these four, and what a RESP2 connection may still say while it listens, as in Redis. What a connection listens to is subscriber.ts's; telling is the peer's, of the
+ * channel of invalidations tracking.ts's. Invariant: each channel or pattern that is named is confirmed by a frame of its own, in order.
  */
 import type { ClientState, Command, CommandContext } from './command.ts';
-import { argumentsFrom, LOCAL_TO_CONNECTION, NO_KEYS } from './command.ts';
+import { argumentsFrom, NO_KEYS } from './command.ts';
+import {
+  countSubscriptions,
+  leaveChannel,
+  leavePattern,
+  listenToChannel,
+  listenToPattern,
+} from './subscriber.ts';
 
-/** Where a RESP2 client is told, as in Redis. */
+/** Where a RESP2 client is told of invalidations, as in Redis. */
 export const INVALIDATION_CHANNEL = '__redis__:invalidate';
 
-const ALLOWED: ReadonlySet<string> = new Set(['subscribe', 'unsubscribe', 'ping', 'quit', 'reset']);
+const ALLOWED: ReadonlySet<string> = new Set([
+  'subscribe',
+  'unsubscribe',
+  'psubscribe',
+  'punsubscribe',
+  'ping',
+  'quit',
+  'reset',
+]);
 
 const ORDINARY = {
   flags: ['noscript', 'loading', 'stale'],
   group: 'pubsub',
   keys: NO_KEYS,
-  partition: LOCAL_TO_CONNECTION,
 } as const;
+const LISTENS =
+  'Listens on this peer to what is published at any peer that it hears. Messages of one peer come in the order in which it published them, none twice; one that was lost on the way is asked for again for 2 s (--publish-kept-ms). What is published on the other side of a cut that lasts longer never comes: nothing of it is stored.';
+const ENDS = 'Ends on this peer; partitions do not matter.';
 
 export const subscribeCommands: readonly Command[] = [
   {
     ...ORDINARY,
     name: 'subscribe',
     arity: -2,
-    summary: `Listen to ${INVALIDATION_CHANNEL}, the channel of CLIENT TRACKING with REDIRECT; there is no other`,
+    summary: 'Listen to channels',
+    partition: LISTENS,
     run: (context, request) => {
-      const { client, reply } = context;
-      const channels = argumentsFrom(request, 1);
-      const unknown = channels.find((channel) => channel !== INVALIDATION_CHANNEL);
-      if (unknown !== undefined) {
-        reply.error(
-          `ERR this peer has no channel but ${INVALIDATION_CHANNEL}: nobody could publish to '${unknown}'`,
-        );
-        return undefined;
+      const { client, backend } = context;
+      for (const channel of argumentsFrom(request, 1)) {
+        listenToChannel(client, backend.subscriptions, channel);
+        confirm(context, 'subscribe', channel);
       }
-      client.isSubscribed = true;
-      for (const channel of channels) confirm(context, 'subscribe', channel);
+      return undefined;
+    },
+  },
+  {
+    ...ORDINARY,
+    name: 'psubscribe',
+    arity: -2,
+    summary: 'Listen to all channels that match patterns',
+    partition: LISTENS,
+    run: (context, request) => {
+      const { client, backend } = context;
+      for (const pattern of argumentsFrom(request, 1)) {
+        listenToPattern(client, backend.subscriptions, pattern);
+        confirm(context, 'psubscribe', pattern);
+      }
       return undefined;
     },
   },
@@ -46,25 +72,45 @@ export const subscribeCommands: readonly Command[] = [
     name: 'unsubscribe',
     arity: -1,
     summary: 'Listen no more, to the named channels or to any',
+    partition: ENDS,
     run: (context, request) => {
-      const { client } = context;
-      const named = argumentsFrom(request, 1);
-      const present = client.isSubscribed ? INVALIDATION_CHANNEL : undefined;
-      for (const channel of named.length === 0 ? [present] : named) {
-        if (channel === INVALIDATION_CHANNEL) client.isSubscribed = false;
+      const { client, backend } = context;
+      const named = request.count > 1 ? argumentsFrom(request, 1) : [...(client.subscriber?.channels ?? [])];
+      for (const channel of named) {
+        leaveChannel(client, backend.subscriptions, channel);
         confirm(context, 'unsubscribe', channel);
       }
+      if (named.length === 0) confirm(context, 'unsubscribe', undefined);
+      return undefined;
+    },
+  },
+  {
+    ...ORDINARY,
+    name: 'punsubscribe',
+    arity: -1,
+    summary: 'Listen no more by the named patterns, or by any',
+    partition: ENDS,
+    run: (context, request) => {
+      const { client, backend } = context;
+      const named = request.count > 1 ? argumentsFrom(request, 1) : [...(client.subscriber?.patterns ?? [])];
+      for (const pattern of named) {
+        leavePattern(client, backend.subscriptions, pattern);
+        confirm(context, 'punsubscribe', pattern);
+      }
+      if (named.length === 0) confirm(context, 'punsubscribe', undefined);
       return undefined;
     },
   },
 ];
 
-function confirm({ client, reply }: CommandContext, word: string, channel: string | undefined): void {
+function confirm({ client, reply }: CommandContext, word: string, name: string | undefined): void {
+  const count = countSubscriptions(client);
+  client.isSubscribed = count > 0;
   reply.push(3);
   reply.bulkText(word);
-  if (channel === undefined) reply.null();
-  else reply.bulkText(channel);
-  reply.integer(client.isSubscribed ? 1 : 0);
+  if (name === undefined) reply.null();
+  else reply.bulkText(name);
+  reply.integer(count);
 }
 
 /** Why a connection that listens may not run this command: in RESP2 it could not tell the reply from a message. */

@@ -65,6 +65,10 @@ export function describeMessage(message: Message): string {
       return `ASK for all through ${message.sequence}`;
     case 'held':
       return `HELD through ${message.sequence}`;
+    case 'publish':
+      return `PUBLISH ${message.records.map(({ sequence, channel }) => `${sequence} ${channel}`).join(' ')} of ${message.oldest}..${message.last}${message.isRepair ? ', again' : ''}`;
+    case 'miss':
+      return `MISS ${message.ranges.map(([from, to]) => (from === to ? `${from}` : `${from}..${to}`)).join(' ')}`;
   }
 }
 

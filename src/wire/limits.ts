@@ -67,6 +67,9 @@ export const VECTOR_ENTRY_OVERHEAD_BYTES = ORIGIN_BYTES + INTEGER_BYTES + VALUE_
 /** One sequence range: a gap, a covered range, a range of a NAK. */
 export const RANGE_BYTES = 2 * INTEGER_BYTES;
 
+/** One published message beside channel and message: the difference of its sequence, what was left out, two lengths. */
+export const PUBLISHED_OVERHEAD_BYTES = 2 * INTEGER_BYTES + 2 * VALUE_LENGTH_BYTES;
+
 /** What frames the records of a message of up to 65,535 integers: array header, kind, two flags, two counts. */
 export const MESSAGE_FRAMING_BYTES = COUNT_BYTES + 1 + 2 + 2 * COUNT_BYTES;
 

@@ -7,14 +7,10 @@
  * bounds, shares no memory with the packet, and no bytes whatever make it throw.
  */
 import { assertNever } from '../core/types.ts';
-import type { Incarnation, PeerId, Timestamp } from '../core/types.ts';
-import { PHASES } from '../core/messages.ts';
+import type { Incarnation } from '../core/types.ts';
 import type {
-  Hearing,
   HeartbeatMessage,
   HeldMessage,
-  KeepaliveMessage,
-  Listed,
   Message,
   MessageKind,
   NakMessage,
@@ -25,7 +21,6 @@ import type {
 import {
   createFieldWriter,
   finishFields,
-  writeIdBytes,
   writeInteger,
   writeKey,
   writeOrigin,
@@ -39,7 +34,6 @@ import {
   finishReading,
   openFields,
   readCount,
-  readIdBytes,
   readInteger,
   readKey,
   readOrigin,
@@ -50,7 +44,9 @@ import {
 import type { DecodeFault, FieldReader } from './fieldReader.ts';
 import { readCatchUp, readSync, writeCatchUp, writeSync } from './syncCodec.ts';
 import { readFetch, readFetched, writeFetch, writeFetched } from './quorumCodec.ts';
-import { readHave, readLineage, readMembers, writeHave, writeLineage, writeMembers } from './haveCodec.ts';
+import { readHave, readMembers, writeHave, writeMembers } from './haveCodec.ts';
+import { readKeepalive, writeKeepalive } from './keepaliveCodec.ts';
+import { readMiss, readPublish, writeMiss, writePublish } from './publishCodec.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpointCodec.ts';
 import {
   readAlarm,
@@ -66,7 +62,7 @@ import {
   writePrepared,
   writeRefuse,
 } from './roundCodec.ts';
-import { MAX_LISTED_PER_MESSAGE, MAX_RECORDS_PER_MESSAGE, MAX_VALUE_BYTES } from './limits.ts';
+import { MAX_RECORDS_PER_MESSAGE, MAX_VALUE_BYTES } from './limits.ts';
 
 type DecodeResult =
   { readonly ok: true; readonly message: Message } | { readonly ok: false; readonly reason: DecodeFault };
@@ -92,14 +88,10 @@ const KIND_NUMBERS: Readonly<Record<MessageKind, number>> = {
   held: 17,
   fetch: 18,
   fetched: 19,
+  publish: 20,
+  miss: 21,
 };
 const KINDS = new Map(Object.entries(KIND_NUMBERS).map(([kind, number]) => [number, kind as MessageKind]));
-
-/** How a peer may be heard, by number. */
-const HEARINGS: readonly Hearing[] = ['unheard', 'unicast', 'multicast'];
-/** Each with or without a clock that is ahead. */
-const MANNERS = 2 * HEARINGS.length;
-/** Whether a peer takes part, by number. */
 
 const HAVE = 1;
 const MEMBERS = 2;
@@ -108,7 +100,6 @@ const TOMBSTONE = 1;
 const EXPIRES = 2;
 const REFERENCE = 4;
 const LEAST_UPDATE_INTEGERS = 4;
-const MAX_32_BITS = 0xffff_ffff;
 const NO_BYTES = new Uint8Array(0);
 
 const NO_ROOM: Room = { before: 0, after: 0 };
@@ -183,6 +174,12 @@ export function encodeMessage(message: Message, room = NO_ROOM, allocate = alloc
       writeInteger(writer, message.of);
       writeInteger(writer, message.sequence);
       break;
+    case 'publish':
+      writePublish(writer, message);
+      break;
+    case 'miss':
+      writeMiss(writer, message);
+      break;
     default:
       assertNever(message);
   }
@@ -251,6 +248,10 @@ function readMessage(reader: FieldReader, kind: MessageKind): Message {
       return { kind, sequence: readInteger(reader, 1, Number.MAX_SAFE_INTEGER) };
     case 'held':
       return readHeld(reader);
+    case 'publish':
+      return readPublish(reader);
+    case 'miss':
+      return readMiss(reader);
     default:
       return assertNever(kind);
   }
@@ -307,63 +308,6 @@ function readUpdate(reader: FieldReader): UpdateMessage {
     }
   }
   return { kind: 'update', records };
-}
-
-function writeKeepalive(writer: FieldWriter, message: KeepaliveMessage): void {
-  writeInteger(writer, message.lastSequence);
-  writeInteger(writer, message.wallMs);
-  writeTimestamp(writer, message.timestamp);
-  writeInteger(writer, message.vectorHash);
-  writeInteger(writer, message.serversHash);
-  writeInteger(writer, message.membershipHash);
-  writer.integers.push(PHASES.indexOf(message.phase));
-  writeInteger(writer, message.promised);
-  writeLineage(writer, message.lineage);
-  writer.integers.push(HEARINGS.indexOf(message.others), message.listed.length);
-  for (const { id, how, aheadMs } of message.listed) {
-    const manner = HEARINGS.indexOf(how) + (aheadMs > 0 ? HEARINGS.length : 0);
-    writer.integers.push(id.length * MANNERS + manner);
-    writeIdBytes(writer, id);
-    if (aheadMs > 0) writeInteger(writer, aheadMs);
-  }
-}
-
-function readKeepalive(reader: FieldReader): KeepaliveMessage {
-  const lastSequence = readInteger(reader, 0, Number.MAX_SAFE_INTEGER);
-  const wallMs = readInteger(reader, 0, Number.MAX_SAFE_INTEGER);
-  const timestamp = readTimestamp(reader);
-  const vectorHash = readInteger(reader, 0, Number.MAX_SAFE_INTEGER);
-  const serversHash = readInteger(reader, 0, MAX_32_BITS);
-  const membershipHash = readInteger(reader, 0, MAX_32_BITS);
-  const phase = PHASES[readInteger(reader, 0, PHASES.length - 1)] ?? 'fresh';
-  const promised = readInteger(reader, 0, Number.MAX_SAFE_INTEGER) as Timestamp;
-  const lineage = readLineage(reader);
-  const others = HEARINGS[readInteger(reader, 0, HEARINGS.length - 1)] ?? 'unheard';
-  if (others === 'unicast') failReading(reader, 'badNumber');
-  const count = readCount(reader, MAX_LISTED_PER_MESSAGE, 1);
-  const listed = new Map<PeerId, Listed>();
-  for (let index = 0; index < count && reader.fault === undefined; index++) {
-    const code = readInteger(reader, MANNERS, 0xff);
-    const id = readIdBytes(reader, Math.floor(code / MANNERS));
-    if (listed.has(id)) failReading(reader, 'duplicate');
-    const isAhead = code % MANNERS >= HEARINGS.length;
-    const aheadMs = isAhead ? readInteger(reader, 1, Number.MAX_SAFE_INTEGER) : 0;
-    listed.set(id, { id, how: HEARINGS[code % HEARINGS.length] ?? 'unheard', aheadMs });
-  }
-  return {
-    kind: 'keepalive',
-    lastSequence,
-    wallMs,
-    timestamp,
-    membershipHash,
-    others: others === 'multicast' ? others : 'unheard',
-    listed: [...listed.values()],
-    vectorHash,
-    serversHash,
-    phase,
-    promised,
-    lineage,
-  };
 }
 
 function writeHeartbeat(writer: FieldWriter, { vectorHash, have, members }: HeartbeatMessage): void {

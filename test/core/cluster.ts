@@ -12,6 +12,8 @@ import { learnMembers } from '../../src/core/members.ts';
 import type { Channel, Message } from '../../src/core/messages.ts';
 import { onIncrement, type CounterForm } from '../../src/core/increment.ts';
 import { askMajority, type QuestionKind } from '../../src/core/quorum.ts';
+import { takeArrived } from '../../src/core/onPublish.ts';
+import { publish } from '../../src/core/publishing.ts';
 import { defaultSettings, type CoreSettings } from '../../src/core/settings.ts';
 import { createPeerState } from '../../src/core/loadState.ts';
 import {
@@ -41,6 +43,8 @@ export interface Member {
   /** Writes whose turn was reported committed, and durable: `key=value`. */
   readonly committed: string[];
   readonly durable: string[];
+  /** What whoever listens there was told: publisher, channel, message. */
+  readonly heard: string[];
   /** Waits for other disks that are over. */
   readonly replicated: (ReplicationOutcome & { readonly number: number })[];
   /** Wall clock less true time. */
@@ -110,6 +114,7 @@ export class Cluster implements Lossy {
         state,
         committed: [],
         durable: [],
+        heard: [],
         replicated: [],
         offsetMs: 0,
         isUp: true,
@@ -162,6 +167,22 @@ export class Cluster implements Lossy {
     const expiresAt = expiresInMs === undefined ? 0 : timestampOf(timeMs(member.state, now) + expiresInMs);
     const refusal = onWrite(member.state, now, key as Key, bytes, false, expiresAt);
     this.#endTurn(member, refusal === undefined ? `${key}=${value ?? ''}` : undefined);
+    return refusal;
+  }
+
+  /** Publishes, all of it in one turn. */
+  publish(
+    id: string,
+    channel: string,
+    ...messages: readonly (string | Uint8Array)[]
+  ): WriteRefusal | undefined {
+    const member = this.at(id);
+    let refusal: WriteRefusal | undefined;
+    for (const message of messages) {
+      const bytes = typeof message === 'string' ? new TextEncoder().encode(message) : message;
+      refusal ??= publish(member.state, this.now(member), channel, bytes);
+    }
+    this.#endTurn(member);
     return refusal;
   }
 
@@ -286,6 +307,8 @@ export class Cluster implements Lossy {
 
   #endTurn(member: Member, written?: string): void {
     const { disk, state } = member;
+    for (const { from, channel, message } of takeArrived(state))
+      member.heard.push(`${from} ${channel} ${describeBytes(message)}`);
     const effects = onTurnEnd(state, this.now(member));
     const later: Effect[] = [];
     const durable: Effect[] = [];
@@ -369,6 +392,10 @@ export class Cluster implements Lossy {
     }
     this.#after(delayMs, arrive);
   }
+}
+
+function describeBytes(bytes: Uint8Array): string {
+  return bytes.length > 100 ? `${bytes.length} bytes` : new TextDecoder().decode(bytes);
 }
 
 function nothing(): void {

@@ -14,6 +14,7 @@ import type {
   ReplicatedLevel,
   RequestId,
 } from '../../src/peer/backend.ts';
+import { Subscriptions } from '../../src/peer/subscriptions.ts';
 
 export interface PendingAcknowledgement {
   readonly level: AcknowledgementLevel;
@@ -42,6 +43,8 @@ export interface MapBackend extends Backend {
 
 /** Keys longer than this are refused, as a peer does, characters. */
 const KEY_LIMIT = 1900;
+/** Messages longer than this are refused, as a peer does, bytes. */
+const PUBLISH_LIMIT = 1024 * 1024;
 
 export function createMapBackend(): MapBackend {
   const values = new Map<Key, Uint8Array>();
@@ -182,6 +185,12 @@ export function createMapBackend(): MapBackend {
       };
     },
     tellChanges,
+    subscriptions: new Subscriptions(),
+    publish: (channel, message) => {
+      if (message.length > PUBLISH_LIMIT)
+        throw new ToposphereError('VALUE_TOO_LONG', `a message of ${message.length} bytes`);
+      return backend.subscriptions.deliver(channel, message);
+    },
     judgeRequest: (id, attempt) => {
       const reply = requests.get(id);
       if (reply !== undefined) return { kind: 'executed', reply, isOwn: !backend.recordsAreOthers };

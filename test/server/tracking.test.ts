@@ -240,8 +240,8 @@ describe('client tracking', () => {
     const told = message('a') + message('b');
     equal((await target.waitForBytes(before + told.length)).slice(before), told);
     await target.ask(
-      'SUBSCRIBE __redis__:invalidate news\r\n',
-      "-ERR this peer has no channel but __redis__:invalidate: nobody could publish to 'news'\r\n",
+      'SUBSCRIBE news\r\nUNSUBSCRIBE news\r\n',
+      '*3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:2\r\n*3\r\n$11\r\nunsubscribe\r\n$4\r\nnews\r\n:1\r\n',
     );
     writer.send('CLIENT LIST\r\n');
     match(await writer.waitForBytes(500), new RegExp(` flags=P db=0 sub=1 [^]* flags=t [^]* redir=${id} `));

@@ -28,6 +28,7 @@ import type {
   SyncRecord,
   UpdateRecord,
 } from '../../src/core/messages.ts';
+import type { PublishedRecord } from '../../src/core/publishMessages.ts';
 
 /** Plain objects, as the codec makes them. */
 const record = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> =>
@@ -323,6 +324,29 @@ const fetched: fc.Arbitrary<Message> = fc
   )
   .map(([about, told]) => ({ ...about, ...told }));
 
+const channel = fc.uint8Array({ maxLength: 20 }).map((bytes) => Buffer.from(bytes).toString('latin1'));
+const publishedRecord: fc.Arbitrary<Omit<PublishedRecord, 'sequence'>> = fc.oneof(
+  record({ channel, message: value }),
+  record({
+    channel: fc.constant(''),
+    message: fc.constant(NO_BYTES),
+    referenceBytes: fc.integer({ min: 1, max: 16 * 1024 * 1024 }),
+  }),
+);
+const publish: fc.Arbitrary<Message> = fc
+  .record({
+    drawn: fc.array(fc.tuple(step, publishedRecord), { maxLength: 12 }),
+    further: fc.nat(),
+    keptShare: fc.constantFrom(0, 0.5, 1),
+    isRepair: fc.boolean(),
+  })
+  .map(({ drawn, further, keptShare, isRepair }) => {
+    let sequence = 0;
+    const records = drawn.map(([more, one]) => ({ sequence: (sequence += more), ...one }));
+    const last = sequence + further;
+    return { kind: 'publish', oldest: last + 1 - Math.floor(last * keptShare), last, isRepair, records };
+  });
+
 const round = fc.tuple(origin, safe(1)).map(([from, number]) => ({ ...from, number }));
 const hash = fc.integer({ min: 0, max: 0xffff_ffff });
 
@@ -389,6 +413,12 @@ export const messages: Readonly<Record<Message['kind'], fc.Arbitrary<Message>>> 
     of: safe(1).map((drawn) => drawn as Incarnation),
     sequence: safe(0),
   }),
+  publish,
+  miss: fc.tuple(incarnation, ranges).map(([of, missing]) => ({
+    kind: 'miss',
+    incarnation: of,
+    ranges: missing,
+  })),
 };
 
 /** Any message. */

@@ -15,6 +15,7 @@ import {
   COVER_OVERHEAD_BYTES,
   MAX_ID_BYTES,
   MESSAGE_FRAMING_BYTES,
+  PUBLISHED_OVERHEAD_BYTES,
   RANGE_BYTES,
   SYNC_RECORD_OVERHEAD_BYTES,
   UPDATE_RECORD_OVERHEAD_BYTES,
@@ -410,6 +411,13 @@ function upperBound(message: Message): number {
       return Infinity; // goes by stream, in parts that are measured as they are built
     case 'nak':
       return MESSAGE_FRAMING_BYTES + VECTOR_ENTRY_OVERHEAD_BYTES + rangesBound(message.ranges);
+    case 'publish':
+      return message.records.reduce(
+        (sum, { channel, message: bytes }) => sum + PUBLISHED_OVERHEAD_BYTES + channel.length + bytes.length,
+        MESSAGE_FRAMING_BYTES + 2 * HASH_BYTES,
+      );
+    case 'miss':
+      return MESSAGE_FRAMING_BYTES + HASH_BYTES + rangesBound(message.ranges);
     case 'keepalive':
       return 1_400;
   }
