@@ -13,7 +13,7 @@ import { isEverywhere } from './everywhere.ts';
 import { findOwn } from './increment.ts';
 import { liveIds } from './liveness.ts';
 import type { PeerState } from './state.ts';
-import type { Incarnation, Key } from './types.ts';
+import { compareTags, type Incarnation, type Key } from './types.ts';
 import { findWriteRefusal, writeUnasked } from './write.ts';
 
 /** The live member with the lowest id cleans at once; each next one after so many HEARTBEAT periods more: if the one before has not, it may not see what is to be cleaned. */
@@ -28,6 +28,19 @@ export function keepCells(state: PeerState, now: Now): void {
   if (cells.idle.size === 0) return;
   const waitMs = rankOf(state) * PERIODS_A_RANK * state.settings.heartbeatMs;
   for (const key of takeTurn(state, cells.idle)) cleanKey(state, now, key, waitMs);
+}
+
+/** At the end of a turn: what is known to be dead by an entry that went in it. Who told of that knew the cells to be deleted (R8), which has not come yet. */
+export function cleanOverdue(state: PeerState, now: Now): void {
+  const { overdue, byKey } = state.cells;
+  if (overdue.size === 0 || findWriteRefusal(state, now) !== undefined) return;
+  const keys = [...overdue];
+  overdue.clear();
+  for (const key of keys) {
+    const counter = byKey.get(key);
+    for (const [at, cell] of counter?.cells.entries() ?? [])
+      if (counter?.standings[at] === 'dead') clean(state, now, cell);
+  }
 }
 
 /** So many of a set; the next time others come first. */
@@ -82,22 +95,32 @@ function cleanKey(state: PeerState, now: Now, key: Key, waitMs: number): void {
   const counter = state.cells.byKey.get(key);
   if (counter === undefined) return;
   for (const [at, cell] of counter.cells.entries()) {
-    if (!isOver(state, cell, counter.standings[at])) continue;
+    if (!isOver(state, counter, cell, counter.standings[at])) continue;
     cell.fate.overSinceMs ??= now.monotonicMs;
     if (now.monotonicMs - cell.fate.overSinceMs < waitMs) continue;
-    writeUnasked(state, now, cell.hidden, undefined, 0);
-    state.counters.cellsCleaned += 1;
+    clean(state, now, cell);
   }
 }
 
+function clean(state: PeerState, now: Now, { hidden }: HeldCell): void {
+  writeUnasked(state, now, hidden, undefined, 0);
+  state.counters.cellsCleaned += 1;
+}
+
 /** Whether it can never count again, wherever it is. */
-function isOver(state: PeerState, { killedBy, base }: HeldCell, standing: Standing | undefined): boolean {
+function isOver(
+  state: PeerState,
+  { entry }: Counter,
+  { killedBy, base }: HeldCell,
+  standing: Standing | undefined,
+): boolean {
   switch (standing) {
     case 'dead':
       return killedBy !== undefined && isEverywhere(state, killedBy);
     case 'waiting':
-      // All that was written until then is here, or is lost (R6): of this value something newer came, or nobody ever had it.
-      return base.kind === 'value' && base.timestamp <= state.horizon;
+      // All that was written until then is here, or is lost (R6): of this value something newer came, or nobody ever had it. One that is over by time ends its cells by the same time.
+      if (base.kind === 'zero' || base.timestamp > state.horizon) return false;
+      return entry === undefined || compareTags(entry, base) !== 0;
     default:
       return false;
   }

@@ -40,6 +40,8 @@ export interface Cells {
   readonly idle: Set<Key>;
   /** Keys with cells of former incarnations of this peer, which it may absorb. */
   readonly former: Set<Key>;
+  /** Keys of which the entry is gone that had ended cells: those are to be deleted in the same turn, for nothing else would tell of their end after a restart. */
+  readonly overdue: Set<Key>;
 }
 
 /** Bytes of the longest value that may be a number; of others it is enough to know that they are there. */
@@ -47,7 +49,7 @@ const MAX_NUMBER_BYTES = 5_119;
 const EMPTY = new Uint8Array(0);
 
 export function createCells(): Cells {
-  return { byKey: new Map(), count: 0, alone: 0, idle: new Set(), former: new Set() };
+  return { byKey: new Map(), count: 0, alone: 0, idle: new Set(), former: new Set(), overdue: new Set() };
 }
 
 /** From the store, at the start. */
@@ -94,7 +96,10 @@ export function onBaseEntry(
   before: Counter,
   entry: Entry | undefined,
 ): CounterChange {
-  return { key, before, after: setCounter(state, key, entry, before.cells) };
+  const after = setCounter(state, key, entry, before.cells);
+  const isGone = entry === undefined || entry.kind === 'synthetic';
+  if (isGone && after?.standings.includes('dead') === true) state.cells.overdue.add(key);
+  return { key, before, after };
 }
 
 /** Whether a cell is left that a tombstone of its key has ended. */

@@ -5,6 +5,7 @@
  * whatever it says; a broken invariant of our own always does.
  */
 import { repeatAlarms } from './alarms.ts';
+import { cleanOverdue } from './cellUpkeep.ts';
 import type { Now } from './clock.ts';
 import { onSweepTimer, scheduleSweep, trimTables } from './dropping.ts';
 import type { Effect, EntryChange, Reminder, TimerName } from './effects.ts';
@@ -254,6 +255,7 @@ export function takeChanges(state: PeerState): readonly EntryChange[] {
 
 /** Ends the turn: own updates become UPDATEs, vectors go to the store. The driver then commits and carries out the effects. */
 export function onTurnEnd(state: PeerState, now: Now): Effect[] {
+  if (state.cells.overdue.size > 0) cleanOverdue(state, now);
   flushUpdates(state);
   flushPublished(state, now);
   flushReplication(state, now);

@@ -18,7 +18,7 @@ import {
   ZERO,
   type Decimal,
 } from './decimal.ts';
-import { isVisible } from './expiry.ts';
+import { hasExpired, isVisible } from './expiry.ts';
 import { expireEntry } from './onExpiryTimer.ts';
 import type { PeerState } from './state.ts';
 import type { Incarnation, Key } from './types.ts';
@@ -50,7 +50,16 @@ export function onIncrement(
   if (plan.kind !== 'planned') return plan;
   const { write, total } = plan;
   const refusal = onWrite(state, now, write.key, write.value, isFast, write.expiresAt);
-  return refusal === undefined ? { kind: 'done', total } : { kind: 'refused', refusal };
+  if (refusal !== undefined) return { kind: 'refused', refusal };
+  noteExpired(state, now, key);
+  return { kind: 'done', total };
+}
+
+/** What was found to be over is noticed now: whoever is told of changes hears what has come in its place. */
+function noteExpired(state: PeerState, now: Now, key: Key): void {
+  const entry = state.store.readEntry(key);
+  if (entry?.kind !== 'value' || entry.expiresAt === 0) return;
+  if (hasExpired(state, now, entry.expiresAt)) expireEntry(state, key, entry); // readers may take it for past before that is sure
 }
 
 /** What an increment would write here and now, for whoever writes it together with other things. */
@@ -67,7 +76,6 @@ export function planIncrement(
   const counted = counter === undefined ? undefined : totalOf(counter, seen);
   const total = counted === undefined ? countUpon(seen?.value, by, form) : add(counted, by, form);
   if (typeof total === 'string') return { kind: 'fault', fault: total };
-  if (entry?.kind === 'value' && seen === undefined) expireEntry(state, key, entry); // it is over for good: whoever is told of changes hears of that first
   const base = baseFor(
     seen ?? counter?.entry ?? entry,
     seen !== undefined,

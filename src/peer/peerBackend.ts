@@ -274,8 +274,10 @@ export class PeerBackend implements Backend {
   }
 
   async digest(): Promise<Digest> {
-    const { store, createHash } = this.#parts;
-    return digestEntries(store.snapshot(), createHash());
+    const { store, createHash, runtime } = this.#parts;
+    const { alone } = runtime.state.cells; // as of the snapshot
+    const digest = await digestEntries(store.snapshot(), createHash());
+    return { ...digest, visible: digest.visible + alone };
   }
 
   divideRange(range: DigestRange, parts: number): Promise<readonly PartDigest[]> {

@@ -232,3 +232,60 @@ describe('what is left of counters', () => {
       assert.ok(state.cells.count < 40, `${id}: ${state.cells.count}`);
   });
 });
+
+describe('a tombstone of a key that may be counted', () => {
+  /** Alpha and beta have deleted `n`, gamma has not heard of it; a round has ended with a horizon above. */
+  function deletedUnheard(): Cluster {
+    const cluster = three();
+    cluster.write('alpha', 'n', '5');
+    cluster.run(500);
+    cluster.loses = (message, from, to) =>
+      (message.kind === 'update' || message.kind === 'sync') && (to === 'gamma' || from === 'gamma');
+    cluster.write('alpha', 'n', undefined);
+    cluster.run(4000);
+    return cluster;
+  }
+
+  it('is kept until all have it, whatever the horizon', () => {
+    const cluster = deletedUnheard();
+    const { state } = cluster.at('beta');
+    const entry = state.store.readEntry('n' as Key);
+    assert.ok(entry?.kind === 'tombstone');
+    assert.ok(entry.timestamp <= state.horizon, 'the horizon is above it');
+    cluster.loses = () => false;
+    cluster.run(COLLECTED_MS);
+    for (const { id, state: at } of cluster.members) assert.equal(at.tombstones.count, 0, id);
+  });
+
+  it('ends what is counted meanwhile where it has not been heard of', () => {
+    const cluster = deletedUnheard();
+    assert.equal(cluster.increment('gamma', 'n', '2'), '7');
+    cluster.run(2000);
+    cluster.loses = () => false;
+    cluster.run(COLLECTED_MS);
+    assertShown(cluster, 'n', undefined);
+    for (const { id } of cluster.members) assert.equal(hiddenEntries(cluster, id), 0, id);
+  });
+
+  it('is kept until the cells that it ended are gone, and lets those go that stand upon it', () => {
+    const cluster = three();
+    cluster.increment('alpha', 'n', '5');
+    cluster.increment('beta', 'n', '5');
+    cluster.run(500);
+    cluster.write('gamma', 'n', undefined);
+    cluster.run(200);
+    assert.equal(cluster.increment('gamma', 'n'), '1');
+    const seen: string[] = [];
+    for (let step = 0; step < 120; step += 1) {
+      cluster.run(100);
+      for (const { id, state } of cluster.members) {
+        const isKept = state.store.readEntry('n' as Key) !== undefined;
+        const cells = state.cells.byKey.get('n' as Key)?.cells.length ?? 0;
+        assert.ok(isKept || cells === 1, `${id} dropped it with ${cells} cells`);
+        seen.push(`${String(isKept)} ${cells}`);
+      }
+    }
+    assert.ok(seen.includes('true 3') && seen.includes('false 1'), [...new Set(seen)].join(', '));
+    assertShown(cluster, 'n', '1');
+  });
+});
