@@ -109,18 +109,35 @@ export function hasCellBelow({ cells }: PeerState, key: Key, tombstone: Entry): 
   return counter?.cells.some(({ base }) => compareTags(base, tombstone) < 0) === true;
 }
 
+/** Whether what a cell counted is in another one by now, or something newer is at the key that it counted for: so it was deleted, and nothing is lost. */
+export function isSuperseded({ cells, store }: PeerState, hidden: Key): boolean {
+  const name = isCellKey(hidden) ? decodeCellKey(hidden) : undefined;
+  if (name === undefined) return false;
+  const { key, base, id, incarnation } = name;
+  const entry = store.readEntry(key);
+  if (entry !== undefined && entry.kind !== 'synthetic' && compareTags(entry, base) > 0) return true;
+  const others = cells.byKey.get(key)?.cells ?? [];
+  return others.some((cell) => cell.id === id && cell.absorbed >= incarnation && isSameBase(cell.base, base));
+}
+
+/** Named one by one: with spreads, the third of an increment. */
 function buildCell(
-  name: CellName,
+  { key, base, id, incarnation }: CellName,
   hidden: Key,
   entry: Entry,
   present: HeldCell | undefined,
 ): HeldCell | undefined {
   const content = decodeCell(entry.value);
   if (content === undefined) return undefined;
-  const hasAbsorbedSame = present?.absorbed === content.absorbed;
+  const { sum, absorbed } = content;
+  const hasAbsorbedSame = present?.absorbed === absorbed;
   return {
-    ...name,
-    ...content,
+    key,
+    base,
+    id,
+    incarnation,
+    sum,
+    absorbed,
     hidden,
     entry,
     absorbedBy: hasAbsorbedSame ? present.absorbedBy : entry,

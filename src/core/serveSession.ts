@@ -7,6 +7,7 @@
  */
 import { latestCredible } from './apply.ts';
 import type { Now } from './clock.ts';
+import { isSuperseded } from './cells.ts';
 import { isFolded, isVoid, keptOf } from './closures.ts';
 import { isEverywhere } from './everywhere.ts';
 import { isPast, isVisible } from './expiry.ts';
@@ -151,6 +152,7 @@ function judgeTag(state: PeerState, now: Now, key: Key, seen: SeenTag): Judgemen
   if (isNothing && (!seen.isValue || isPast(state, now, seen.expiresAt))) return 'held';
   const { id, incarnation, sequence, timestamp } = seen;
   if (id === SYNTHETIC_ID) return timestamp <= state.horizon ? 'held' : 'lacking';
+  if (entry === undefined && isSuperseded(state, key)) return 'held';
   // Of a folded origin all that survived is here.
   if (isFolded(state.closures, id, incarnation)) return entry === undefined ? 'forgotten' : 'void';
   if (isVoid(state.closures, id, incarnation, sequence)) return 'void';

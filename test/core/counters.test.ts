@@ -1,9 +1,11 @@
 /** Convergent counters (protocol.md, section 10) on whole peers: what adds up, what begins anew, and what is left of it when everything has been collected. */
 import assert from 'node:assert/strict';
-import { shownEntries } from '../../src/core/counted.ts';
+import { countedCells, shownEntries } from '../../src/core/counted.ts';
 import { AFTER_HIDDEN, HIDDEN_PREFIX, isHidden } from '../../src/core/hiddenKeys.ts';
 import { findBrokenInvariants } from '../../src/core/invariants.ts';
 import { defaultLimits } from '../../src/core/settings.ts';
+import { judgeSession, noteRead } from '../../src/core/serveSession.ts';
+import { EMPTY_SESSION, type SessionToken } from '../../src/core/session.ts';
 import { countKeys } from '../../src/core/state.ts';
 import type { KeyRange } from '../../src/core/store.ts';
 import type { Key } from '../../src/core/types.ts';
@@ -287,5 +289,56 @@ describe('a tombstone of a key that may be counted', () => {
     }
     assert.ok(seen.includes('true 3') && seen.includes('false 1'), [...new Set(seen)].join(', '));
     assertShown(cluster, 'n', '1');
+  });
+});
+
+describe('a session that has read a counter', () => {
+  /** As sessionKeeper.ts notes it. */
+  function readIn(cluster: Cluster, id: string, key: string): SessionToken {
+    const member = cluster.at(id);
+    const entry = member.disk.store.readEntry(key as Key);
+    let token = noteRead(member.state, EMPTY_SESSION, key as Key, entry);
+    for (const cell of countedCells(member.state, cluster.now(member), key as Key, entry))
+      token = noteRead(member.state, token, cell.hidden, cell.entry);
+    return token;
+  }
+
+  function judge(cluster: Cluster, id: string, token: SessionToken): string {
+    const member = cluster.at(id);
+    return judgeSession(member.state, cluster.now(member), token).kind;
+  }
+
+  it('is not served by a peer that lacks what was counted', () => {
+    const cluster = three();
+    cluster.increment('alpha', 'n');
+    cluster.run(500);
+    cut(cluster, 'gamma');
+    cluster.increment('beta', 'n');
+    cluster.run(500);
+    const token = readIn(cluster, 'alpha', 'n');
+    assert.deepEqual([judge(cluster, 'beta', token), judge(cluster, 'gamma', token)], ['serves', 'behind']);
+    heal(cluster);
+    cluster.run(3000);
+    assert.equal(judge(cluster, 'gamma', token), 'serves');
+  });
+
+  it('is told of no loss when cells have gone into others, or a new base has begun', () => {
+    const cluster = three();
+    for (const key of ['absorbed', 'ended']) {
+      cluster.write('beta', key, '10');
+      cluster.run(100);
+      cluster.increment('alpha', key);
+      cluster.run(100);
+    }
+    const tokens = ['absorbed', 'ended'].map((key) => readIn(cluster, 'beta', key));
+    cluster.write('beta', 'ended', '0');
+    cluster.restart('alpha');
+    cluster.run(COLLECTED_MS);
+    cluster.increment('gamma', 'ended');
+    cluster.run(COLLECTED_MS);
+    for (const { id, state } of cluster.members) {
+      assert.equal(state.tombstones.count, 0, id);
+      for (const token of tokens) assert.equal(judge(cluster, id, token), 'serves', id);
+    }
   });
 });
