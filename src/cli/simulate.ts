@@ -6,7 +6,12 @@
 import type { Argv } from 'yargs';
 import { FAULT_KINDS } from '../simulator/generate.ts';
 import type { FaultKind } from '../simulator/generate.ts';
-import { MAX_REPLICAS, MAX_REQUEST_CLIENTS, MAX_SESSIONS } from '../simulator/schedule.ts';
+import {
+  MAX_COUNTER_CLIENTS,
+  MAX_REPLICAS,
+  MAX_REQUEST_CLIENTS,
+  MAX_SESSIONS,
+} from '../simulator/schedule.ts';
 import { SCENARIO_HELP } from '../simulator/scenarioStatement.ts';
 import { CommandFailure } from './failure.ts';
 
@@ -67,6 +72,11 @@ export function addSimulate(yargs: Argv): Argv {
           describe: 'clients whose requests have ids and are sent again, checked',
           defaultDescription: '0',
         })
+        .option('counters', {
+          ...text,
+          describe: 'clients that count, checked',
+          defaultDescription: '0',
+        })
         .option('runs', { ...text, describe: 'so many seeds, one after the other', defaultDescription: '1' })
         .option('until-failure', { type: 'boolean', describe: 'go on until a seed fails' })
         .option('shrink', { type: 'boolean', describe: 'make a failing schedule small and save it' })
@@ -94,6 +104,7 @@ export function addSimulate(yargs: Argv): Argv {
         sessions: readNumber('sessions', argv.sessions, 0, 0, MAX_SESSIONS),
         replicas: readNumber('replicas', argv.replicas, 0, 0, MAX_REPLICAS),
         requests: readNumber('requests', argv.requests, 0, 0, MAX_REQUEST_CLIENTS),
+        counters: readNumber('counters', argv.counters, 0, 0, MAX_COUNTER_CLIENTS),
         runs: readNumber('runs', argv.runs, 1, 1, Number.MAX_SAFE_INTEGER),
         untilFailure: argv.untilFailure === true,
         shrink: argv.shrink === true,

@@ -37,6 +37,7 @@ export interface Arguments {
   readonly sessions: number;
   readonly replicas: number;
   readonly requests: number;
+  readonly counters: number;
   readonly runs: number;
   readonly untilFailure: boolean;
   readonly shrink: boolean;
@@ -204,16 +205,26 @@ function* seeds({
   sessions,
   replicas,
   requests,
+  counters,
   runs,
   untilFailure,
 }: Arguments): Generator<Planned> {
   const kinds = faults.length === FAULT_KINDS.length ? '' : ` --faults ${faults.join(',') || 'none'}`;
-  const clients = Object.entries({ sessions, replicas, requests })
+  const clients = Object.entries({ sessions, replicas, requests, counters })
     .map(([name, count]) => (count === 0 ? '' : ` --${name} ${count}`))
     .join('');
   for (let seed = first; seed < first + runs || untilFailure; seed += 1) {
     const replay = `toposphere simulate --seed ${seed} --servers ${servers} --minutes ${minutes}${kinds}${clients}`;
-    const schedule = generateSchedule({ seed, servers, minutes, faults, sessions, replicas, requests });
+    const schedule = generateSchedule({
+      seed,
+      servers,
+      minutes,
+      faults,
+      sessions,
+      replicas,
+      requests,
+      counters,
+    });
     yield { title: `seed ${seed}`, replay, schedule };
   }
 }

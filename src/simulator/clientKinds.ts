@@ -5,7 +5,7 @@ import { pick, wholeBetween } from './random.ts';
 import type { RandomStream } from './random.ts';
 import type { Schedule } from './schedule.ts';
 
-const KINDS = ['sessions', 'registers', 'replicas', 'requests'] as const;
+const KINDS = ['sessions', 'registers', 'replicas', 'requests', 'counters'] as const;
 
 /** None of a kind that is left out. But for those of registers, they change nothing of the rest of a schedule. */
 export interface ClientCounts {
@@ -17,6 +17,8 @@ export interface ClientCounts {
   readonly replicas?: number;
   /** Clients whose requests have ids and are asked again. With them settings say how long these are remembered. */
   readonly requests?: number;
+  /** Clients that count. */
+  readonly counters?: number;
 }
 
 export function clientsOf(counts: ClientCounts): ClientCounts {

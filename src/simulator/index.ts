@@ -45,6 +45,8 @@ export interface SimulateOptions {
   readonly replicas?: number;
   /** Likewise clients whose requests have ids and are asked again. */
   readonly requests?: number;
+  /** Likewise clients that count. */
+  readonly counters?: number;
   /** With a seed: leaves the generated clients out, so that only the workload writes. */
   readonly hasOwnClientsOnly?: boolean;
   readonly schedule?: Schedule;
@@ -95,6 +97,7 @@ function generate({
   registers,
   replicas,
   requests,
+  counters,
   hasOwnClientsOnly,
 }: SimulateOptions): Schedule {
   const schedule = generateSchedule({
@@ -106,6 +109,7 @@ function generate({
     ...(registers === undefined ? {} : { registers }),
     ...(replicas === undefined ? {} : { replicas }),
     ...(requests === undefined ? {} : { requests }),
+    ...(counters === undefined ? {} : { counters }),
   });
   if (hasOwnClientsOnly !== true) return schedule;
   return {

@@ -14,6 +14,7 @@ import type { Entry, Key } from '../core/types.ts';
 import { BrokenInvariant } from './brokenInvariant.ts';
 import { sniff } from './sniffer.ts';
 import type { VirtualPeer } from './virtualPeer.ts';
+import { hasTidyCells } from './counterChecks.ts';
 import type { Checker, Observer } from './checker.ts';
 import type { ClosureWatch } from './closureWatch.ts';
 import { goneBy } from './truth.ts';
@@ -63,7 +64,7 @@ export function comeToRest(world: World, talk: TalkCounter): number {
 const COLLECT_WITHIN_ROUNDS = 4;
 const ROUND_MS = 5_000;
 
-/** Horizons adopted, tombstones gone, tables empty, dead incarnations folded. */
+/** Horizons adopted, tombstones gone, tables empty, dead incarnations folded, and counters as small as they can be. */
 export function isCollected(peer: VirtualPeer): boolean {
   if (!peer.isRunning) return false;
   const { state } = peer;
@@ -73,7 +74,8 @@ export function isCollected(peer: VirtualPeer): boolean {
     state.round === undefined &&
     state.tombstones.count === 0 &&
     state.expiries.count === 0 &&
-    !hasCollectableOrigin(state)
+    !hasCollectableOrigin(state) &&
+    hasTidyCells(peer)
   );
 }
 

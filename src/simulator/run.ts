@@ -12,6 +12,9 @@ import { assertNever } from '../core/types.ts';
 import type { Hashing } from '../wire/hash.ts';
 import { BrokenInvariant } from './brokenInvariant.ts';
 import { createClosureWatch } from './closureWatch.ts';
+import type { ClosureWatch } from './closureWatch.ts';
+import { createCounterClients } from './counterClients.ts';
+import type { CounterFigures } from './counterClients.ts';
 import { createHolders } from './holders.ts';
 import { comeToRest, createRestChecks, createTalkCounter } from './restChecks.ts';
 import type { TalkCounter } from './restChecks.ts';
@@ -70,6 +73,8 @@ export interface RunResult {
   readonly losses?: readonly LossRow[];
   /** And what clients with request ids did. */
   readonly requests?: RequestFigures;
+  /** And clients that count. */
+  readonly counters?: CounterFigures;
 }
 
 export interface RunOptions {
@@ -87,6 +92,7 @@ export interface OpenRun {
   readonly talk: TalkCounter;
   /** Writes that wait for other disks. */
   readonly replicas: ReplicaWatch;
+  readonly closures: ClosureWatch;
   readonly losses: () => readonly LossRow[] | undefined;
 }
 
@@ -116,7 +122,7 @@ export function openRun(
     observers: [talk, ...(options.observers ?? [])],
   });
   options.workload?.(world);
-  return { world, talk, replicas, losses: tally.rows };
+  return { world, talk, replicas, closures: watch, losses: tally.rows };
 }
 
 /** Does `body`, heals everything, waits for rest; a broken invariant on the way becomes the verdict. */
@@ -149,10 +155,12 @@ export function conclude({ world, talk, losses }: OpenRun, body: () => void): Ru
 export function runSchedule(schedule: Schedule, options: RunOptions): RunResult {
   const sessions = createSessionClients(schedule);
   const requests = createRequestClients(schedule);
-  const checkers = [sessions.checker, requests.checker, ...(options.checkers ?? [])];
+  const counters = createCounterClients(schedule);
+  const checkers = [sessions.checker, requests.checker, counters.checker, ...(options.checkers ?? [])];
   const run = openRun(schedule, { ...options, checkers });
   sessions.begin(run.world);
   requests.begin(run.world);
+  counters.begin(run.world, run.closures);
   const registers = createRegisterClients(schedule);
   registers.begin(run.world);
   beginReplicatedClients(run.world, schedule, run.replicas);
@@ -172,6 +180,7 @@ export function runSchedule(schedule: Schedule, options: RunOptions): RunResult 
     registers: registers.history,
     replicas: figures,
     requests: requests.figures,
+    counters: counters.figures,
   };
 }
 

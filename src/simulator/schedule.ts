@@ -132,12 +132,15 @@ export interface Schedule {
   readonly replicas?: number;
   /** Clients whose requests have ids, and are asked again (requestClients.ts). */
   readonly requests?: number;
+  /** Clients that count (counterClients.ts). */
+  readonly counters?: number;
 }
 
-/** The most clients with sessions, of registers, and of those whose writes wait for other disks, or have request ids, that a schedule may ask for. */
+/** The most clients with sessions, of registers, of those whose writes wait for other disks, or have request ids, and of counters, that a schedule may ask for. */
 export const MAX_SESSIONS = 100;
 export const MAX_REPLICAS = 100;
 export const MAX_REQUEST_CLIENTS = 100;
+export const MAX_COUNTER_CLIENTS = 100;
 
 const LEVELS: readonly Level[] = ['fast', 'committed', 'durable'];
 
@@ -182,6 +185,7 @@ export function parseSchedule(text: string): Schedule {
   if (data['sessions'] !== undefined) check.number(data['sessions'], 'sessions', 0, MAX_SESSIONS);
   if (data['replicas'] !== undefined) check.number(data['replicas'], 'replicas', 0, MAX_REPLICAS);
   if (data['requests'] !== undefined) check.number(data['requests'], 'requests', 0, MAX_REQUEST_CLIENTS);
+  if (data['counters'] !== undefined) check.number(data['counters'], 'counters', 0, MAX_COUNTER_CLIENTS);
   if (data['founders'] !== undefined) check.members(data['founders'], 'founders', peers);
   check.members(data['healthyCore'], 'healthyCore', peers);
   if (!Array.isArray(data['events'])) faults.push('events: a list is wanted');

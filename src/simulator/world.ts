@@ -20,14 +20,14 @@ import { createEventQueue } from './eventQueue.ts';
 import { createStreams } from './random.ts';
 import type { RandomStream } from './random.ts';
 import { GOOD_LINK } from './schedule.ts';
-import type { LinkQuality, ValueSpec } from './schedule.ts';
+import type { Level, LinkQuality, ValueSpec } from './schedule.ts';
 import { Machines } from './machines.ts';
 import { Operator } from './operator.ts';
 import { createTrace } from './trace.ts';
 import type { Trace } from './trace.ts';
 import { clearTouched } from './touched.ts';
 import { createTruth } from './truth.ts';
-import type { Truth } from './truth.ts';
+import type { Truth, Written } from './truth.ts';
 import { VirtualNetwork } from './virtualNetwork.ts';
 import { VirtualPeer } from './virtualPeer.ts';
 import type { VirtualPeerPorts } from './virtualPeer.ts';
@@ -178,13 +178,8 @@ export class World {
       if (entry?.incarnation !== runtime.state.self.incarnation)
         throw new BrokenInvariant('R3', `a write of ${key} on ${id} was taken and is not the newest there`);
       const written = this.truth.note(key as Key, entry, this.nowMs);
-      written.level = level;
       outcome = { kind: 'taken', written };
-      runtime.acknowledge(level, (failure) => {
-        if (failure !== undefined) return;
-        written.isAcknowledged = true;
-        for (const checker of this.#checkers) checker.onAcknowledged?.(this, peer, written);
-      });
+      this.acknowledge(peer, written, level);
       if (sharesTurn !== true) runtime.endTurnSoon();
       this.figures.written += 1;
       for (const observer of this.#observers) observer.onWritten?.(this.nowMs, id, written);
@@ -192,6 +187,16 @@ export class World {
     if (outcome === undefined) throw new Error(`the write of ${key} on ${id} came to nothing`);
     this.note(id, outcome.kind === 'refused' ? `${what}: ${outcome.error.code}` : what);
     return outcome;
+  }
+
+  /** The client of a write that was taken in this step is told OK when its level is reached. */
+  acknowledge(peer: VirtualPeer, written: Written, level: Level): void {
+    written.level = level;
+    peer.runtime.acknowledge(level, (failure) => {
+      if (failure !== undefined) return;
+      written.isAcknowledged = true;
+      for (const checker of this.#checkers) checker.onAcknowledged?.(this, peer, written);
+    });
   }
 
   /** A client of a peer runs a piece of code in it, now; false when nobody answers, else what the code answers. */

@@ -19,6 +19,8 @@ const SOAKED_MINUTES = [2, 0.5, 1] as const;
 const SOAKED_SESSIONS = 4;
 /** And with request ids. */
 const SOAKED_REQUESTS = 3;
+/** And such that count. */
+const SOAKED_COUNTERS = 4;
 
 /** And those whose writes wait for other disks. */
 const SOAKED_REPLICAS = 3;
@@ -31,6 +33,7 @@ export function soakedAs(seed: number): SeedOptions {
     sessions: seed % SOAKED_SESSIONS,
     replicas: seed % SOAKED_REPLICAS,
     requests: seed % SOAKED_REQUESTS,
+    counters: Math.floor(seed / SOAKED_SESSIONS) % SOAKED_COUNTERS,
   };
 }
 
@@ -92,6 +95,7 @@ export function describeTrial(trial: Trial): string {
     registers = 0,
     replicas = 0,
     requests = 0,
+    counters = 0,
   } = trial.options ?? {};
   const words = [
     ...(servers === undefined ? [] : [`${servers} peers`]),
@@ -101,6 +105,7 @@ export function describeTrial(trial: Trial): string {
     ...(registers === 0 ? [] : [`${registers} clients of registers`]),
     ...(replicas === 0 ? [] : [`${replicas} replicated clients`]),
     ...(requests === 0 ? [] : [`${requests} with request ids`]),
+    ...(counters === 0 ? [] : [`${counters} that count`]),
   ];
   return words.length === 0 ? `seed ${trial.seed}` : `seed ${trial.seed} (${words.join(', ')})`;
 }

@@ -1,0 +1,269 @@
+/**
+ * Simulated clients that count: they increment, read, set, delete and let expire a few counters on all peers, through faults; each increment is held against what it had to come to.
+ *
+ * What a peer must show is counterGhost.ts's, from the increments alone; what must hold at rest, counterChecks.ts's. Looked at whenever a step has changed a counter or one of its cells,
+ * after each start, and where a client reads. Each client has a stream of chance of its own, and draws nothing that the schedule draws.
+ */
+import { readCounted } from '../core/counted.ts';
+import { formatDecimal, parseFloating } from '../core/decimal.ts';
+import { ToposphereError } from '../core/errors.ts';
+import { isVisible } from '../core/expiry.ts';
+import { onIncrement, type CounterForm } from '../core/increment.ts';
+import type { Key } from '../core/types.ts';
+import { BrokenInvariant } from './brokenInvariant.ts';
+import type { Checker } from './checker.ts';
+import type { ClosureWatch } from './closureWatch.ts';
+import { assertCountersAtRest } from './counterChecks.ts';
+import { counterName, createCounterGhost, formatHundredths, parseHundredths } from './counterGhost.ts';
+import { between, chance, openStream, pick, untilNextMs, wholeBetween } from './random.ts';
+import type { RandomStream } from './random.ts';
+import type { Level, Schedule } from './schedule.ts';
+import type { VirtualPeer } from './virtualPeer.ts';
+import type { World } from './world.ts';
+
+const COUNTERS = 3;
+/** This one has places, so that the others stay whole. */
+const WITH_PLACES = counterName(COUNTERS);
+const READ_SHARE = 0.1;
+const LEVELS: readonly Level[] = ['fast', 'committed', 'committed', 'durable'];
+/** What counters are set to: numbers, the last before 64 bits end, and what is no number. */
+const VALUES = ['0', '100', '-7', '5', '10', '20', '9223372036854775806', 'no number'] as const;
+const LARGEST = 2n ** 63n - 1n;
+
+export interface CounterFigures {
+  incremented: number;
+  /** By what redis says of values that cannot be counted upon. */
+  faulty: number;
+  refused: number;
+  /** SET, DEL, and such that expire: each begins a new base. */
+  begun: number;
+  /** At rest: keys whose total was held against the increments that survived, and those of which nobody can say. */
+  judged: number;
+  unsure: number;
+}
+
+interface CounterClients {
+  readonly figures: CounterFigures;
+  /** To be called before time starts, with what tells which updates survive. */
+  readonly begin: (world: World, closures: ClosureWatch) => void;
+  readonly checker: Checker;
+}
+
+interface Client {
+  readonly name: string;
+  readonly random: RandomStream;
+  readonly perSecond: number;
+  readonly hopShare: number;
+  /** Share of operations that begin a new base. */
+  readonly resetShare: number;
+  readonly longestMs: number;
+  peer: string;
+}
+
+export function createCounterClients({
+  seed,
+  durationMs,
+  counters = 0,
+}: Pick<Schedule, 'seed' | 'durationMs' | 'counters'>): CounterClients {
+  let closures: ClosureWatch | undefined;
+  const figures: CounterFigures = { incremented: 0, faulty: 0, refused: 0, begun: 0, judged: 0, unsure: 0 };
+  const ghost = createCounterGhost();
+  /** Checkpoints that each process had joined at the last look. */
+  const joined = new WeakMap<object, number>();
+
+  function assertShown(peer: VirtualPeer, key: Key): void {
+    const [shown, wanted] = [readText(peer, key), ghost.shownAt(peer, key)];
+    if (shown === wanted) return;
+    throw broken(peer, key, `shows ${shown ?? 'nothing'}, and what it holds comes to ${wanted ?? 'nothing'}`);
+  }
+
+  function increment(world: World, { name, random, peer: id }: Client, key: Key): void {
+    const by =
+      BigInt(wholeBetween(random, -3, 9)) * 100n + (key === WITH_PLACES && chance(random, 0.5) ? 25n : 0n);
+    const form: CounterForm = by % 100n === 0n && chance(random, 0.8) ? 'integer' : 'float';
+    const level = pick(random, LEVELS);
+    world.visit(id, (peer) => {
+      const outcome = attempt(world, peer, { key, by, form, level });
+      world.note(peer.address, `${name} adds ${formatHundredths(by)} to ${key}: ${outcome}`);
+      return true;
+    });
+  }
+
+  /** What came of it, in a word. */
+  function attempt(world: World, peer: VirtualPeer, { key, by, form, level }: Asked): string {
+    const { runtime, touched } = peer;
+    const before = readText(peer, key);
+    const wasSeen = isValueSeen(peer, key);
+    const first = touched.entries.length;
+    const amount = parseFloating(Buffer.from(formatHundredths(by)));
+    if (amount === undefined || amount === 'infinite') throw new Error(`${by} is no amount`);
+    let outcome: ReturnType<typeof onIncrement> | undefined;
+    try {
+      runtime.attempt((core, now) => {
+        outcome = onIncrement(core, now, key, amount, form, level === 'fast');
+        return outcome.kind === 'refused' ? outcome.refusal : undefined;
+      });
+    } catch (error) {
+      if (!(error instanceof ToposphereError)) throw error;
+      figures.refused += 1;
+      return error.code;
+    }
+    const expected = expect(before, by, form);
+    if (outcome?.kind !== 'done') {
+      if (outcome?.kind !== 'fault' || outcome.fault !== expected.fault)
+        throw broken(
+          peer,
+          key,
+          `adds to ${before ?? 'nothing'}: ${expected.fault ?? 'fine'}, and not what it says`,
+        );
+      figures.faulty += 1;
+      return outcome.fault;
+    }
+    const written = touched.entries
+      .slice(first)
+      .filter(({ key: at, entry }) => at !== key && entry.kind === 'value');
+    const [cell] = written;
+    if (cell === undefined || written.length > 1)
+      throw broken(peer, key, `is incremented by ${written.length} updates`);
+    const [answer, after] = [formatDecimal(outcome.total), readText(peer, key)];
+    const isOver = wasSeen && !isValueSeen(peer, key); // its time came with the timestamp of the increment
+    if (expected.fault !== undefined || answer !== expected.total || (after !== answer && !isOver))
+      throw broken(
+        peer,
+        key,
+        `shows ${after ?? 'nothing'} and says ${answer} after ${before ?? 'nothing'} and ${formatHundredths(by)}`,
+      );
+    const note = world.truth.note(cell.key, cell.entry, world.nowMs);
+    ghost.noteIncrement(note, cell.before, by);
+    world.acknowledge(peer, note, level);
+    runtime.endTurnSoon();
+    figures.incremented += 1;
+    return expected.total;
+  }
+
+  function reset(world: World, { random, peer: id, longestMs }: Client, key: Key): void {
+    const level = pick(random, LEVELS);
+    const how = pick(random, ['set', 'set', 'delete', 'expire', 'keep'] as const);
+    const value = pick(random, VALUES);
+    const expiresInMs = wholeBetween(random, 1, longestMs);
+    let shown: string | undefined;
+    if (how === 'keep')
+      world.visit(id, (peer) => {
+        shown = readText(peer, key); // as EXPIRE, APPEND and the like write the total as a new value
+        return true;
+      });
+    const outcome = world.write(id, key, how === 'delete' ? undefined : (shown ?? value), {
+      level,
+      ...(how === 'expire' || how === 'keep' ? { expiresInMs } : {}),
+    });
+    if (outcome.kind === 'taken') figures.begun += 1;
+  }
+
+  function read(world: World, { peer: id }: Client, key: Key): void {
+    world.visit(id, (peer) => {
+      if (peer.state.phase === 'member') assertShown(peer, key);
+      return true;
+    });
+  }
+
+  function next(world: World, client: Client): void {
+    const { random } = client;
+    const atMs = world.nowMs + untilNextMs(random, client.perSecond);
+    if (atMs >= durationMs) return;
+    world.at(atMs, () => {
+      if (chance(random, client.hopShare)) client.peer = pick(random, world.ids);
+      const key = counterName(wholeBetween(random, 1, COUNTERS));
+      if (!world.ids.includes(client.peer)) client.peer = pick(random, world.ids);
+      else if (chance(random, client.resetShare)) reset(world, client, key);
+      else if (chance(random, READ_SHARE)) read(world, client, key);
+      else increment(world, client, key);
+      next(world, client);
+    });
+  }
+
+  return {
+    figures,
+    begin: (world, watch) => {
+      closures = watch;
+      for (let at = 0; at < counters; at += 1) {
+        const random = openStream(seed, `counters ${at}`);
+        next(world, {
+          name: `counter${at}`,
+          random,
+          perSecond: between(random, 2, 15),
+          hopShare: pick(random, [0, 0.1, 0.5]),
+          resetShare: pick(random, [0.005, 0.03, 0.15]),
+          longestMs: pick(random, [300, 5_000, 30_000]),
+          peer: pick(random, world.ids),
+        });
+      }
+    },
+    checker: {
+      afterStep(_world, peer) {
+        if (counters === 0) return;
+        const { checkpointsJoined } = peer.state.counters;
+        if (checkpointsJoined > (joined.get(peer.state) ?? 0)) ghost.forget(peer);
+        joined.set(peer.state, checkpointsJoined);
+        const changed = ghost.noteStep(peer);
+        if (peer.state.phase === 'member') for (const key of changed) assertShown(peer, key);
+      },
+      afterStart(_world, peer) {
+        if (counters === 0) return;
+        ghost.noteStep(peer);
+        if (peer.state.phase === 'member') for (const key of counterKeys()) assertShown(peer, key);
+      },
+      atRest(world) {
+        if (counters === 0 || closures === undefined) return;
+        for (const key of counterKeys()) {
+          for (const peer of world.peers) assertShown(peer, key);
+          if (assertCountersAtRest(world, key, ghost, closures)) figures.judged += 1;
+          else figures.unsure += 1;
+        }
+      },
+    },
+  };
+}
+
+interface Asked {
+  readonly key: Key;
+  readonly by: bigint;
+  readonly form: CounterForm;
+  readonly level: Level;
+}
+
+/** What redis would say of it. */
+function expect(
+  before: string | undefined,
+  by: bigint,
+  form: CounterForm,
+): { readonly fault: undefined; readonly total: string } | { readonly fault: string } {
+  const upon = before ?? '0';
+  const hundredths = parseHundredths(upon);
+  const isWhole = hundredths !== undefined && hundredths % 100n === 0n && isIn64Bits(hundredths);
+  if (form === 'integer' && !isWhole) return { fault: 'notAnInteger' };
+  if (hundredths === undefined) return { fault: 'notANumber' };
+  if (form === 'integer' && !isIn64Bits(hundredths + by)) return { fault: 'overflow' };
+  return { fault: undefined, total: formatHundredths(hundredths + by) };
+}
+
+function isIn64Bits(hundredths: bigint): boolean {
+  return hundredths / 100n <= LARGEST && hundredths / 100n >= -LARGEST - 1n;
+}
+
+function counterKeys(): readonly Key[] {
+  return Array.from({ length: COUNTERS }, (_, at) => counterName(at + 1));
+}
+
+function readText(peer: VirtualPeer, key: Key): string | undefined {
+  const shown = readCounted(peer.state, peer.now(), key, peer.disk.store.readEntry(key));
+  return shown === undefined ? undefined : Buffer.from(shown.value).toString();
+}
+
+function isValueSeen(peer: VirtualPeer, key: Key): boolean {
+  const entry = peer.disk.store.readEntry(key);
+  return entry !== undefined && isVisible(peer.state, peer.now(), entry);
+}
+
+function broken(peer: VirtualPeer, key: Key, what: string): BrokenInvariant {
+  return new BrokenInvariant('counters', `${key} at ${peer.address} ${what}`);
+}
