@@ -149,6 +149,9 @@ export interface Command {
 /** What commands that only concern their own connection promise. */
 export const LOCAL_TO_CONNECTION = 'Concerns this connection only; partitions do not matter.';
 export const LOCAL_TO_PEER = 'Tells of this peer only; works the same while it is cut off.';
+/** Of what reads a value to write one. */
+export const COUNTS_ANEW =
+  'Of a counter what it stands at on this peer is taken, and counting begins anew upon that.';
 export const NO_KEYS = [0, 0, 0] as const;
 
 /** Redis's words for what is wrong with arguments. */

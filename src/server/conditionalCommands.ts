@@ -6,17 +6,15 @@
  */
 import type { Key } from '../core/types.ts';
 import type { Command, CommandContext } from './command.ts';
-import { argumentBytes, argumentKey, argumentValue } from './command.ts';
+import { COUNTS_ANEW, argumentBytes, argumentKey, argumentValue } from './command.ts';
 import type { Request } from './requestParser.ts';
 
 const READS =
   'Answers from this peer: what it wrote and what has reached it; the other side of a cut may know more.';
 const CONDITIONAL =
   'Never refused because of a cut; decided by what this peer has, so on two sides of a cut it may succeed twice: of the two values the one with the larger tag (later clock) stands.';
-const EXCHANGES =
-  'Never refused because of a cut; the value that it answers is the one of this peer, and two sides of a cut may both be given it.';
-const APPENDS =
-  'Never refused because of a cut; appended to what this peer has and written as a whole: of what two sides of a cut appended the later value stands, and what the other side appended is gone.';
+const EXCHANGES = `Never refused because of a cut; the value that it answers is the one of this peer, and two sides of a cut may both be given it. ${COUNTS_ANEW}`;
+const APPENDS = `Never refused because of a cut; appended to what this peer has and written as a whole: of what two sides of a cut appended the later value stands, and what the other side appended is gone. ${COUNTS_ANEW}`;
 
 /** The value of a key, counted as Redis counts it. */
 function look({ keys, server }: CommandContext, key: Key): Uint8Array | undefined {

@@ -8,6 +8,7 @@ import type { Key } from '../core/types.ts';
 import { LATEST_EXPIRY_MS, type Backend } from '../peer/backend.ts';
 import type { Command, CommandContext } from './command.ts';
 import {
+  COUNTS_ANEW,
   argumentKey,
   argumentText,
   argumentValue,
@@ -19,8 +20,7 @@ import type { Request } from './requestParser.ts';
 
 const READS =
   'Answers from this peer: what it wrote and what has reached it; keys expire everywhere by themselves, cut off or not.';
-const WRITES =
-  'Never refused because of a cut; the time is part of the value, so of two writes on two sides the later stands with its value and its time.';
+const WRITES = `Never refused because of a cut; the time is part of the value, so of two writes on two sides the later stands with its value and its time. ${COUNTS_ANEW}`;
 
 /** How a time is given: as what follows now, or since 1970; in seconds or milliseconds. */
 interface TimeForm {

@@ -6,6 +6,7 @@
  */
 import type { Command, CommandContext } from './command.ts';
 import {
+  COUNTS_ANEW,
   argumentBytes,
   argumentKey,
   argumentText,
@@ -17,8 +18,7 @@ import type { Request } from './requestParser.ts';
 
 const READS =
   'Answers from this peer: what it wrote and what has reached it; the other side of a cut may know more.';
-const PATCHES =
-  'Never refused because of a cut; changed in what this peer has and written as a whole: of what two sides of a cut changed the later value stands, and what the other side changed is gone.';
+const PATCHES = `Never refused because of a cut; changed in what this peer has and written as a whole: of what two sides of a cut changed the later value stands, and what the other side changed is gone. ${COUNTS_ANEW}`;
 /** Where Redis says so; what a peer takes at most is less, and is its backend's to say. */
 const LONGEST_BYTES = 512 * 1024 * 1024;
 const TOO_LONG = 'ERR string exceeds maximum allowed size (proto-max-bulk-len)';

@@ -6,18 +6,16 @@
  */
 import type { Key } from '../core/types.ts';
 import type { Command, CommandContext } from './command.ts';
-import { argumentKey, argumentText, SYNTAX } from './command.ts';
+import { COUNTS_ANEW, argumentKey, argumentText, SYNTAX } from './command.ts';
 import { findDatabaseFault } from './databaseCommands.ts';
 import type { Request } from './requestParser.ts';
 
 const NO_SUCH_KEY = 'ERR no such key';
 
-const RENAMES =
-  'Never refused because of a cut; two updates, of the new key and the old: both are made at once here; elsewhere the new key may be seen before the old one is gone, and what the other side of a cut wrote later to either of them stands.';
+const RENAMES = `Never refused because of a cut; two updates, of the new key and the old: both are made at once here; elsewhere the new key may be seen before the old one is gone, and what the other side of a cut wrote later to either of them stands. ${COUNTS_ANEW}`;
 const CONDITIONAL =
   'That there is no such key is judged by what this peer has: on two sides of a cut both may find none, and then the later of the two values stands.';
-const COPIES =
-  'Never refused because of a cut; copies what this peer has. What the other side of a cut wrote later to the new key stands.';
+const COPIES = `Never refused because of a cut; copies what this peer has. What the other side of a cut wrote later to the new key stands. ${COUNTS_ANEW}`;
 
 /** Writes what `from` holds to `to`; the caller has seen that it holds something. */
 function transfer({ backend, keys }: CommandContext, from: Key, to: Key): void {
