@@ -121,7 +121,7 @@ export const NUMBERED: readonly Mutant[] = [
         replace: "if (entry === undefined) return { kind: 'absent', key, horizon: 0 as Timestamp, covers };",
       },
     ],
-    kill: { seeds: 200, options: { ...SMALL, requests: 3 } },
+    kill: { first: 32, seeds: 200, options: { ...SMALL, requests: 3 } },
   },
   {
     number: '7',
@@ -379,7 +379,7 @@ export const NUMBERED: readonly Mutant[] = [
           '  if (record.horizon < 0) applySynthetic(state, record.key, syntheticTombstone(record.horizon));\n',
       },
     ],
-    kill: { seeds: 200, options: { ...SMALL, requests: 3 } },
+    kill: { first: 32, seeds: 200, options: { ...SMALL, requests: 3 } },
   },
   {
     number: '21a',
