@@ -12,6 +12,7 @@ import { endWhenUnread } from './brokenOutput.ts';
 import { addAdmit } from './admit.ts';
 import { addBench } from './bench.ts';
 import { addCheckpoint } from './checkpoint.ts';
+import { addCommands } from './commands.ts';
 import { addConfig } from './config.ts';
 import { addDel } from './del.ts';
 import { addDigest } from './digest.ts';
@@ -39,6 +40,7 @@ const COMMANDS = [
   addUp,
   addServe,
   addConfig,
+  addCommands,
   addGet,
   addSet,
   addDel,

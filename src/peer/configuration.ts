@@ -108,6 +108,11 @@ interface ClientOptions {
   readonly unauthenticatedClientMs: number;
   /** What is remembered for clients that track. */
   readonly maxTrackedKeys: number;
+  readonly maxClients: number;
+  readonly clientIdleMs: number;
+  readonly clientStalledMs: number;
+  readonly slowCommandMicroseconds: number;
+  readonly slowCommandsKept: number;
 }
 
 /** Where /healthz, /ready and /metrics are served. */
@@ -305,12 +310,18 @@ async function checkClients(
     faults.push(`${faults.called('clientPort')} is ${port}, the port of '${own.id}' itself; choose another`);
   const level = settings.acknowledge ?? TUNABLES.acknowledge.default;
   const acknowledge = ACKNOWLEDGEMENT_LEVELS.find((known) => known === level);
+  const limitOf = (name: NameOfKind<'number'>): number => numberOf(name, settings) ?? 0;
   return {
     host: host ?? given,
     port,
     acknowledge: acknowledge ?? TUNABLES.acknowledge.default,
-    unauthenticatedClientMs: numberOf('unauthenticatedClientMs', settings) ?? 0,
-    maxTrackedKeys: numberOf('maxTrackedKeys', settings) ?? TUNABLES.maxTrackedKeys.default,
+    unauthenticatedClientMs: limitOf('unauthenticatedClientMs'),
+    maxTrackedKeys: limitOf('maxTrackedKeys'),
+    maxClients: limitOf('maxClients'),
+    clientIdleMs: limitOf('clientIdleMs'),
+    clientStalledMs: limitOf('clientStalledMs'),
+    slowCommandMicroseconds: limitOf('slowCommandMicroseconds'),
+    slowCommandsKept: limitOf('slowCommandsKept'),
     ...(password === undefined ? {} : { password, passwordFile: settings.clientPasswordFile }),
   };
 }

@@ -14,7 +14,19 @@ interface Described {
 /** A whole number within `minimum`..`maximum`, both inclusive, in `unit`. */
 export interface NumberTunable extends Described {
   readonly kind: 'number';
-  readonly unit: 'ms' | 'bytes' | 'port' | 'updates' | 'rows' | 'files' | 'keys' | 'requests' | 'cells';
+  readonly unit:
+    | 'ms'
+    | 'bytes'
+    | 'port'
+    | 'updates'
+    | 'rows'
+    | 'files'
+    | 'keys'
+    | 'requests'
+    | 'clients'
+    | 'µs'
+    | 'cells'
+    | 'commands';
   /** Undefined: follows from another setting, as `meaning` says. */
   readonly default: number | undefined;
   readonly minimum: number;
@@ -88,6 +100,11 @@ export const TUNABLES = {
   clientPasswordFile: { kind: 'text', isPath: true, default: undefined, meaning: 'path of a file with the password of Redis clients on one line, readable by its owner alone; needed beyond loopback' },
   unauthenticatedClientMs: { kind: 'number', unit: 'ms', default: 30_000, minimum: 100, maximum: HOUR_MS, meaning: 'where Redis clients give a password: time after which one that has not is closed', raising: 'more time for whoever types it; strangers hold their connections for longer' },
   maxTrackedKeys: { kind: 'number', unit: 'keys', default: 1_000_000, minimum: 1, maximum: 1_000_000_000, meaning: 'keys that are remembered for Redis clients which track what they read (CLIENT TRACKING), counted for each of them, and longer ones again for each 256 bytes; beyond, the first read ones are told as if they had changed', raising: 'clients keep more; about 120 MB of memory a million' },
+  maxClients: { kind: 'number', unit: 'clients', default: 10_000, minimum: 1, maximum: 1_000_000, meaning: "Redis clients connected at a time (CONFIG SET maxclients); one more is told so and closed", raising: 'needs as many file descriptors (ulimit -n)' },
+  clientIdleMs: { kind: 'number', unit: 'ms', default: 0, minimum: 0, maximum: LONGEST_TIMER_MS, meaning: 'silence after which a Redis client is closed, unless it waits for messages (CONFIG SET timeout, in seconds); 0: never', raising: 'clients that went away without a word hold their place for longer' },
+  clientStalledMs: { kind: 'number', unit: 'ms', default: 60_000, minimum: 0, maximum: LONGEST_TIMER_MS, meaning: 'how long a Redis client may take nothing of the replies that wait for it until it is closed (CONFIG SET client-stalled-ms); 0: for ever', raising: 'more patience with clients that stand still; their replies hold memory for longer' },
+  slowCommandMicroseconds: { kind: 'number', unit: 'µs', default: 10_000, minimum: -1, maximum: 1_000_000_000, meaning: 'work of one command from which SLOWLOG remembers it (CONFIG SET slowlog-log-slower-than); 0: each, -1: none', raising: 'fewer are remembered; from 1000 on those marked fast are not timed' },
+  slowCommandsKept: { kind: 'number', unit: 'commands', default: 128, minimum: 0, maximum: 1_000_000, meaning: 'slow commands that SLOWLOG remembers (CONFIG SET slowlog-max-len)', raising: 'more memory, at most 4 KiB each' },
   openClients: { kind: 'flag', meaning: 'serve Redis clients without a password beyond loopback too' },
   httpHost: { kind: 'text', default: undefined, meaning: 'address that serves /healthz, /ready and /metrics over HTTP, to whoever asks; by default the one of Redis clients, and beyond loopback on the same terms' },
   httpPort: { kind: 'number', unit: 'port', default: undefined, minimum: 0, maximum: LAST_PORT, meaning: "TCP port of these; by default the peer's port plus 1000; 0: none", raising: 'must differ from the ports of the peer and of Redis clients' },

@@ -61,6 +61,7 @@ export function authenticate(context: CommandContext, user: string, guess: strin
 export const authCommand: Command = {
   name: 'auth',
   arity: -2,
+  isSecret: true,
   flags: ['noscript', 'loading', 'stale', 'fast', 'no_auth'],
   group: 'connection',
   keys: NO_KEYS,

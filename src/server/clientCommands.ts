@@ -1,14 +1,15 @@
 /**
  * CLIENT: what this server knows of its connections.
  *
- * Owns the names that connections give themselves and the line that CLIENT INFO and CLIENT LIST print for each.
- * CLIENT TRACKING and its kin are in trackingCommands.ts. What is left out (KILL, PAUSE, REPLY, MAINT_NOTIFICATIONS…) is an unknown subcommand, in Redis's words.
+ * Owns the names that connections give themselves, and whether they want replies. Whom LIST and KILL mean, and the line of each, is clientList.ts's;
+ * CLIENT TRACKING and its kin are in trackingCommands.ts. What is left out (PAUSE, which only serves replicas that take over, MAINT_NOTIFICATIONS…) is an unknown subcommand, in Redis's words.
  * Invariant: a name has no space or line end, so a line of CLIENT LIST can be taken apart again.
  */
-import { describeLevel } from './replicationCommands.ts';
+import { describeClient, killClients, readListFilter } from './clientList.ts';
 import type { ClientState, Command } from './command.ts';
 import { argumentText, LOCAL_TO_CONNECTION, LOCAL_TO_PEER, NO_KEYS } from './command.ts';
-import { describeTrackingFlags, redirectOf, trackingSubcommands } from './trackingCommands.ts';
+import type { ReplyWriter } from './reply.ts';
+import { trackingSubcommands } from './trackingCommands.ts';
 
 const ORDINARY = { flags: ['noscript', 'loading', 'stale'], group: 'connection', keys: NO_KEYS } as const;
 
@@ -102,16 +103,42 @@ export const clientCommand: Command = {
       name: 'client|list',
       arity: -2,
       flags: ['admin', 'noscript', 'loading', 'stale'],
-      summary: 'Tell what is known of every connection to this peer, a line each',
+      summary:
+        'Tell what is known of every connection to this peer, a line each: LIST [TYPE type | ID id ...]',
       partition: LOCAL_TO_PEER,
       run: ({ server, reply }, request) => {
-        if (request.count > 2) {
-          reply.error('ERR syntax error');
+        const isMeant = readListFilter(request);
+        if (typeof isMeant === 'string') {
+          reply.error(isMeant);
         } else {
           let lines = '';
-          for (const client of server.clients()) lines += `${describeClient(client)}\n`;
+          for (const client of server.clients()) if (isMeant(client)) lines += `${describeClient(client)}\n`;
           reply.verbatim(lines);
         }
+        return undefined;
+      },
+    },
+    {
+      ...ORDINARY,
+      name: 'client|kill',
+      arity: -3,
+      flags: ['admin', 'noscript', 'loading', 'stale'],
+      summary:
+        'Close connections: KILL address, or KILL ID|TYPE|ADDR|LADDR|USER|MAXAGE value ... [SKIPME yes|no]',
+      partition: LOCAL_TO_PEER,
+      run: (context, request) => {
+        killClients(context, request);
+        return undefined;
+      },
+    },
+    {
+      ...ORDINARY,
+      name: 'client|reply',
+      arity: 3,
+      summary: 'Say whether replies are wanted: ON, OFF, or SKIP for the next one',
+      partition: LOCAL_TO_CONNECTION,
+      run: ({ client, reply }, request) => {
+        chooseReplies(client, reply, argumentText(request, 2).toLowerCase());
         return undefined;
       },
     },
@@ -120,6 +147,24 @@ export const clientCommand: Command = {
     switchCommand('no-touch', 'Accepted for compatibility: reading a key changes nothing about it'),
   ],
 };
+
+/** 'on' alone is answered. */
+function chooseReplies(client: ClientState, reply: ReplyWriter, word: string): void {
+  switch (word) {
+    case 'on':
+      client.replies = 'on';
+      reply.ok();
+      break;
+    case 'off':
+      client.replies = 'off';
+      break;
+    case 'skip':
+      if (client.replies === 'on') client.replies = 'skip';
+      break;
+    default:
+      reply.error('ERR syntax error');
+  }
+}
 
 /** ON or OFF that change nothing here, because what they switch off never happens. */
 function switchCommand(word: string, summary: string): Command {
@@ -148,20 +193,4 @@ export function nameProblem(name: string): string | undefined {
 /** Printable ASCII without spaces. */
 function isPlain(text: string): boolean {
   return /^[!-~]*$/.test(text);
-}
-
-/** One line of CLIENT LIST, in Redis's `name=value` words and two of ours at the end. */
-function describeClient(client: ClientState): string {
-  const nowMs = Date.now();
-  const ageSeconds = Math.floor((nowMs - client.connectedAtMs) / 1000);
-  const idleSeconds = Math.max(0, Math.floor((nowMs - client.lastCommandAtMs) / 1000));
-  const outputBytes = client.pendingOutputBytes();
-  return (
-    `id=${client.id} addr=${client.address} laddr=${client.localAddress} fd=-1 name=${client.name}` +
-    ` age=${ageSeconds} idle=${idleSeconds} flags=${describeTrackingFlags(client)} db=0 sub=${client.subscriber?.channels.size ?? 0} psub=${client.subscriber?.patterns.size ?? 0} ssub=0 multi=-1` +
-    ` qbuf=${client.pendingInputBytes()} qbuf-free=0 obl=0 oll=0 omem=${outputBytes} events=r` +
-    ` cmd=${client.lastCommand} user=default redir=${redirectOf(client)} resp=${client.protocol}` +
-    ` lib-name=${client.libraryName} lib-ver=${client.libraryVersion}` +
-    ` ack=${describeLevel(client).replaceAll(' ', '-')} watches=${client.watches.length}`
-  );
 }

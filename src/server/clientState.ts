@@ -7,7 +7,7 @@ import type { ClientState, ServerState } from './command.ts';
 import type { ClientSocket } from './connectionHost.ts';
 
 /** What the connection itself does for its client. */
-type Doings = Pick<ClientState, 'pendingInputBytes' | 'pendingOutputBytes' | 'sendPush'>;
+type Doings = Pick<ClientState, 'pendingInputBytes' | 'pendingOutputBytes' | 'sendPush' | 'kill'>;
 
 export function createClientState(
   id: number,
@@ -15,7 +15,7 @@ export function createClientState(
   server: ServerState,
   doings: Doings,
 ): ClientState {
-  const nowMs = Date.now();
+  const nowMs = performance.now();
   return {
     id,
     address: formatAddress(socket.remoteAddress ?? '?', socket.remotePort ?? 0),
@@ -38,6 +38,7 @@ export function createClientState(
     tracking: undefined,
     subscriber: undefined,
     isSubscribed: false,
+    replies: 'on',
     ...doings,
   };
 }

@@ -23,6 +23,8 @@ import type { CommandTable } from './commandTable.ts';
 import type { ScanCursors } from './scanCursors.ts';
 import type { ServerCounters } from './serverCounters.ts';
 import type { ClientSubscriber } from './subscriber.ts';
+import type { ServerLimits } from './serverLimits.ts';
+import type { Slowlog } from './slowlog.ts';
 import type { ClientTracking, Tracking } from './tracking.ts';
 
 type CommandFlag = 'readonly' | 'write' | 'fast' | 'admin' | 'noscript' | 'loading' | 'stale' | 'no_auth';
@@ -33,7 +35,7 @@ export interface ClientState {
   readonly id: number;
   readonly address: string;
   readonly localAddress: string;
-  /** Milliseconds since 1970. */
+  /** When it came, and when it last sent anything: milliseconds of performance.now, a clock that nobody sets. */
   readonly connectedAtMs: number;
   lastCommandAtMs: number;
   name: string;
@@ -65,8 +67,22 @@ export interface ClientState {
   /** Bytes received and not yet understood, and answered and not yet taken by the client. */
   readonly pendingInputBytes: () => number;
   readonly pendingOutputBytes: () => number;
+  /** Closes the connection: at once, or, when it is the one that asks, behind its reply. */
+  readonly kill: (isOwn: boolean) => void;
+  /** What becomes of replies (CLIENT REPLY): `skip` leaves out the next one. */
+  replies: 'on' | 'off' | 'skip';
   /** Sends out-of-band data between two replies; `write` fills the writer with one whole frame. */
   readonly sendPush: (write: (reply: ReplyWriter) => void) => void;
+}
+
+/** What is settled when a server starts. */
+export interface ServerFacts {
+  readonly host: string;
+  readonly bulkLimitBytes: number;
+  readonly requestLimitBytes: number;
+  readonly outputLimitBytes: number;
+  readonly watchOutputLimitBytes: number;
+  readonly maxTrackedKeys: number;
 }
 
 /** What all connections of one server share. */
@@ -74,6 +90,11 @@ export interface ServerState {
   readonly table: CommandTable;
   readonly cursors: ScanCursors;
   readonly counters: ServerCounters;
+  /** What INFO counts from: CONFIG RESETSTAT sets it. */
+  countersAtReset: Readonly<ServerCounters>;
+  readonly limits: ServerLimits;
+  readonly facts: ServerFacts;
+  readonly slowlog: Slowlog;
   readonly tracking: Tracking;
   /** Level that a new or reset connection waits for. */
   readonly acknowledge: AcknowledgementLevel;
@@ -81,7 +102,6 @@ export interface ServerState {
   isPassword: PasswordCheck | undefined;
   /** To be called whenever a client's `isAuthenticated` was set. */
   readonly noteAuthentication: (client: ClientState) => void;
-  readonly maxClients: number;
   readonly port: () => number;
   readonly startedAtMs: number;
   readonly clients: () => IterableIterator<ClientState>;
@@ -114,7 +134,8 @@ export interface CommandContext {
   session: ClientSession | undefined;
   /** Of the command that runs, until its reply has been delivered or held back. */
   choices: CommandChoices | undefined;
-  readonly reply: ReplyWriter;
+  /** Where its replies go, or nowhere (CLIENT REPLY). */
+  reply: ReplyWriter;
   readonly client: ClientState;
   readonly server: ServerState;
 }
@@ -136,6 +157,8 @@ export interface Command {
   readonly keys: readonly [first: number, last: number, step: number];
   /** One line for COMMAND DOCS and the documentation. */
   readonly summary: string;
+  /** Its arguments are never shown: a password may be among them. */
+  readonly isSecret?: boolean;
   /** What it promises, and what not, while peers are cut off from each other. */
   readonly partition: string;
   readonly run?: CommandHandler;

@@ -8,6 +8,7 @@
 import type { Command } from './command.ts';
 import { authCommand } from './authentication.ts';
 import { clientCommand } from './clientCommands.ts';
+import { configCommand } from './configCommand.ts';
 import { conditionalCommands } from './conditionalCommands.ts';
 import { connectionCommands } from './connectionCommands.ts';
 import { counterCommands } from './counterCommands.ts';
@@ -22,6 +23,7 @@ import { renameCommands } from './renameCommands.ts';
 import { waitCommand } from './replicationCommands.ts';
 import { publishCommand, pubsubCommand } from './publishCommands.ts';
 import { scanCommands } from './scanCommands.ts';
+import { slowlogCommand } from './slowlog.ts';
 import { subscribeCommands } from './subscribeCommands.ts';
 import { toposphereCommand } from './toposphereCommands.ts';
 
@@ -58,6 +60,8 @@ export const allCommands: readonly Command[] = [
   waitCommand,
   introspectionCommand,
   infoCommand,
+  configCommand,
+  slowlogCommand,
   toposphereCommand,
 ];
 

@@ -20,7 +20,10 @@ import { ReplyTooLongError } from './reply.ts';
 import type { RequestParser } from './requestParser.ts';
 import { createRequestParser, feed, keepRest, nextRequest } from './requestParser.ts';
 import { leaveAll } from './subscriber.ts';
+import { writePieces, writeReplies } from './socketWrites.ts';
+import { createStallWatch } from './stallWatch.ts';
 import { endCaching } from './trackingCommands.ts';
+import { dispatchUnsent } from './unsentReplies.ts';
 
 /** Output of one connection, sent or held back, at which its requests wait, bytes. */
 export const PAUSE_OUTPUT_BYTES = 1024 * 1024;
@@ -34,6 +37,8 @@ const NEW_CONTEXT = { session: undefined, choices: undefined } as const;
 
 export class Connection {
   readonly client: ClientState;
+  /** To be called, again and again, while there is output: whoever takes nothing of it for so long is closed. */
+  readonly watchOutput: (stalledMs: number) => void;
   readonly #socket: ClientSocket;
   readonly #host: ConnectionHost;
   readonly #parser: RequestParser;
@@ -61,6 +66,9 @@ export class Connection {
       sendPush: (write) => {
         this.#onPush(write);
       },
+      kill: (isOwn) => {
+        this.#kill(isOwn);
+      },
     });
     const { backend, reply, server } = host;
     this.#context = { ...NEW_CONTEXT, backend, keys: backend, reply, client: this.client, server };
@@ -74,6 +82,10 @@ export class Connection {
     });
     socket.on('end', () => {
       this.endGently();
+    });
+    this.watchOutput = createStallWatch(socket, () => {
+      host.server.counters.stalledClosed += 1;
+      this.destroy();
     });
     socket.on('error', () => {
       host.server.counters.socketErrors += 1;
@@ -107,7 +119,7 @@ export class Connection {
     if (this.#isClosed || this.client.isClosing) return;
     const { counters } = this.#host.server;
     counters.bytesReceived += chunk.length;
-    this.client.lastCommandAtMs = Date.now();
+    this.client.lastCommandAtMs = performance.now();
     if (!feed(this.#parser, chunk)) {
       this.#refuseInput();
       return;
@@ -182,7 +194,10 @@ export class Connection {
     const { reply, server } = this.#host;
     this.#context.choices = undefined;
     try {
-      const outcome = dispatch(this.#context, this.#parser);
+      const outcome =
+        this.client.replies === 'on'
+          ? dispatch(this.#context, this.#parser)
+          : dispatchUnsent(this.#context, this.#parser, this.#host.unsent);
       if (this.client.tracking?.isCaching === true)
         endCaching(this.client.tracking, this.#parser, server.table);
       if (outcome !== 'drop') return outcome;
@@ -212,27 +227,12 @@ export class Connection {
     } else if (this.#held.turns() > 0) {
       this.#held.add(reply.detach(), sizeBytes, undefined);
     } else {
-      this.#writeNow(reply);
+      writeReplies(this.#socket, reply);
     }
-  }
-
-  #writeNow(reply: ReplyWriter): void {
-    const view = this.#socket.writableLength === 0 ? reply.view() : undefined;
-    if (view === undefined) {
-      this.#writePieces(reply.detach());
-      return;
-    }
-    this.#socket.write(view);
-    // Nothing left with the stream: the system has copied the bytes, their place may be used again.
-    if (this.#socket.writableLength === 0) reply.recycle();
-    else reply.pin();
   }
 
   #writePieces(pieces: readonly Buffer[]): void {
-    if (this.#isClosed || pieces.length === 0) return;
-    if (pieces.length > 1) this.#socket.cork();
-    for (const piece of pieces) this.#socket.write(piece);
-    if (pieces.length > 1) this.#socket.uncork();
+    if (!this.#isClosed) writePieces(this.#socket, pieces);
   }
 
   onAcknowledged(failure: Error | undefined): void {
@@ -373,6 +373,13 @@ export class Connection {
     this.#socket.end(() => {
       this.#socket.destroy();
     });
+  }
+
+  #kill(isOwn: boolean): void {
+    if (this.#isStopping()) return;
+    this.#host.server.counters.clientsKilled += 1;
+    if (isOwn) this.client.isClosing = true;
+    else this.destroy();
   }
 
   #onClose(): void {

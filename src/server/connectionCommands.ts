@@ -53,6 +53,7 @@ export const connectionCommands: readonly Command[] = [
   {
     name: 'hello',
     arity: -1,
+    isSecret: true,
     flags: ['noscript', 'loading', 'stale', 'fast', 'no_auth'],
     group: 'connection',
     keys: NO_KEYS,
@@ -86,6 +87,7 @@ export const connectionCommands: readonly Command[] = [
       server.tracking.stop(client);
       leaveAll(client, backend.subscriptions);
       client.isSubscribed = false;
+      client.replies = 'on';
       reply.simple('RESET');
       return undefined;
     },

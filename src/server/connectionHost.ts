@@ -20,11 +20,13 @@ export interface ClientSocket {
   allowHalfOpen: boolean;
   on(event: 'data', listener: (chunk: Buffer) => void): unknown;
   on(event: 'error', listener: (error: Error) => void): unknown;
-  on(event: 'drain' | 'end' | 'close', listener: () => void): unknown;
+  on(event: 'drain' | 'end' | 'close' | 'timeout', listener: () => void): unknown;
   write(bytes: Uint8Array): boolean;
   end(onFinished: () => void): unknown;
   cork(): void;
   uncork(): void;
+  /** 'timeout' comes when for so long nothing was received and nothing more of what was written has left; 0: never. */
+  setTimeout(ms: number): unknown;
   pause(): unknown;
   resume(): unknown;
   destroy(): unknown;
@@ -36,6 +38,8 @@ export interface ConnectionHost {
   readonly server: ServerState;
   /** One writer for all: a connection leaves it empty when its turn is over. */
   readonly reply: ReplyWriter;
+  /** Where replies go that the client does not want (CLIENT REPLY). Empty between two commands. */
+  readonly unsent: ReplyWriter;
   readonly acknowledgements: Acknowledgements;
   /** `isRunning`: the shared writer is in use. */
   readonly turn: { isRunning: boolean };

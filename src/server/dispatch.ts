@@ -52,6 +52,7 @@ export function dispatch(context: CommandContext, request: Request): DispatchOut
     reply.error(refused);
     return 'read';
   }
+  const startedMs = server.slowlog.begin(command);
   let late: LateReply | undefined;
   try {
     const waits = command.flags.includes('write') && command.writesLate !== true;
@@ -66,6 +67,7 @@ export function dispatch(context: CommandContext, request: Request): DispatchOut
     if (!(error instanceof ToposphereError)) throw error;
     reply.error(wordError(error));
   }
+  server.slowlog.end(startedMs, command, context, request);
   if (!command.flags.includes('write')) return late ?? 'read';
   client.lastWritten = context.backend.lastWritten();
   // A write that failed half way may have changed something: its reply waits like any other.

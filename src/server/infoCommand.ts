@@ -6,8 +6,9 @@
  * Invariant: only what is known is printed; a field that this server has no number for is left out, never made up.
  */
 import { memoryUsage, pid } from 'node:process';
-import type { Command, CommandContext } from './command.ts';
+import type { Command, CommandContext, ServerState } from './command.ts';
 import { argumentsFrom, LOCAL_TO_PEER, NO_KEYS } from './command.ts';
+import type { ServerCounters } from './serverCounters.ts';
 
 /** The version of Redis whose behaviour clients may expect; they choose their commands by it. */
 export const REDIS_VERSION = '7.4.0';
@@ -72,7 +73,7 @@ function clientFields({ server }: CommandContext): Fields {
   for (const client of server.clients()) if (client.watches.length > 0) watching += 1;
   return [
     ['connected_clients', server.clientCount()],
-    ['maxclients', server.maxClients],
+    ['maxclients', server.limits.maxClients],
     ['watching_clients', watching],
     ['tracking_clients', server.tracking.report().clients],
     ['scan_cursors', server.cursors.size()],
@@ -92,7 +93,7 @@ function memoryFields(): Fields {
 }
 
 function statisticsFields({ server }: CommandContext): Fields {
-  const { counters } = server;
+  const counters = sinceReset(server);
   const tracked = server.tracking.report();
   return [
     ['total_connections_received', counters.connectionsAccepted],
@@ -118,8 +119,19 @@ function statisticsFields({ server }: CommandContext): Fields {
     ['client_output_buffer_limit_disconnections', counters.outputLimitClosed],
     ['client_acknowledgement_failures', counters.acknowledgementFailed],
     ['client_socket_errors', counters.socketErrors],
+    ['client_killed', counters.clientsKilled],
+    ['client_idle_timeouts', counters.idleClosed],
+    ['client_stalled_disconnections', counters.stalledClosed],
+    ['client_output_total_limit_disconnections', counters.outputTotalClosed],
     ['client_reading_paused', counters.readingPaused],
   ];
+}
+
+/** What was counted since CONFIG RESETSTAT, or since the start. */
+function sinceReset({ counters, countersAtReset }: ServerState): Readonly<ServerCounters> {
+  const since = { ...counters };
+  for (const name of Object.keys(since) as (keyof ServerCounters)[]) since[name] -= countersAtReset[name];
+  return since;
 }
 
 function keyspaceFields({ backend }: CommandContext): Fields {

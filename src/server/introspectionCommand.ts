@@ -1,5 +1,5 @@
 /**
- * COMMAND, COMMAND COUNT, INFO, LIST and DOCS: the table of commands, as Redis clients expect to read it.
+ * COMMAND, COMMAND COUNT, INFO, LIST, DOCS and GETKEYS: the table of commands, as Redis clients expect to read it.
  *
  * Owns the encoding of a row. Leaves the rows to the family files. DOCS carries, beside Redis's fields, what a
  * command promises while peers are cut off from each other (`partition`): the client's own help is then true here.
@@ -7,6 +7,7 @@
  */
 import type { Command, CommandContext } from './command.ts';
 import { argumentsFrom, LOCAL_TO_PEER, NO_KEYS } from './command.ts';
+import { compileGlob } from './globPattern.ts';
 import type { ReplyWriter } from './reply.ts';
 
 /** The version DOCS names as the first to have a command. */
@@ -77,14 +78,32 @@ export const introspectionCommand: Command = {
       ...ORDINARY,
       name: 'command|list',
       arity: -2,
-      summary: 'List the names of all commands',
+      summary: 'List the names of all commands, or LIST FILTERBY MODULE name|ACLCAT category|PATTERN pattern',
       run: ({ server, reply }, request) => {
-        if (request.count > 2) {
+        const isListed = readListFilter(argumentsFrom(request, 2));
+        if (isListed === undefined) {
           reply.error('ERR syntax error');
           return undefined;
         }
-        reply.array(server.table.commands.length);
-        for (const command of server.table.commands) reply.bulkText(command.name);
+        const listed = server.table.commands.filter(isListed);
+        reply.array(listed.length);
+        for (const command of listed) reply.bulkText(command.name);
+        return undefined;
+      },
+    },
+    {
+      ...ORDINARY,
+      name: 'command|getkeys',
+      arity: -4,
+      summary: 'Tell which arguments of a command are keys: GETKEYS command [arg ...]',
+      run: (context, request) => {
+        const keys = readKeys(context, argumentsFrom(request, 2));
+        if (typeof keys === 'string') {
+          context.reply.error(keys);
+          return undefined;
+        }
+        context.reply.array(keys.length);
+        for (const key of keys) context.reply.bulkText(key);
         return undefined;
       },
     },
@@ -97,6 +116,42 @@ function findRow({ server }: CommandContext, name: string): Command | undefined 
   if (bar === -1) return server.table.find(name);
   const container = server.table.find(name.slice(0, bar));
   return container === undefined ? undefined : server.table.findSubcommand(container, name.slice(bar + 1));
+}
+
+/** Undefined: the words are none of Redis's. */
+function readListFilter(words: readonly string[]): ((command: Command) => boolean) | undefined {
+  if (words.length === 0) return () => true;
+  const [filterBy = '', kind = '', value = ''] = words;
+  if (filterBy.toLowerCase() !== 'filterby' || words.length !== 3) return undefined;
+  switch (kind.toLowerCase()) {
+    case 'module':
+      return () => false;
+    case 'aclcat':
+      return (command) => aclCategories(command).includes(`@${value.toLowerCase()}`);
+    case 'pattern': {
+      const { isMatch } = compileGlob(value.toLowerCase());
+      return ({ name }) => isMatch(name);
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** The keys among the words of a request, or in Redis's words why there are none. */
+function readKeys(context: CommandContext, words: readonly string[]): readonly string[] | string {
+  const [name = '', second = ''] = words;
+  const found = context.server.table.find(name);
+  const inner =
+    found?.subcommands === undefined ? undefined : context.server.table.findSubcommand(found, second);
+  const command = inner ?? found;
+  if (command === undefined) return 'ERR Invalid command specified';
+  const { arity } = command;
+  const [first, last, step] = command.keys;
+  if (first === 0) return 'ERR The command has no key arguments';
+  if (arity > 0 ? words.length !== arity : words.length < -arity)
+    return 'ERR Invalid number of arguments specified for command';
+  const end = last < 0 ? words.length + last : last;
+  return words.filter((_, index) => index >= first && index <= end && (index - first) % step === 0);
 }
 
 /** The ten fields of Redis 7: name, arity, flags, first key, last key, step, categories, tips, key specs, subcommands. */
@@ -117,7 +172,7 @@ function writeInfo(reply: ReplyWriter, command: Command): void {
   for (const subcommand of subcommands) writeInfo(reply, subcommand);
 }
 
-function aclCategories(command: Command): string[] {
+export function aclCategories(command: Command): string[] {
   const categories: string[] = [];
   if (command.flags.includes('write')) categories.push('@write');
   if (command.flags.includes('readonly')) categories.push('@read');

@@ -17,7 +17,7 @@ const LINE_LIMIT_BYTES = 64 * 1024;
 /** One argument, bytes: our maxValueBytes where Redis has proto-max-bulk-len. The setting of a server overrides it. */
 export const BULK_LIMIT_BYTES = 16 * 1024 * 1024;
 /** One whole request, bytes: eight values of the largest size (Redis closes at client-query-buffer-limit, 1 GiB). */
-const REQUEST_LIMIT_BYTES = 128 * 1024 * 1024;
+export const REQUEST_LIMIT_BYTES = 128 * 1024 * 1024;
 /** Arguments of one request before authentication, count, and bytes of each (as Redis). */
 const UNAUTHENTICATED_ARGUMENT_LIMIT = 10;
 const UNAUTHENTICATED_BULK_LIMIT_BYTES = 16 * 1024;

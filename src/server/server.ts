@@ -10,27 +10,30 @@ import { listenTcp } from '../network/tcp.ts';
 import { createAcknowledgements } from './acknowledgements.ts';
 import type { AcknowledgementLevel, Backend } from '../peer/backend.ts';
 import { createPasswordCheck } from './authentication.ts';
+import { startClientSweep } from './clientSweep.ts';
 import type { ClientState, ServerState } from './command.ts';
 import { createCommandTable } from './commandTable.ts';
 import type { ClientSocket, ConnectionHost } from './connectionHost.ts';
-import { Connection } from './connection.ts';
+import { Connection, WATCH_OUTPUT_LIMIT_BYTES } from './connection.ts';
 import { createReplyWriter } from './reply.ts';
-import { BULK_LIMIT_BYTES } from './requestParser.ts';
+import { BULK_LIMIT_BYTES, REQUEST_LIMIT_BYTES } from './requestParser.ts';
 import { createScanCursors } from './scanCursors.ts';
 import type { ServerCounters } from './serverCounters.ts';
 import { createServerCounters } from './serverCounters.ts';
+import { createLimits } from './serverLimits.ts';
+import { createSlowlog } from './slowlog.ts';
 import type { TrackingReport } from './tracking.ts';
 import { createTracking, DEFAULT_MAX_TRACKED_KEYS } from './tracking.ts';
 import { createUnauthenticatedClients } from './unauthenticatedClients.ts';
 
-/** Clients connected at a time, count (Redis's maxclients). Raising it needs as many file descriptors. */
-export const DEFAULT_MAX_CLIENTS = 10_000;
 /** Milliseconds, where there is a password, that a client may be connected without having given it. */
 export const DEFAULT_UNAUTHENTICATED_CLIENT_MS = 30_000;
 /** One reply, bytes: a larger one closes the connection. It is also the most that one client can make us hold. */
 export const DEFAULT_OUTPUT_LIMIT_BYTES = 256 * 1024 * 1024;
 /** Memory behind the unfinished requests of all connections, bytes: who passes it is closed. */
 export const INPUT_TOTAL_LIMIT_BYTES = 512 * 1024 * 1024;
+/** Where replies go that nobody wants: first size, bytes. */
+const UNSENT_CHUNK_BYTES = 4 * 1024;
 /** How long `close` waits for replies on their way, milliseconds. */
 export const CLOSE_GRACE_MS = 1000;
 const TOO_MANY_CLIENTS = 'ERR max number of clients reached';
@@ -44,12 +47,17 @@ export interface RedisServerOptions {
   readonly acknowledge?: AcknowledgementLevel;
   /** What clients have to say first; left out: nothing. */
   readonly password?: string;
-  readonly maxClients?: number;
+  readonly maxClients?: number | undefined;
+  readonly clientIdleMs?: number;
+  readonly clientStalledMs?: number;
+  readonly slowCommandMicroseconds?: number;
+  readonly slowCommandsKept?: number;
   /** Where there is a password: how long a client may be connected without having given it. */
   readonly unauthenticatedClientMs?: number;
   /** Largest argument taken, bytes: the peer's maxValueBytes. */
   readonly maxValueBytes?: number;
   readonly outputLimitBytes?: number;
+  readonly outputTotalLimitBytes?: number;
   /** Keys that clients which track may be remembered to have read: more, and they are told of the first ones as if these had changed. */
   readonly maxTrackedKeys?: number;
 }
@@ -72,7 +80,7 @@ export interface RedisServer {
 /** Rejects with the ToposphereError of `listenTcp` when the address cannot be had. */
 export async function startRedisServer(options: RedisServerOptions): Promise<RedisServer> {
   const { backend } = options;
-  const maxClients = options.maxClients ?? DEFAULT_MAX_CLIENTS;
+  const limits = createLimits(options);
   const connections = new Map<number, Connection>();
   const counters = createServerCounters();
   const unauthenticatedMs = options.unauthenticatedClientMs ?? DEFAULT_UNAUTHENTICATED_CLIENT_MS;
@@ -90,14 +98,25 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
 
   const findClient = (id: number): ClientState | undefined => connections.get(id)?.client;
   const maxTrackedKeys = options.maxTrackedKeys ?? DEFAULT_MAX_TRACKED_KEYS;
+  const outputLimitBytes = options.outputLimitBytes ?? DEFAULT_OUTPUT_LIMIT_BYTES;
   const server: ServerState = {
     table: createCommandTable(),
     cursors: createScanCursors(),
     counters,
+    countersAtReset: createServerCounters(),
+    limits,
+    slowlog: createSlowlog(limits),
+    facts: {
+      host: options.host,
+      bulkLimitBytes: options.maxValueBytes ?? BULK_LIMIT_BYTES,
+      requestLimitBytes: REQUEST_LIMIT_BYTES,
+      outputLimitBytes,
+      watchOutputLimitBytes: WATCH_OUTPUT_LIMIT_BYTES,
+      maxTrackedKeys,
+    },
     tracking: createTracking({ backend, counters, maxTrackedKeys, findClient }),
     acknowledge: options.acknowledge ?? 'committed',
     isPassword: options.password === undefined ? undefined : createPasswordCheck(options.password),
-    maxClients,
     port: () => port,
     startedAtMs: Date.now(),
     noteAuthentication,
@@ -109,7 +128,8 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
   const host: ConnectionHost = {
     backend,
     server,
-    reply: createReplyWriter(options.outputLimitBytes ?? DEFAULT_OUTPUT_LIMIT_BYTES),
+    reply: createReplyWriter(outputLimitBytes),
+    unsent: createReplyWriter(outputLimitBytes, UNSENT_CHUNK_BYTES),
     acknowledgements,
     turn: { isRunning: false },
     requestLimits: { bulkLimitBytes: options.maxValueBytes ?? BULK_LIMIT_BYTES },
@@ -163,7 +183,7 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
       return;
     }
     counters.connectionsAccepted += 1;
-    if (connections.size >= maxClients && !makePlace()) {
+    if (connections.size >= limits.maxClients && !makePlace()) {
       counters.connectionsRejected += 1;
       socket.on('error', () => undefined);
       socket.write(Buffer.from(`-${TOO_MANY_CLIENTS}\r\n`));
@@ -193,7 +213,11 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
     return true;
   }
 
+  const { outputTotalLimitBytes } = options;
+  const endSweep = startClientSweep({ connections, limits, counters, outputTotalLimitBytes });
+
   async function closeAll(): Promise<void> {
+    endSweep();
     unauthenticated.stop();
     for (const connection of connections.values()) connection.endGently();
     if (connections.size > 0) {

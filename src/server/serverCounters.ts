@@ -29,6 +29,14 @@ export interface ServerCounters {
   inputLimitClosed: number;
   /** Closed: the client did not read its replies, or asked for one longer than the limit. */
   outputLimitClosed: number;
+  /** Closed: CLIENT KILL. */
+  clientsKilled: number;
+  /** Closed: silent for longer than `clientIdleMs`. */
+  idleClosed: number;
+  /** Closed: took nothing of what waited for it for longer than `clientStalledMs`. */
+  stalledClosed: number;
+  /** Closed: what waited for all clients was too much, and most of it was this one's. */
+  outputTotalClosed: number;
   /** Closed: writes whose acknowledgement level will not be reached. */
   acknowledgementFailed: number;
   /** The socket failed under the connection. */
@@ -58,6 +66,10 @@ export function createServerCounters(): ServerCounters {
     httpDropped: 0,
     inputLimitClosed: 0,
     outputLimitClosed: 0,
+    clientsKilled: 0,
+    idleClosed: 0,
+    stalledClosed: 0,
+    outputTotalClosed: 0,
     acknowledgementFailed: 0,
     socketErrors: 0,
     invalidationsSent: 0,

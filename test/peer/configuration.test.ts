@@ -102,6 +102,11 @@ describe('configuration', () => {
       acknowledge: 'committed',
       unauthenticatedClientMs: 30_000,
       maxTrackedKeys: 1_000_000,
+      maxClients: 10_000,
+      clientIdleMs: 0,
+      clientStalledMs: 60_000,
+      slowCommandMicroseconds: 10_000,
+      slowCommandsKept: 128,
     });
   });
 
