@@ -11,6 +11,16 @@ import type { MapBackend } from './mapBackend.ts';
 import { encode, openRawClient } from './rawClient.ts';
 import type { RawClient } from './rawClient.ts';
 
+const DEADLINE_MS = 8000;
+
+async function until(what: string, isTrue: () => boolean): Promise<void> {
+  const deadlineMs = performance.now() + DEADLINE_MS;
+  while (!isTrue()) {
+    if (performance.now() > deadlineMs) throw new Error(`${what}: not within ${DEADLINE_MS} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
 describe('a server that is administered', () => {
   let backend: MapBackend;
   let server: RedisServer;
@@ -169,7 +179,7 @@ describe('a server that is administered', () => {
       slow.resume();
       setImmediate(slow.pause);
     }, 50);
-    while (server.counters.stalledClosed === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until('a stalled client', () => server.counters.stalledClosed > 0);
     clearInterval(pulse);
     equal(server.counters.stalledClosed, 1);
     slow.resume();
@@ -178,7 +188,7 @@ describe('a server that is administered', () => {
 
   it('closes who has most when all replies together are too much', async () => {
     await start({ outputTotalLimitBytes: 4 * 1024 * 1024 });
-    backend.write('big' as Key, Buffer.alloc(8 * 1024 * 1024, 'x'));
+    backend.write('big' as Key, Buffer.alloc(32 * 1024 * 1024, 'x'));
     backend.write('small' as Key, Buffer.alloc(3 * 1024 * 1024, 'x'));
     const [greedy, modest] = [open(), open()];
     for (const client of [greedy, modest]) {
@@ -187,7 +197,7 @@ describe('a server that is administered', () => {
     }
     greedy.send('GET big\r\n');
     modest.send('GET small\r\n');
-    while (server.counters.outputTotalClosed === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until('too much output', () => server.counters.outputTotalClosed > 0);
     equal(server.counters.outputTotalClosed, 1);
     modest.resume();
     await modest.waitForBytes(3 * 1024 * 1024 + 12 + 7);
