@@ -18,6 +18,8 @@ export interface Address {
   readonly port: number;
   /** What the peer asks of its clients; left out: nothing is said, unless it asks. */
   readonly password?: string | undefined;
+  /** Whose password it is; left out: the one of all who give no name. */
+  readonly user?: string | undefined;
 }
 
 /** Milliseconds until a peer that does not accept a connection is given up. */
@@ -144,8 +146,13 @@ function buildRefusal(name: string, said: string): PeerRefusal {
 }
 
 /** Gives the password. A peer that asks for none is content without: scripts name the file for all of them. */
-async function authenticate(connection: Connection, password: string): Promise<void> {
-  await connection.request(['AUTH', password], AUTHENTICATION_TIMEOUT_MS).catch((error: unknown) => {
+async function authenticate(
+  connection: Connection,
+  password: string,
+  user: string | undefined,
+): Promise<void> {
+  const words = user === undefined ? ['AUTH', password] : ['AUTH', user, password];
+  await connection.request(words, AUTHENTICATION_TIMEOUT_MS).catch((error: unknown) => {
     if (!(error instanceof PeerRefusal) || !error.message.includes(NO_PASSWORD_ASKED)) throw error;
   });
 }
@@ -155,7 +162,7 @@ export async function openConnection(address: Address, timeoutMs = DIAL_TIMEOUT_
   const connection = await dial(address, timeoutMs);
   if (address.password === undefined) return connection;
   try {
-    await authenticate(connection, address.password);
+    await authenticate(connection, address.password, address.user);
     return connection;
   } catch (error) {
     connection.close();

@@ -33,6 +33,7 @@ import { addSet } from './set.ts';
 import { addSimulate } from './simulate.ts';
 import { addStatus } from './status.ts';
 import { addUp } from './up.ts';
+import { addUserCommand } from './user.ts';
 import { addWaitReady } from './waitReady.ts';
 import { addWatch } from './watch.ts';
 
@@ -58,6 +59,7 @@ const COMMANDS = [
   addCheckpoint,
   addRestore,
   addKeyCommand,
+  addUserCommand,
   addFaults,
   addSimulate,
   addBench,
@@ -67,7 +69,7 @@ const COMMANDS = [
 const HELP_COLUMNS = 110;
 
 /** Arguments that may come more than once; any other that does is a slip, and yargs would make it an array. */
-const REPEATABLE: readonly string[] = ['_', 'keys', 'words'];
+const REPEATABLE: readonly string[] = ['_', 'keys', 'words', 'prefix'];
 
 function refuseRepeated(argv: Readonly<Record<string, unknown>>): boolean {
   for (const [name, value] of Object.entries(argv)) {

@@ -9,8 +9,10 @@ import type { Argv } from 'yargs';
 import { ToposphereError } from '../core/errors.ts';
 import { formatAddress, listenTcp } from '../network/tcp.ts';
 import { followClientPassword } from '../peer/clientPassword.ts';
+import { followClientUsers } from '../peer/clientUsers.ts';
 import { resolveServeOptions } from '../peer/configuration.ts';
-import type { HttpOptions, ServeOptions } from '../peer/configuration.ts';
+import type { HttpOptions } from '../peer/clientSettings.ts';
+import type { ServeOptions } from '../peer/configuration.ts';
 import { createLog } from '../peer/logger.ts';
 import type { Log } from '../peer/logger.ts';
 import type { GivenSettings } from '../peer/settingSources.ts';
@@ -91,9 +93,10 @@ async function serveClients(
 ): Promise<void> {
   const { startRedisServer } = await import('../server/server.ts');
   const server = await startRedisServer({ backend, ...options.clients });
-  const { passwordFile } = options.clients;
+  const { passwordFile, usersFile } = options.clients;
   if (passwordFile !== undefined)
     backend.addFile(followClientPassword(passwordFile, server.changePassword, log));
+  if (usersFile !== undefined) backend.addFile(followClientUsers(usersFile, server.changeUsers, log));
   try {
     await serveHttp(log, backend, options.http, server, async () => {
       announce(log, options);
@@ -181,7 +184,7 @@ export function addServe(yargs: Argv): Argv {
     'serve',
     'run one peer (of servers.txt, or with --discover), with a Redis server and an HTTP port in front of it',
     (options) => withSettings(options),
-    // SIGHUP: read servers.txt, the cluster key file and the client password file again.
+    // SIGHUP: read servers.txt, the cluster key file, the client password file and the users file again.
     async (argv) => {
       const stop = listenForStop(['SIGINT', 'SIGTERM']);
       await serve(await readSettings(argv), stop);

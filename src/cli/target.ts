@@ -27,6 +27,7 @@ const CLIENT_SETTINGS: readonly TunableName[] = ['servers', 'clientPasswordFile'
 export interface TargetArguments {
   readonly peer: string | undefined;
   readonly id: string | undefined;
+  readonly clientUser?: string | undefined;
 }
 
 /** A peer's client port; `id` is undefined when only an address was given. */
@@ -47,6 +48,11 @@ export function withTarget<T>(yargs: Argv<T>): Argv<T & TargetArguments> {
       requiresArg: true,
       conflicts: 'id',
       describe: 'host:port where the peer serves Redis clients',
+    })
+    .option('client-user', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'user of the users file whose password --client-password-file holds',
     })
     .option('id', { type: 'string', requiresArg: true, describe: "the peer's id in servers.txt" });
   return withOptionsOf(options, CLIENT_SETTINGS);
@@ -91,13 +97,17 @@ export async function findListed(argv: TargetArguments): Promise<Listed> {
   const settings = await readClientSettings(argv);
   const password = await findPassword(settings.clientPasswordFile);
   if (argv.peer !== undefined)
-    return { targets: [{ id: undefined, ...parseAddress(argv.peer), password }], file: undefined };
+    return {
+      targets: [{ id: undefined, ...parseAddress(argv.peer), password, user: argv.clientUser }],
+      file: undefined,
+    };
   const file = await readServersFile(settings.servers ?? TUNABLES.servers.default);
   const targets = file.servers.map((server): Target => ({
     id: server.id,
     host: server.host,
     port: clientPortOf(server),
     password,
+    user: argv.clientUser,
   }));
   if (argv.id === undefined) return { targets, file };
   const named = targets.filter((target) => target.id === argv.id);

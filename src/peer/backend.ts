@@ -22,6 +22,8 @@ export { MAX_REQUEST_ID_BYTES, type RequestId } from '../core/requestRecord.ts';
 export type { Attempt, RequestVerdict } from '../core/requests.ts';
 export type { Subscriber, Subscriptions } from './subscriptions.ts';
 export { parseTicket } from './tickets.ts';
+export type { ClientRight, ClientUser } from './clientUsers.ts';
+export { hashPassword } from './clientUsers.ts';
 export type { PeerDescription } from './peerDescription.ts';
 
 export interface ReloadOptions {
@@ -186,7 +188,7 @@ export interface Backend extends KeyAccess {
   describeBootstrap(): string;
   /** Takes part with what this disk holds, when nobody is left to join from; resolves when that is durable. Throws BAD_ARGUMENT for a peer that need not, or may not. */
   bootstrap(): Promise<void>;
-  /** Reads servers.txt, the cluster key file and the client password file again; resolves to what changed, in a sentence each. Rejects with BAD_CONFIGURATION, and nothing changed then. */
+  /** Reads servers.txt, the cluster key file, the client password file and the users file again; resolves to what changed, in a sentence each. Rejects with BAD_CONFIGURATION, and nothing changed then. */
   reload(options?: ReloadOptions): Promise<string>;
   /** Writes a checkpoint file; resolves to its path. Rejects with DISK_FULL, STORAGE_FAILED. */
   checkpoint(): Promise<string>;

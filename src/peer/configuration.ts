@@ -11,11 +11,11 @@ import { join } from 'node:path';
 import type { PeerId } from '../core/types.ts';
 import { familyOf } from '../network/family.ts';
 import type { Family } from '../network/family.ts';
-import type { AcknowledgementLevel } from './backend.ts';
 import { readClusterKeys } from './clusterKeyFile.ts';
 import type { ClusterKeys } from './clusterKeyFile.ts';
-import { readClientPassword } from './clientPassword.ts';
-import { createFaultReport, gather, reportValues } from './faultReport.ts';
+import { checkClients, checkHttp } from './clientSettings.ts';
+import type { ClientOptions, HttpOptions } from './clientSettings.ts';
+import { createFaultReport, gather, readSecret, reportValues } from './faultReport.ts';
 import type { FaultReport } from './faultReport.ts';
 import { buildOwnServers, checkDiscovery, isWithoutServers } from './discoverySettings.ts';
 import type { DiscoverySettings } from './discoverySettings.ts';
@@ -25,10 +25,8 @@ import type { Logger } from './logger.ts';
 import {
   canonicalHost,
   canonicalIpv6,
-  clientPortOf,
   findOwnLine,
   findServersFaults,
-  httpPortOf,
   isLoopback,
   isPeerId,
   readServersFile,
@@ -37,9 +35,9 @@ import {
 import type { ServerLine, ServersFile } from './serversFile.ts';
 import { NO_ORIGINS } from './settingSources.ts';
 import type { Origins } from './settingSources.ts';
-import { ACKNOWLEDGEMENT_LEVELS, TUNABLES } from './tunables.ts';
+import { TUNABLES } from './tunables.ts';
 import type { NameOfKind, Settings } from './tunables.ts';
-import { findValueFault, parseWhole } from './tunableValue.ts';
+import { numberOf } from './tunableValue.ts';
 import { OWN_VERSIONS } from '../wire/versions.ts';
 import type { VersionRange } from '../wire/versions.ts';
 
@@ -95,32 +93,6 @@ export interface PeerOptions {
   readonly logger: Logger;
 }
 
-/** Checked options of the Redis server in front of a peer. */
-interface ClientOptions {
-  readonly host: string;
-  readonly port: number;
-  readonly acknowledge: AcknowledgementLevel;
-  /** Left out: none is asked for. */
-  readonly password?: string;
-  /** Where it came from, to be read again while the server runs. */
-  readonly passwordFile?: string | undefined;
-  /** How long a client that has not given it may stay. */
-  readonly unauthenticatedClientMs: number;
-  /** What is remembered for clients that track. */
-  readonly maxTrackedKeys: number;
-  readonly maxClients: number;
-  readonly clientIdleMs: number;
-  readonly clientStalledMs: number;
-  readonly slowCommandMicroseconds: number;
-  readonly slowCommandsKept: number;
-}
-
-/** Where /healthz, /ready and /metrics are served. */
-export interface HttpOptions {
-  readonly host: string;
-  readonly port: number;
-}
-
 /** All together, as `serve` needs them. */
 export interface ServeOptions {
   readonly peer: PeerOptions;
@@ -134,22 +106,6 @@ export function listOwnAddresses(): readonly string[] {
   return Object.values(networkInterfaces()).flatMap((addresses = []) =>
     addresses.map(({ address }) => address),
   );
-}
-
-/** A number as it was given, else its default; also for one that reportValues has refused, so that relations are judged once it is mended. */
-function numberOf(name: NameOfKind<'number'>, settings: Settings): number | undefined {
-  const given = settings[name];
-  const isGood = given !== undefined && findValueFault(TUNABLES[name], given) === undefined;
-  return isGood ? parseWhole(given) : TUNABLES[name].default;
-}
-
-/** What is read of a file with a secret, if one is named. */
-async function readSecret<T>(
-  file: string | undefined,
-  faults: FaultReport,
-  read: (path: string) => Promise<T>,
-): Promise<T | undefined> {
-  return file === undefined ? undefined : gather(faults, () => read(file));
 }
 
 /** Whether peers may use the group: it leaves the machine, and is nobody else's by a standard. */
@@ -292,78 +248,6 @@ async function resolvePeer(
     );
   }
   return [{ id, servers: servers ?? { name: path, servers: [] }, ...options, logger }, own];
-}
-
-async function checkClients(
-  settings: Settings,
-  own: ServerLine | undefined,
-  faults: FaultReport,
-): Promise<ClientOptions> {
-  const given = settings.clientHost ?? own?.address ?? '127.0.0.1';
-  const host = canonicalHost(given);
-  if (host === undefined)
-    faults.push(`${faults.called('clientHost')} is '${given}'; give an address of this machine`);
-  else checkClientAccess(settings, host, faults);
-  const password = await readSecret(settings.clientPasswordFile, faults, readClientPassword);
-  const port = numberOf('clientPort', settings) ?? (own ? clientPortOf(own) : 0);
-  if (own && port === own.port)
-    faults.push(`${faults.called('clientPort')} is ${port}, the port of '${own.id}' itself; choose another`);
-  const level = settings.acknowledge ?? TUNABLES.acknowledge.default;
-  const acknowledge = ACKNOWLEDGEMENT_LEVELS.find((known) => known === level);
-  const limitOf = (name: NameOfKind<'number'>): number => numberOf(name, settings) ?? 0;
-  return {
-    host: host ?? given,
-    port,
-    acknowledge: acknowledge ?? TUNABLES.acknowledge.default,
-    unauthenticatedClientMs: limitOf('unauthenticatedClientMs'),
-    maxTrackedKeys: limitOf('maxTrackedKeys'),
-    maxClients: limitOf('maxClients'),
-    clientIdleMs: limitOf('clientIdleMs'),
-    clientStalledMs: limitOf('clientStalledMs'),
-    slowCommandMicroseconds: limitOf('slowCommandMicroseconds'),
-    slowCommandsKept: limitOf('slowCommandsKept'),
-    ...(password === undefined ? {} : { password, passwordFile: settings.clientPasswordFile }),
-  };
-}
-
-/** Nobody serves strangers without having said so. */
-function checkClientAccess(settings: Settings, host: string, faults: FaultReport): void {
-  const { openClients = false, clientPasswordFile } = settings;
-  if (openClients && clientPasswordFile !== undefined) {
-    faults.push(
-      `${faults.called('clientPasswordFile')} gives a password for Redis clients, ${faults.mentioned('openClients')} says that they need none; leave one of them out`,
-    );
-  } else if (!openClients && clientPasswordFile === undefined && !isLoopback(host)) {
-    faults.push(
-      `Redis clients at ${host} would need no password; give one with --client-password-file, serve this machine alone with --client-host 127.0.0.1, or add --open-clients to go without`,
-    );
-  }
-}
-
-/** Asks for no password, ever: what it shows is for whoever may reach Redis clients' port. */
-function checkHttp(
-  settings: Settings,
-  own: ServerLine | undefined,
-  clients: ClientOptions,
-  faults: FaultReport,
-): HttpOptions | undefined {
-  const given = settings.httpHost ?? clients.host;
-  const host = canonicalHost(given);
-  const port = numberOf('httpPort', settings) ?? (own ? httpPortOf(own) : 0);
-  if (port === 0) return undefined;
-  const isOpened = settings.openClients === true || settings.clientPasswordFile !== undefined;
-  if (settings.httpHost !== undefined && host === undefined) {
-    faults.push(`${faults.called('httpHost')} is '${given}'; give an address of this machine`);
-  } else if (settings.httpHost !== undefined && !isLoopback(host ?? given) && !isOpened) {
-    faults.push(
-      `HTTP at ${host ?? given} would be open to whoever reaches it; add --open-clients to allow that, give Redis clients a password, or use --http-host 127.0.0.1`,
-    );
-  }
-  if (port === own?.port || port === clients.port)
-    faults.push(
-      `${faults.called('httpPort')} is ${port}, which the peer or its Redis clients use; choose another, or 0 for none`,
-    );
-  return { host: host ?? given, port };
 }
 
 /**

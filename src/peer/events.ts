@@ -18,7 +18,7 @@ export interface EventDescription {
 export const EVENTS = {
   ready: { level: 'info', meaning: 'the peer serves clients' },
   restarting: { level: 'warn', meaning: 'the others know a later start of this peer than its disk does: it starts again' },
-  reloadFailed: { level: 'warn', meaning: 'servers.txt, the cluster key file or the client password file was to be read again and was refused; nothing changed' },
+  reloadFailed: { level: 'warn', meaning: 'servers.txt, the cluster key file, or a file of what Redis clients give, was to be read again and was refused; nothing changed' },
   stopIncomplete: { level: 'warn', meaning: 'a step of the ending failed or took too long, and was given up' },
 
   peerAlive: { level: 'info', meaning: 'a member is heard and hears this peer' },
@@ -33,6 +33,7 @@ export const EVENTS = {
   serversDiffer: { level: 'warn', meaning: "a member's servers.txt says something else than ours" },
   serversReread: { level: 'info', meaning: 'servers.txt was read again' },
   keysReread: { level: 'info', meaning: 'the cluster key file was read again' },
+  usersReread: { level: 'info', meaning: 'the users file of Redis clients was read again' },
   passwordReread: { level: 'info', meaning: 'the file with the password of Redis clients was read again' },
 
   waitsToBegin: { level: 'info', meaning: 'a peer without data and without a servers.txt waits to be admitted, or to be told to begin' },

@@ -58,3 +58,12 @@ export function reportValues(settings: Settings, report: FaultReport): void {
     if (fault !== undefined) report.push(`${report.called(name)} ${fault}`);
   }
 }
+
+/** What is read of a file with a secret, if one is named. */
+export async function readSecret<T>(
+  file: string | undefined,
+  faults: FaultReport,
+  read: (path: string) => Promise<T>,
+): Promise<T | undefined> {
+  return file === undefined ? undefined : gather(faults, () => read(file));
+}

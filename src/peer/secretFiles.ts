@@ -40,6 +40,16 @@ export async function readSecretFile(path: string, what: string): Promise<string
   }
 }
 
+/** Whether there is a file of this name, whatever is in it. */
+export async function hasSecretFile(path: string): Promise<boolean> {
+  try {
+    await (await open(path, 'r')).close();
+    return true;
+  } catch (error) {
+    return errorCode(error) !== 'ENOENT';
+  }
+}
+
 /** A new file. Rejects with BAD_CONFIGURATION, and changes nothing, where one is already. */
 export async function createSecretFile(path: string, text: string): Promise<void> {
   await writeSecretFile(path, text, false);

@@ -5,7 +5,8 @@
  * its source calls it, is the caller's. How settings fit each other is configuration.ts's. Invariant: what a text could
  * have kept secret is never repeated; only what was to be a number, a choice or a flag is.
  */
-import type { NumberTunable, Tunable, TunableName } from './tunables.ts';
+import { TUNABLES } from './tunables.ts';
+import type { NameOfKind, NumberTunable, Settings, Tunable, TunableName } from './tunables.ts';
 
 /** A value as a source has it; a number may be text, as a command line and the environment have it. */
 export type GivenValue = string | number | boolean;
@@ -66,4 +67,11 @@ export function findJsonFault(tunable: Tunable, value: unknown): string | undefi
         ? undefined
         : `is ${describeType(value)}; write true or false without quotes`;
   }
+}
+
+/** A number as it was given, else its default; also for one that reportValues has refused, so that relations are judged once it is mended. */
+export function numberOf(name: NameOfKind<'number'>, settings: Settings): number | undefined {
+  const given = settings[name];
+  const isGood = given !== undefined && findValueFault(TUNABLES[name], given) === undefined;
+  return isGood ? parseWhole(given) : TUNABLES[name].default;
 }

@@ -1,10 +1,12 @@
 /**
  * AUTH, and who may do what before: the password that Redis clients give, in Redis's own words.
  *
- * Owns the comparison and the refusals. There is one user, `default`, as in a Redis with `requirepass`. Leaves the file to src/peer, the place of the question to
- * dispatch.ts. Invariant: a guess takes the same time whatever it has in common with the password, and neither is ever written anywhere.
+ * Owns the comparisons and the refusals: of the one password of the user `default`, as in a Redis with `requirepass`, and of those of named users. Leaves the files to src/peer, the place of the
+ * question to dispatch.ts, what a user may do to permissions.ts. Invariant: a guess takes the same time whatever it has in common with a password, and neither is ever written anywhere.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { hashPassword } from '../peer/backend.ts';
+import type { ClientUser } from '../peer/backend.ts';
 import type { Command, CommandContext, ServerState } from './command.ts';
 import { argumentText, LOCAL_TO_CONNECTION, NO_KEYS } from './command.ts';
 import type { Request } from './requestParser.ts';
@@ -13,6 +15,9 @@ const USER = 'default';
 const WRONG_PASSWORD = 'WRONGPASS invalid username-password pair or user is disabled.';
 const NO_PASSWORD_CONFIGURED =
   'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?';
+
+/** Compared with where there is no such user; of nothing. */
+const NOBODYS_HASH = Buffer.alloc(32);
 
 /** Whether some bytes are the password. */
 export type PasswordCheck = (guess: string) => boolean;
@@ -27,8 +32,8 @@ export function createPasswordCheck(password: string): PasswordCheck {
 }
 
 /** Whether a new or reset connection may do everything. */
-export function isOpen({ isPassword }: Pick<ServerState, 'isPassword'>): boolean {
-  return isPassword === undefined;
+export function isOpen({ isPassword, users }: Pick<ServerState, 'isPassword' | 'users'>): boolean {
+  return isPassword === undefined && users === undefined;
 }
 
 /** Writes the refusal of a command that has to wait for the password; false when it may go on. */
@@ -41,21 +46,32 @@ export function refuseUnauthenticated({ client, reply }: CommandContext, flags: 
 /** Authenticates the connection, or writes why not. */
 export function authenticate(context: CommandContext, user: string, guess: string): boolean {
   const { client, reply, server } = context;
-  if (server.isPassword === undefined) {
+  if (isOpen(server)) {
     // A client that is set up for another server: say so, let nobody believe in it.
     reply.error(NO_PASSWORD_CONFIGURED);
     return false;
   }
-  // Both are looked at, whatever the first says.
-  const isRight = server.isPassword(guess);
-  if (!isRight || user !== USER) {
+  // All are looked at, whatever the first says.
+  const isDefault = (server.isPassword?.(guess) ?? false) && user === USER;
+  const named = server.users?.get(user);
+  const isNamed = isPasswordOf(named, guess);
+  if (!isDefault && !isNamed) {
     server.counters.authenticationsFailed += 1;
     reply.error(WRONG_PASSWORD);
     return false;
   }
   client.isAuthenticated = true;
+  client.user = isDefault ? undefined : named;
   server.noteAuthentication(client);
   return true;
+}
+
+/** Takes as long for a user that there is not. */
+function isPasswordOf(user: ClientUser | undefined, guess: string): boolean {
+  const hash = hashPassword(Buffer.from(guess, 'latin1'));
+  let isIt = false;
+  for (const known of user?.passwordHashes ?? [NOBODYS_HASH]) if (timingSafeEqual(hash, known)) isIt = true;
+  return isIt && user !== undefined;
 }
 
 export const authCommand: Command = {
@@ -65,7 +81,7 @@ export const authCommand: Command = {
   flags: ['noscript', 'loading', 'stale', 'fast', 'no_auth'],
   group: 'connection',
   keys: NO_KEYS,
-  summary: 'Give the password: AUTH [default] password',
+  summary: 'Give the password: AUTH [user] password',
   partition: LOCAL_TO_CONNECTION,
   run: (context, request) => {
     runAuth(context, request);

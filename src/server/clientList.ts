@@ -4,6 +4,7 @@
  * Owns the line and the filters, in Redis's words. Leaves closing to the connection itself.
  * Invariant: a filter that is not understood chooses nobody.
  */
+import { hasUser, userNameOf } from './aclCommand.ts';
 import type { ClientState, CommandContext } from './command.ts';
 import { argumentText, readInteger } from './command.ts';
 import { describeLevel } from './replicationCommands.ts';
@@ -59,7 +60,8 @@ const KILL_FILTERS: Readonly<Record<string, (value: string, context: CommandCont
   type: readType,
   addr: (value) => (client) => client.address === value,
   laddr: (value) => (client) => client.localAddress === value,
-  user: (value) => (value === 'default' ? () => true : `ERR No such user '${value}'`),
+  user: (value, { server }) =>
+    hasUser(server, value) ? ({ user }) => userNameOf(user) === value : `ERR No such user '${value}'`,
   maxage: (value) => {
     const seconds = readInteger(value);
     if (seconds === undefined || seconds < 1) return 'ERR maxage is not an integer or out of range';
@@ -122,7 +124,7 @@ export function describeClient(client: ClientState): string {
     `id=${client.id} addr=${client.address} laddr=${client.localAddress} fd=-1 name=${client.name}` +
     ` age=${ageSeconds} idle=${idleSeconds} flags=${describeTrackingFlags(client)} db=0 sub=${client.subscriber?.channels.size ?? 0} psub=${client.subscriber?.patterns.size ?? 0} ssub=0 multi=-1` +
     ` qbuf=${client.pendingInputBytes()} qbuf-free=0 obl=0 oll=0 omem=${outputBytes} events=r` +
-    ` cmd=${client.lastCommand} user=default redir=${redirectOf(client)} resp=${client.protocol}` +
+    ` cmd=${client.lastCommand} user=${userNameOf(client.user)} redir=${redirectOf(client)} resp=${client.protocol}` +
     ` lib-name=${client.libraryName} lib-ver=${client.libraryVersion}` +
     ` ack=${describeLevel(client).replaceAll(' ', '-')} watches=${client.watches.length}`
   );

@@ -32,6 +32,7 @@ export function createClientState(
     hasOthersWrite: false,
     endWait: undefined,
     isAuthenticated: isOpen(server),
+    user: undefined,
     lastCommand: 'NULL',
     isClosing: false,
     watches: [],

@@ -12,7 +12,7 @@ import type { ServerLimits } from './serverLimits.ts';
 
 const SWEEP_MS = 500;
 /** Replies that wait for all clients together, bytes: beyond, whoever has most of them is closed. */
-export const OUTPUT_TOTAL_LIMIT_BYTES = 1024 * 1024 * 1024;
+const OUTPUT_TOTAL_LIMIT_BYTES = 1024 * 1024 * 1024;
 
 interface Swept {
   readonly connections: ReadonlyMap<number, Connection>;
@@ -32,7 +32,7 @@ export function startClientSweep(swept: Swept): () => void {
   };
 }
 
-export function sweepClients({ connections, limits, counters, outputTotalLimitBytes }: Swept): void {
+function sweepClients({ connections, limits, counters, outputTotalLimitBytes }: Swept): void {
   const nowMs = performance.now();
   const holders: { readonly connection: Connection; readonly bytes: number }[] = [];
   let total = 0;

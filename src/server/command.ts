@@ -10,7 +10,9 @@ import type {
   AcknowledgementLevel,
   Attempt,
   Backend,
+  ClientRight,
   ClientSession,
+  ClientUser,
   KeyAccess,
   ReadLevel,
   ReplicatedLevel,
@@ -53,6 +55,8 @@ export interface ClientState {
   endWait: (() => void) | undefined;
   /** Has given the password, or needs none. */
   isAuthenticated: boolean;
+  /** Undefined: `default`, who may do everything, or nobody yet. */
+  user: ClientUser | undefined;
   /** Full name of the last command, as 'client|list'. */
   lastCommand: string;
   /** Set by QUIT: nothing more is read, what was answered is sent, then the connection ends. */
@@ -76,7 +80,7 @@ export interface ClientState {
 }
 
 /** What is settled when a server starts. */
-export interface ServerFacts {
+interface ServerFacts {
   readonly host: string;
   readonly bulkLimitBytes: number;
   readonly requestLimitBytes: number;
@@ -100,6 +104,8 @@ export interface ServerState {
   readonly acknowledge: AcknowledgementLevel;
   /** Undefined: clients need no password. May change to another check, not to or from undefined. */
   isPassword: PasswordCheck | undefined;
+  /** Of the users file, by name; undefined: there is none. May change to others, not to or from undefined. */
+  users: ReadonlyMap<string, ClientUser> | undefined;
   /** To be called whenever a client's `isAuthenticated` was set. */
   readonly noteAuthentication: (client: ClientState) => void;
   readonly port: () => number;
@@ -155,6 +161,10 @@ export interface Command {
   readonly group: CommandGroup;
   /** First key, last key (negative from the end), step; zeros for none. */
   readonly keys: readonly [first: number, last: number, step: number];
+  /** What a named user needs for it; left out: what its flags say. */
+  readonly needs?: ClientRight;
+  /** What the names of keys or channels begin with that it touches beside those of `keys`; '' for any. Whoever has this reads at least. */
+  readonly touches?: (request: Request) => readonly string[];
   /** One line for COMMAND DOCS and the documentation. */
   readonly summary: string;
   /** Its arguments are never shown: a password may be among them. */
@@ -176,6 +186,8 @@ export const LOCAL_TO_PEER = 'Tells of this peer only; works the same while it i
 export const COUNTS_ANEW =
   'Of a counter what it stands at on this peer is taken, and counting begins anew upon that.';
 export const NO_KEYS = [0, 0, 0] as const;
+/** What a command `touches` that may touch, or name, any key. */
+export const anyKey = (): readonly string[] => [''];
 
 /** Redis's words for what is wrong with arguments. */
 export const SYNTAX = 'ERR syntax error';

@@ -6,6 +6,7 @@
  * Invariant: no two rows share a name.
  */
 import type { Command } from './command.ts';
+import { aclCommand } from './aclCommand.ts';
 import { authCommand } from './authentication.ts';
 import { clientCommand } from './clientCommands.ts';
 import { configCommand } from './configCommand.ts';
@@ -54,6 +55,7 @@ export const allCommands: readonly Command[] = [
   publishCommand,
   pubsubCommand,
   authCommand,
+  aclCommand,
   ...connectionCommands,
   ...databaseCommands,
   clientCommand,

@@ -57,7 +57,7 @@ export const connectionCommands: readonly Command[] = [
     flags: ['noscript', 'loading', 'stale', 'fast', 'no_auth'],
     group: 'connection',
     keys: NO_KEYS,
-    summary: 'Choose RESP2 or RESP3: HELLO [2|3 [AUTH default password] [SETNAME name]]',
+    summary: 'Choose RESP2 or RESP3: HELLO [2|3 [AUTH user password] [SETNAME name]]',
     partition: LOCAL_TO_CONNECTION,
     run: (context, request) => {
       runHello(context, request);
@@ -82,6 +82,7 @@ export const connectionCommands: readonly Command[] = [
       client.acknowledge = server.acknowledge;
       client.replicated = undefined;
       client.isAuthenticated = isOpen(server);
+      client.user = undefined;
       server.noteAuthentication(client);
       for (const endWatch of client.watches.splice(0)) endWatch();
       server.tracking.stop(client);

@@ -9,6 +9,7 @@ import type { Key } from '../core/types.ts';
 import type { Backend } from '../peer/backend.ts';
 import type { Command, CommandContext, LateReply } from './command.ts';
 import {
+  anyKey,
   argumentText,
   LOCAL_TO_CONNECTION,
   NO_KEYS,
@@ -45,6 +46,7 @@ function flushCommand(name: string, summary: string): Command {
     flags: ['write'],
     group: 'server',
     keys: NO_KEYS,
+    touches: anyKey,
     summary,
     partition:
       'Never refused because of a cut; deletes the keys that this peer has, one by one. What only the other side of a cut has stays, and so does what it wrote later to the same keys.',
@@ -90,6 +92,7 @@ export const databaseCommands: readonly Command[] = [
     flags: ['write', 'fast'],
     group: 'server',
     keys: NO_KEYS,
+    touches: anyKey,
     summary: 'Exchange two databases; there is one, number 0',
     partition: 'Changes nothing; partitions do not matter.',
     run: ({ reply }, request) => {

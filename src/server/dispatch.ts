@@ -8,6 +8,7 @@
  */
 import { ToposphereError } from '../core/errors.ts';
 import { refuseUnauthenticated } from './authentication.ts';
+import { refuseUnpermitted } from './permissions.ts';
 import { argumentText } from './command.ts';
 import { byMajority, majorityLevelOf } from './byMajority.ts';
 import type { Command, CommandChoices, CommandContext, LateReply } from './command.ts';
@@ -39,6 +40,7 @@ export function dispatch(context: CommandContext, request: Request): DispatchOut
     return 'read';
   }
   if (refuseUnauthenticated(context, command.flags)) return 'read';
+  if (refuseUnpermitted(context, command, request)) return 'read';
   if (command.unwrap !== undefined) return dispatchInner(context, command.unwrap, request);
   client.lastCommand = command.name;
   server.counters.commandsProcessed += 1;

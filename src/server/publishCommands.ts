@@ -18,6 +18,8 @@ const ASKS = {
 export const publishCommand: Command = {
   name: 'publish',
   arity: 3,
+  needs: 'write',
+  touches: (request) => [argumentText(request, 1)],
   flags: ['loading', 'stale', 'fast'],
   group: 'pubsub',
   keys: NO_KEYS,
@@ -43,6 +45,7 @@ export const pubsubCommand: Command = {
       ...ASKS,
       name: 'pubsub|channels',
       arity: -2,
+      touches: (request) => [request.count === 3 ? compileGlob(argumentText(request, 2)).prefix : ''],
       summary: 'List the channels that are listened to here, or those of them that match a pattern',
       run: ({ backend, reply }, request) => {
         if (request.count > 3) {
@@ -66,6 +69,7 @@ export const pubsubCommand: Command = {
       ...ASKS,
       name: 'pubsub|numsub',
       arity: -2,
+      touches: (request) => argumentsFrom(request, 2),
       summary: 'Count who listens here to each of the named channels, patterns left out',
       run: ({ backend, reply }, request) => {
         const channels = argumentsFrom(request, 2);

@@ -7,7 +7,15 @@
  */
 import { randomInt } from 'node:crypto';
 import type { Key } from '../core/types.ts';
-import { argumentsFrom, argumentText, NOT_AN_INTEGER, NO_KEYS, readInteger, SYNTAX } from './command.ts';
+import {
+  anyKey,
+  argumentsFrom,
+  argumentText,
+  NOT_AN_INTEGER,
+  NO_KEYS,
+  readInteger,
+  SYNTAX,
+} from './command.ts';
 import type { Command, CommandContext } from './command.ts';
 import type { GlobPattern } from './globPattern.ts';
 import { compileGlob } from './globPattern.ts';
@@ -32,6 +40,7 @@ export const scanCommands: readonly Command[] = [
     flags: ['readonly'],
     group: 'generic',
     keys: NO_KEYS,
+    touches: (request) => [scannedPrefix(request)],
     summary: 'Walk over the keys in steps: SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]',
     partition: `${WALKS} A cursor is good on the peer that gave it, until that peer restarts.`,
     run: (context, request) => {
@@ -45,6 +54,7 @@ export const scanCommands: readonly Command[] = [
     flags: ['readonly'],
     group: 'generic',
     keys: NO_KEYS,
+    touches: (request) => [compileGlob(argumentText(request, 1)).prefix],
     summary: 'List all keys that match a pattern, in one reply',
     partition: WALKS,
     run: ({ backend, reply }, request) => {
@@ -72,6 +82,7 @@ export const scanCommands: readonly Command[] = [
     flags: ['readonly'],
     group: 'generic',
     keys: NO_KEYS,
+    touches: anyKey,
     summary: 'Draw a key; among many, those that begin like few others are drawn more often',
     partition: 'Draws from the keys of this peer; the other side of a cut may hold more.',
     run: ({ backend, reply }) => {
@@ -82,6 +93,12 @@ export const scanCommands: readonly Command[] = [
     },
   },
 ];
+
+/** What the keys that SCAN may tell of begin with; the error of wrong options names none. */
+function scannedPrefix(request: Request): string {
+  const options = readOptions(argumentsFrom(request, 2));
+  return typeof options === 'string' ? '' : options.pattern.prefix;
+}
 
 interface ScanOptions {
   readonly pattern: GlobPattern;

@@ -8,7 +8,7 @@
  */
 import { listenTcp } from '../network/tcp.ts';
 import { createAcknowledgements } from './acknowledgements.ts';
-import type { AcknowledgementLevel, Backend } from '../peer/backend.ts';
+import type { AcknowledgementLevel, Backend, ClientUser } from '../peer/backend.ts';
 import { createPasswordCheck } from './authentication.ts';
 import { startClientSweep } from './clientSweep.ts';
 import type { ClientState, ServerState } from './command.ts';
@@ -47,6 +47,8 @@ export interface RedisServerOptions {
   readonly acknowledge?: AcknowledgementLevel;
   /** What clients have to say first; left out: nothing. */
   readonly password?: string;
+  /** Named users, who give passwords of their own; left out: there are none. */
+  readonly users?: readonly ClientUser[];
   readonly maxClients?: number | undefined;
   readonly clientIdleMs?: number;
   readonly clientStalledMs?: number;
@@ -73,6 +75,10 @@ export interface RedisServer {
    * one: clients that needed none have not given any.
    */
   readonly changePassword: (password: string) => boolean;
+  /**
+   * From now on these are the users. Connections of one who is gone, or may do something else, are closed; another password alone closes none, as with the client password. Says so in words. Only for a server that was started with some.
+   */
+  readonly changeUsers: (users: readonly ClientUser[]) => string;
   /** Takes no more requests, sends what can still be sent within CLOSE_GRACE_MS, then closes. May be called twice. */
   readonly close: () => Promise<void>;
 }
@@ -117,6 +123,7 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
     tracking: createTracking({ backend, counters, maxTrackedKeys, findClient }),
     acknowledge: options.acknowledge ?? 'committed',
     isPassword: options.password === undefined ? undefined : createPasswordCheck(options.password),
+    users: options.users && byName(options.users),
     port: () => port,
     startedAtMs: Date.now(),
     noteAuthentication,
@@ -213,6 +220,29 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
     return true;
   }
 
+  function changeUsers(users: readonly ClientUser[]): string {
+    if (server.users === undefined) throw new Error('a server without users was given some');
+    const known = byName(users);
+    server.users = known;
+    let closed = 0;
+    for (const connection of connections.values()) {
+      const { client } = connection;
+      if (client.user === undefined) continue;
+      const now = known.get(client.user.name);
+      const isSame = now !== undefined && mayDoTheSame(now, client.user);
+      client.user = now;
+      if (isSame) continue;
+      // Before anything else of it runs: without a name it would pass for the default user; and what it watches it might not any more.
+      client.isAuthenticated = false;
+      closed += 1;
+      connection.expel('NOAUTH what the user of this connection may do has changed');
+    }
+    counters.userChangedClosed += closed;
+    const ended =
+      closed === 0 ? '' : `; ${closed} connections of users who may do something else now were closed`;
+    return `${users.length} users${ended}`;
+  }
+
   const { outputTotalLimitBytes } = options;
   const endSweep = startClientSweep({ connections, limits, counters, outputTotalLimitBytes });
 
@@ -239,6 +269,17 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
     connectionCount: () => connections.size,
     tracking: () => server.tracking.report(),
     changePassword,
+    changeUsers,
     close: () => (closing ??= closeAll()),
   };
+}
+
+function mayDoTheSame(one: ClientUser, other: ClientUser): boolean {
+  const wordsOf = ({ rights, prefixes }: ClientUser): string =>
+    JSON.stringify([[...rights].sort(), prefixes]);
+  return wordsOf(one) === wordsOf(other);
+}
+
+function byName(users: readonly ClientUser[]): ReadonlyMap<string, ClientUser> {
+  return new Map(users.map((user) => [user.name, user]));
 }

@@ -13,6 +13,11 @@ export interface ServerCounters {
   commandsRefused: number;
   /** Passwords that were wrong. */
   authenticationsFailed: number;
+  /** Refused: a user without the right to a command, or to a key or channel. */
+  commandsDenied: number;
+  keysDenied: number;
+  /** Closed: its user is gone from the users file, or may do something else now. */
+  userChangedClosed: number;
   /** Closed: no password was given in time. */
   authenticationTimedOut: number;
   /** Closed: `maxClients` were connected, and of those without the password it was the one that had been there longest. */
@@ -56,6 +61,9 @@ export function createServerCounters(): ServerCounters {
     commandsProcessed: 0,
     commandsRefused: 0,
     authenticationsFailed: 0,
+    commandsDenied: 0,
+    keysDenied: 0,
+    userChangedClosed: 0,
     authenticationTimedOut: 0,
     unauthenticatedDisplaced: 0,
     keyspaceHits: 0,

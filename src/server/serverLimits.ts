@@ -20,7 +20,7 @@ export interface ServerLimits {
   slowCommandsKept: number;
 }
 
-export const DEFAULT_LIMITS: Readonly<ServerLimits> = {
+const DEFAULT_LIMITS: Readonly<ServerLimits> = {
   maxClients: 10_000,
   clientIdleMs: 0,
   clientStalledMs: 60_000,

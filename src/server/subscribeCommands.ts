@@ -6,6 +6,7 @@
  */
 import type { ClientState, Command, CommandContext } from './command.ts';
 import { argumentsFrom, NO_KEYS } from './command.ts';
+import { compileGlob } from './globPattern.ts';
 import {
   countSubscriptions,
   leaveChannel,
@@ -41,6 +42,8 @@ export const subscribeCommands: readonly Command[] = [
     ...ORDINARY,
     name: 'subscribe',
     arity: -2,
+    // What is told there the client's own other connection has chosen.
+    touches: (request) => argumentsFrom(request, 1).filter((channel) => channel !== INVALIDATION_CHANNEL),
     summary: 'Listen to channels',
     partition: LISTENS,
     run: (context, request) => {
@@ -56,6 +59,7 @@ export const subscribeCommands: readonly Command[] = [
     ...ORDINARY,
     name: 'psubscribe',
     arity: -2,
+    touches: (request) => argumentsFrom(request, 1).map((pattern) => compileGlob(pattern).prefix),
     summary: 'Listen to all channels that match patterns',
     partition: LISTENS,
     run: (context, request) => {

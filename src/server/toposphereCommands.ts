@@ -143,7 +143,7 @@ export const toposphereCommand: Command = {
       arity: -2,
       flags: ['admin', 'noscript', 'loading', 'stale'],
       summary:
-        'Read servers.txt (new lines are admitted as members), the cluster key file and the client password file again; with FORCE retire also keys that members seal with',
+        'Read servers.txt (new lines are admitted as members), the cluster key file, the client password file and the users file again; with FORCE retire also keys that members seal with',
       partition: LOCAL_TO_PEER,
       run: async ({ backend }, request) => {
         const changed = await backend.reload({ force: hasWord(request, 'FORCE', 'TOPOSPHERE RELOAD') });
@@ -171,6 +171,7 @@ export const toposphereCommand: Command = {
       ...ORDINARY,
       name: 'toposphere|watch',
       arity: 3,
+      touches: (request) => [argumentText(request, 2)],
       summary: 'Be told of every change of a key with this prefix until the connection ends',
       partition:
         'Tells of changes as they reach this peer; a key changed often on the other side of a cut changes once here.',
@@ -194,6 +195,7 @@ export const toposphereCommand: Command = {
       name: 'toposphere|range',
       arity: 5,
       flags: ['readonly'],
+      touches: (request) => [argumentText(request, 2)],
       summary: 'Read keys and values in byte order: TOPOSPHERE RANGE prefix after|"" count',
       partition:
         'Reads what this peer holds; ask again with the last key as `after` until the reply is empty.',

@@ -25,6 +25,7 @@ export const trackingSubcommands: readonly Command[] = [
     ...ORDINARY,
     name: 'client|tracking',
     arity: -3,
+    touches: trackedPrefixes,
     summary:
       'Be told when a key that was read changes, or (BCAST) any with a prefix: ON|OFF [REDIRECT id] [PREFIX p ...] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]',
     partition:
@@ -165,6 +166,13 @@ function switchTracking({ client, server }: CommandContext, request: Request): s
     isBroken: false,
   });
   return undefined;
+}
+
+/** What the keys begin with that this client would be told of, read or not; the error of wrong options names none. */
+function trackedPrefixes(request: Request): readonly string[] {
+  const options = readOptions(request, () => true);
+  if (typeof options === 'string' || !options.words.has('bcast')) return [];
+  return options.prefixes.length === 0 ? [''] : options.prefixes;
 }
 
 function readOptions(request: Request, isClient: (id: number) => boolean): Options | string {
