@@ -80,7 +80,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   storage: ['core types'],
   network: ['core types', 'wire'],
   peer: ['core', 'wire', 'storage', 'network'],
-  server: ['core types', 'src/network/tcp.ts', 'src/peer/backend.ts'],
+  server: ['core types', 'src/network/tcp.ts', 'src/network/tls.ts', 'src/peer/backend.ts'],
   client: ['core types', 'src/network/tcp.ts', 'src/peer/serversFile.ts'],
   simulator: ['core', 'wire', 'storage', 'peer'],
   cli: ['core', 'wire', 'storage', 'network', 'peer', 'server', 'client', 'simulator'],

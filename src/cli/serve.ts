@@ -8,6 +8,7 @@
 import type { Argv } from 'yargs';
 import { ToposphereError } from '../core/errors.ts';
 import { formatAddress, listenTcp } from '../network/tcp.ts';
+import { followClientCertificate } from '../peer/clientCertificate.ts';
 import { followClientPassword } from '../peer/clientPassword.ts';
 import { followClientUsers } from '../peer/clientUsers.ts';
 import { resolveServeOptions } from '../peer/configuration.ts';
@@ -76,7 +77,8 @@ function announce(log: Log, { peer, clients, http }: ServeOptions): void {
   const peerAddress = own === undefined ? '' : ` ${formatAddress(own.host, own.port)}`;
   const clientAddress = formatAddress(clients.host, clients.port);
   const httpAddress = http && formatAddress(http.host, http.port);
-  const also = httpAddress === undefined ? '' : `, HTTP ${httpAddress}`;
+  const tlsAddress = clients.tls && formatAddress(clients.tls.host, clients.tls.port);
+  const also = [tlsAddress && `, over TLS ${tlsAddress}`, httpAddress && `, HTTP ${httpAddress}`].join('');
   log('ready', `ready ${peer.id}${peerAddress}, Redis clients ${clientAddress}${also}`, {
     clients: clientAddress,
     ...(httpAddress === undefined ? {} : { http: httpAddress }),
@@ -93,10 +95,11 @@ async function serveClients(
 ): Promise<void> {
   const { startRedisServer } = await import('../server/server.ts');
   const server = await startRedisServer({ backend, ...options.clients });
-  const { passwordFile, usersFile } = options.clients;
+  const { passwordFile, usersFile, tls } = options.clients;
   if (passwordFile !== undefined)
     backend.addFile(followClientPassword(passwordFile, server.changePassword, log));
   if (usersFile !== undefined) backend.addFile(followClientUsers(usersFile, server.changeUsers, log));
+  if (tls !== undefined) backend.addFile(followClientCertificate(tls.files, server.changeCertificate, log));
   try {
     await serveHttp(log, backend, options.http, server, async () => {
       announce(log, options);
@@ -153,7 +156,7 @@ async function serve({ settings, origins }: GivenSettings, stop: Stop): Promise<
 async function serveOnce(all: ServeOptions, stopped: Promise<void>): Promise<void> {
   const { peer: options, clients, http } = all;
   await refuseTakenPort(clients);
-  if (http !== undefined) await refuseTakenPort(http);
+  for (const further of [clients.tls, http]) if (further !== undefined) await refuseTakenPort(further);
   // Loaded only here: the client commands need neither LMDB nor the protocol.
   const { Peer } = await import('../peer/peer.ts');
   const peer = await Promise.race([Peer.openWith(options), stopped]);
@@ -184,7 +187,7 @@ export function addServe(yargs: Argv): Argv {
     'serve',
     'run one peer (of servers.txt, or with --discover), with a Redis server and an HTTP port in front of it',
     (options) => withSettings(options),
-    // SIGHUP: read servers.txt, the cluster key file, the client password file and the users file again.
+    // SIGHUP: read servers.txt, the cluster key file, the client password file, the users file and the certificate again.
     async (argv) => {
       const stop = listenForStop(['SIGINT', 'SIGTERM']);
       await serve(await readSettings(argv), stop);

@@ -24,6 +24,8 @@ export type { Subscriber, Subscriptions } from './subscriptions.ts';
 export { parseTicket } from './tickets.ts';
 export type { ClientRight, ClientUser } from './clientUsers.ts';
 export { hashPassword } from './clientUsers.ts';
+export type { TlsMaterial } from '../network/tls.ts';
+export { isLoopback } from './serversFile.ts';
 export type { PeerDescription } from './peerDescription.ts';
 
 export interface ReloadOptions {

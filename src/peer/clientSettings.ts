@@ -4,11 +4,14 @@
  * Owns their relations to the peer's own ports, and the rule that nobody serves strangers without having said so. The peer's own options are configuration.ts's, the range of one
  * setting tunableValue.ts's. Invariant: beyond loopback somebody asks who a client is, or was told by name not to.
  */
+import type { TlsMaterial } from '../network/tls.ts';
 import type { AcknowledgementLevel } from './backend.ts';
+import { readClientCertificate } from './clientCertificate.ts';
+import type { CertificateFiles } from './clientCertificate.ts';
 import { readClientPassword } from './clientPassword.ts';
 import { readClientUsers } from './clientUsers.ts';
 import type { ClientUser } from './clientUsers.ts';
-import { readSecret } from './faultReport.ts';
+import { gather, readSecret } from './faultReport.ts';
 import type { FaultReport } from './faultReport.ts';
 import { canonicalHost, clientPortOf, httpPortOf, isLoopback } from './serversFile.ts';
 import type { ServerLine } from './serversFile.ts';
@@ -28,6 +31,10 @@ export interface ClientOptions {
   /** Left out: there are no named users. */
   readonly users?: readonly ClientUser[];
   readonly usersFile?: string | undefined;
+  /** Nobody is asked for a password, because it was said so by name. */
+  readonly isOpen: boolean;
+  /** Left out: there is no port for TLS. */
+  readonly tls?: TlsOptions;
   /** How long a client that has not given a password may stay. */
   readonly unauthenticatedClientMs: number;
   /** What is remembered for clients that track. */
@@ -37,6 +44,14 @@ export interface ClientOptions {
   readonly clientStalledMs: number;
   readonly slowCommandMicroseconds: number;
   readonly slowCommandsKept: number;
+}
+
+interface TlsOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly material: TlsMaterial;
+  /** Where that came from, to be read again while the server runs. */
+  readonly files: CertificateFiles;
 }
 
 /** Where /healthz, /ready and /metrics are served. */
@@ -60,6 +75,7 @@ export async function checkClients(
   const port = numberOf('clientPort', settings) ?? (own ? clientPortOf(own) : 0);
   if (own && port === own.port)
     faults.push(`${faults.called('clientPort')} is ${port}, the port of '${own.id}' itself; choose another`);
+  const tls = await checkTls(settings, own, { host: host ?? given, port }, faults);
   const level = settings.acknowledge ?? TUNABLES.acknowledge.default;
   const acknowledge = ACKNOWLEDGEMENT_LEVELS.find((known) => known === level);
   const limitOf = (name: NameOfKind<'number'>): number => numberOf(name, settings) ?? 0;
@@ -67,6 +83,8 @@ export async function checkClients(
     host: host ?? given,
     port,
     acknowledge: acknowledge ?? TUNABLES.acknowledge.default,
+    isOpen: settings.openClients ?? false,
+    ...(tls === undefined ? {} : { tls }),
     unauthenticatedClientMs: limitOf('unauthenticatedClientMs'),
     maxTrackedKeys: limitOf('maxTrackedKeys'),
     maxClients: limitOf('maxClients'),
@@ -77,6 +95,46 @@ export async function checkClients(
     ...(password === undefined ? {} : { password, passwordFile: settings.clientPasswordFile }),
     ...(users === undefined ? {} : { users, usersFile: settings.clientUsersFile }),
   };
+}
+
+const TLS_FILES = ['clientTlsCertificateFile', 'clientTlsKeyFile', 'clientTlsCaFile'] as const;
+
+/** The port for TLS, if there is to be one: all that it needs, or what is missing. */
+async function checkTls(
+  settings: Settings,
+  own: ServerLine | undefined,
+  plain: { readonly host: string; readonly port: number },
+  faults: FaultReport,
+): Promise<TlsOptions | undefined> {
+  const port = numberOf('clientTlsPort', settings);
+  const { clientTlsCertificateFile: certificateFile, clientTlsKeyFile: keyFile } = settings;
+  if (port === undefined) {
+    for (const name of [...TLS_FILES, 'clientTlsHost'] as const)
+      if (settings[name] !== undefined)
+        faults.push(
+          `${faults.called(name)} is for Redis clients over TLS, and no port is; add --client-tls-port, or leave it out`,
+        );
+    return undefined;
+  }
+  const given = settings.clientTlsHost ?? plain.host;
+  const host = canonicalHost(given);
+  if (host === undefined)
+    faults.push(`${faults.called('clientTlsHost')} is '${given}'; give an address of this machine`);
+  else if (settings.clientTlsHost !== undefined) checkClientAccess(settings, host, faults);
+  if (port === plain.port || port === own?.port)
+    faults.push(
+      `${faults.called('clientTlsPort')} is ${port}, which the peer or its other Redis clients use; choose another`,
+    );
+  if (certificateFile === undefined || keyFile === undefined) {
+    const missing = [certificateFile ?? '--client-tls-certificate-file', keyFile ?? '--client-tls-key-file'];
+    faults.push(
+      `${faults.called('clientTlsPort')} is ${port}, and TLS needs a certificate and its key; add ${missing.filter((word) => word.startsWith('--')).join(' and ')}, or leave the port out`,
+    );
+    return undefined;
+  }
+  const files = { certificateFile, keyFile, authorityFile: settings.clientTlsCaFile };
+  const material = await gather(faults, () => readClientCertificate(files));
+  return material && { host: host ?? given, port, material, files };
 }
 
 /** Nobody serves strangers without having said so. */
@@ -119,7 +177,7 @@ export function checkHttp(
       `HTTP at ${host ?? given} would be open to whoever reaches it; add --open-clients to allow that, give Redis clients a password, or use --http-host 127.0.0.1`,
     );
   }
-  if (port === own?.port || port === clients.port)
+  if (port === own?.port || port === clients.port || port === clients.tls?.port)
     faults.push(
       `${faults.called('httpPort')} is ${port}, which the peer or its Redis clients use; choose another, or 0 for none`,
     );

@@ -33,6 +33,7 @@ export const EVENTS = {
   serversDiffer: { level: 'warn', meaning: "a member's servers.txt says something else than ours" },
   serversReread: { level: 'info', meaning: 'servers.txt was read again' },
   keysReread: { level: 'info', meaning: 'the cluster key file was read again' },
+  certificateReread: { level: 'info', meaning: 'the certificate that Redis clients are shown was read again' },
   usersReread: { level: 'info', meaning: 'the users file of Redis clients was read again' },
   passwordReread: { level: 'info', meaning: 'the file with the password of Redis clients was read again' },
 

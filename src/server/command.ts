@@ -82,6 +82,8 @@ export interface ClientState {
 /** What is settled when a server starts. */
 interface ServerFacts {
   readonly host: string;
+  /** Nobody is asked for a password, and that was said by name. */
+  readonly isOpen: boolean;
   readonly bulkLimitBytes: number;
   readonly requestLimitBytes: number;
   readonly outputLimitBytes: number;
@@ -109,6 +111,8 @@ export interface ServerState {
   /** To be called whenever a client's `isAuthenticated` was set. */
   readonly noteAuthentication: (client: ClientState) => void;
   readonly port: () => number;
+  /** Undefined: there is none. */
+  readonly tlsPort: () => number | undefined;
   readonly startedAtMs: number;
   readonly clients: () => IterableIterator<ClientState>;
   readonly findClient: (id: number) => ClientState | undefined;

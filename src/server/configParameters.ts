@@ -51,6 +51,8 @@ export const CONFIG_PARAMETERS: readonly ConfigParameter[] = [
   wholeNumber('slowlog-max-len', 'slowCommandsKept', [0, 1_000_000]),
   fixed('bind', ({ facts }) => facts.host),
   fixed('port', ({ port }) => String(port())),
+  fixed('tls-port', ({ tlsPort }) => String(tlsPort() ?? 0)),
+  fixed('protected-mode', ({ facts }) => (facts.isOpen ? 'no' : 'yes')),
   fixed('databases', () => '1'),
   // Whatever is written is logged before it is sent on; nothing is ever saved as a snapshot for its own sake.
   fixed('appendonly', () => 'yes'),

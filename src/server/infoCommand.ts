@@ -114,6 +114,8 @@ function statisticsFields({ server }: CommandContext): Fields {
     ['acl_access_denied_cmd', counters.commandsDenied],
     ['acl_access_denied_key', counters.keysDenied],
     ['client_user_changed', counters.userChangedClosed],
+    ['client_protected_mode_refused', counters.protectedModeRefused],
+    ['client_tls_handshakes_failed', counters.tlsHandshakesFailed],
     ['client_authentication_timeouts', counters.authenticationTimedOut],
     ['client_unauthenticated_displaced', counters.unauthenticatedDisplaced],
     ['client_protocol_errors', counters.protocolErrors],

@@ -7,9 +7,12 @@
  * for their acknowledgement were sent, or their connection was closed without them.
  */
 import { listenTcp } from '../network/tcp.ts';
+import { listenTls } from '../network/tls.ts';
+import type { TlsListener } from '../network/tls.ts';
 import { createAcknowledgements } from './acknowledgements.ts';
-import type { AcknowledgementLevel, Backend, ClientUser } from '../peer/backend.ts';
-import { createPasswordCheck } from './authentication.ts';
+import { isLoopback } from '../peer/backend.ts';
+import type { AcknowledgementLevel, Backend, ClientUser, TlsMaterial } from '../peer/backend.ts';
+import { createPasswordCheck, isOpen } from './authentication.ts';
 import { startClientSweep } from './clientSweep.ts';
 import type { ClientState, ServerState } from './command.ts';
 import { createCommandTable } from './commandTable.ts';
@@ -36,6 +39,8 @@ export const INPUT_TOTAL_LIMIT_BYTES = 512 * 1024 * 1024;
 const UNSENT_CHUNK_BYTES = 4 * 1024;
 /** How long `close` waits for replies on their way, milliseconds. */
 export const CLOSE_GRACE_MS = 1000;
+const PROTECTED_MODE =
+  'DENIED Toposphere is running in protected mode: no password is set for the default user, and there are no others. In this mode connections are only accepted from the loopback interface. Start the peer with --client-password-file or --client-users-file, or with --open-clients to serve whoever reaches it';
 const TOO_MANY_CLIENTS = 'ERR max number of clients reached';
 
 export interface RedisServerOptions {
@@ -49,6 +54,10 @@ export interface RedisServerOptions {
   readonly password?: string;
   /** Named users, who give passwords of their own; left out: there are none. */
   readonly users?: readonly ClientUser[];
+  /** Who has no password may come from other machines too. */
+  readonly isOpen?: boolean;
+  /** Serves clients over TLS as well. */
+  readonly tls?: { readonly host: string; readonly port: number; readonly material: TlsMaterial };
   readonly maxClients?: number | undefined;
   readonly clientIdleMs?: number;
   readonly clientStalledMs?: number;
@@ -66,6 +75,8 @@ export interface RedisServerOptions {
 
 export interface RedisServer {
   readonly port: number;
+  /** Undefined: TLS is not served. */
+  readonly tlsPort: number | undefined;
   readonly counters: Readonly<ServerCounters>;
   readonly connectionCount: () => number;
   /** What is remembered for clients that track. */
@@ -79,6 +90,8 @@ export interface RedisServer {
    * From now on these are the users. Connections of one who is gone, or may do something else, are closed; another password alone closes none, as with the client password. Says so in words. Only for a server that was started with some.
    */
   readonly changeUsers: (users: readonly ClientUser[]) => string;
+  /** Shown from the next handshake on. Only for a server that was started with TLS. */
+  readonly changeCertificate: (material: TlsMaterial) => void;
   /** Takes no more requests, sends what can still be sent within CLOSE_GRACE_MS, then closes. May be called twice. */
   readonly close: () => Promise<void>;
 }
@@ -96,6 +109,7 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
   });
   const acknowledgements = createAcknowledgements(backend);
   let port = options.port;
+  let tlsListener: TlsListener | undefined = undefined;
   let lastClientId = 0;
   let inputBytes = 0;
   let readyListeners: (() => void)[] = [];
@@ -114,6 +128,7 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
     slowlog: createSlowlog(limits),
     facts: {
       host: options.host,
+      isOpen: options.isOpen ?? false,
       bulkLimitBytes: options.maxValueBytes ?? BULK_LIMIT_BYTES,
       requestLimitBytes: REQUEST_LIMIT_BYTES,
       outputLimitBytes,
@@ -125,6 +140,7 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
     isPassword: options.password === undefined ? undefined : createPasswordCheck(options.password),
     users: options.users && byName(options.users),
     port: () => port,
+    tlsPort: () => tlsListener?.port,
     startedAtMs: Date.now(),
     noteAuthentication,
     clients: listClients,
@@ -190,13 +206,14 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
       return;
     }
     counters.connectionsAccepted += 1;
+    if (isOpen(server) && !server.facts.isOpen && !isLoopback(ipv4Of(socket.remoteAddress ?? ''))) {
+      counters.protectedModeRefused += 1;
+      refuse(socket, PROTECTED_MODE);
+      return;
+    }
     if (connections.size >= limits.maxClients && !makePlace()) {
       counters.connectionsRejected += 1;
-      socket.on('error', () => undefined);
-      socket.write(Buffer.from(`-${TOO_MANY_CLIENTS}\r\n`));
-      socket.end(() => {
-        socket.destroy();
-      });
+      refuse(socket, TOO_MANY_CLIENTS);
       return;
     }
     lastClientId += 1;
@@ -212,6 +229,28 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
     sharesReads: true,
   });
   port = listener.port;
+  tlsListener = await listenForTls().catch(async (error: unknown) => {
+    await listener.close();
+    throw error;
+  });
+
+  async function listenForTls(): Promise<TlsListener | undefined> {
+    if (options.tls === undefined) return undefined;
+    return listenTls({
+      ...options.tls,
+      handshakeMs: unauthenticatedMs,
+      maxConnections: limits.maxClients,
+      onSocket,
+      onHandshakeFailed: () => {
+        counters.tlsHandshakesFailed += 1;
+      },
+    });
+  }
+
+  function changeCertificate(material: TlsMaterial): void {
+    if (tlsListener === undefined) throw new Error('a server without TLS was given a certificate');
+    tlsListener.changeMaterial(material);
+  }
 
   function changePassword(password: string): boolean {
     if (server.isPassword === undefined) throw new Error('a server without a password was given one');
@@ -260,16 +299,18 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
       });
     }
     for (const connection of connections.values()) connection.destroy();
-    await listener.close();
+    await Promise.all([listener.close(), tlsListener?.close()]);
   }
 
   return {
     port,
+    tlsPort: tlsListener?.port,
     counters,
     connectionCount: () => connections.size,
     tracking: () => server.tracking.report(),
     changePassword,
     changeUsers,
+    changeCertificate,
     close: () => (closing ??= closeAll()),
   };
 }
@@ -278,6 +319,20 @@ function mayDoTheSame(one: ClientUser, other: ClientUser): boolean {
   const wordsOf = ({ rights, prefixes }: ClientUser): string =>
     JSON.stringify([[...rights].sort(), prefixes]);
   return wordsOf(one) === wordsOf(other);
+}
+
+/** Says why, and closes. */
+function refuse(socket: ClientSocket, reason: string): void {
+  socket.on('error', () => undefined);
+  socket.write(Buffer.from(`-${reason}\r\n`));
+  socket.end(() => {
+    socket.destroy();
+  });
+}
+
+/** A socket that listens for both families writes IPv4 addresses as IPv6 ones. */
+function ipv4Of(address: string): string {
+  return address.replace(/^::ffff:/i, '');
 }
 
 function byName(users: readonly ClientUser[]): ReadonlyMap<string, ClientUser> {

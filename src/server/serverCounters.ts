@@ -8,6 +8,10 @@ export interface ServerCounters {
   connectionsAccepted: number;
   /** Refused because `maxClients` were connected. */
   connectionsRejected: number;
+  /** Refused: from another machine, where nobody asks for a password and nobody said that it may be so. */
+  protectedModeRefused: number;
+  /** Closed: the handshake of TLS failed or took too long. */
+  tlsHandshakesFailed: number;
   commandsProcessed: number;
   /** Requests answered with an error. */
   commandsRefused: number;
@@ -58,6 +62,8 @@ export function createServerCounters(): ServerCounters {
   return {
     connectionsAccepted: 0,
     connectionsRejected: 0,
+    protectedModeRefused: 0,
+    tlsHandshakesFailed: 0,
     commandsProcessed: 0,
     commandsRefused: 0,
     authenticationsFailed: 0,

@@ -2,7 +2,7 @@
  * Settings become options: defaults, ranges, relations, and all faults at once.
  */
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ToposphereError } from '../../src/core/errors.ts';
@@ -100,6 +100,7 @@ describe('configuration', () => {
       host: '127.0.0.1',
       port: 6401,
       acknowledge: 'committed',
+      isOpen: false,
       unauthenticatedClientMs: 30_000,
       maxTrackedKeys: 1_000_000,
       maxClients: 10_000,
@@ -108,6 +109,33 @@ describe('configuration', () => {
       slowCommandMicroseconds: 10_000,
       slowCommandsKept: 128,
     });
+  });
+
+  it('asks of a port for TLS a certificate and its key, and of these a port', async () => {
+    const [fault = '', ...others] = await faultsOf({ clientTlsPort: 6501 });
+    assert.match(fault, /add --client-tls-certificate-file and --client-tls-key-file/);
+    assert.deepEqual(others, []);
+    assert.match((await faultsOf({ clientTlsKeyFile: 'x' })).join(), /add --client-tls-port/);
+    const clientTlsCertificateFile = await file('peer.crt', 'no certificate');
+    const clientTlsKeyFile = await file('peer.key', 'no key');
+    const files = { clientTlsCertificateFile, clientTlsKeyFile };
+    assert.match((await faultsOf({ clientTlsPort: 6501, ...files })).join(), /cannot be used/);
+    assert.match((await faultsOf({ clientTlsPort: 6401, ...files })).join(), /choose another/);
+    await chmod(clientTlsKeyFile, 0o644);
+    assert.match((await faultsOf({ clientTlsPort: 6501, ...files })).join(), /chmod 600/);
+    assert.match(
+      (await faultsOf({ clientTlsPort: 6501, clientTlsHost: '10.0.0.1', ...files })).join(),
+      /would need no password/,
+    );
+  });
+
+  it('takes users in place of a client password, and refuses a file that others can read', async () => {
+    const clientUsersFile = await file('users', `shop sha256:${'0'.repeat(64)} read shop:\n`);
+    const settings = { ...(await base()), clientHost: '10.0.0.1', clientUsersFile };
+    assert.equal((await resolveServeOptions(settings, logger)).clients.users?.[0]?.name, 'shop');
+    assert.match((await faultsOf({ clientUsersFile, openClients: true })).join(), /leave one of them out/);
+    await chmod(clientUsersFile, 0o640);
+    assert.match((await faultsOf({ clientUsersFile })).join(), /chmod 600/);
   });
 
   it('takes numbers as numbers and as text', async () => {
