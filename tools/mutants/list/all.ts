@@ -2,6 +2,7 @@
  * Every mutant that is planted, in the order of the table. A new one goes into the file of its rule.
  */
 import type { Mutant } from '../mutant.ts';
+import { COUNTING_RULES } from './counters.ts';
 import { DURABILITY } from './durability.ts';
 import { NUMBERED } from './numbered.ts';
 import { REPAIR } from './repair.ts';
@@ -22,4 +23,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...REGISTERS,
   ...REPLICATION,
   ...AT_MOST_ONCE,
+  ...COUNTING_RULES,
 ];
