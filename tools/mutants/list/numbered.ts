@@ -339,9 +339,9 @@ export const NUMBERED: readonly Mutant[] = [
       },
       {
         file: 'src/peer/runtime.ts',
-        find: '      this.#onAuthentic(sender,',
+        find: '      this.#onAuthentic(arrival,',
         replace:
-          "      if (channel !== 'stream') this.#outbox.sources.set(sender, source.address as PeerId);\n      this.#onAuthentic(sender,",
+          "      if (channel !== 'stream') this.#outbox.sources.set(arrival.sender, source.address as PeerId);\n      this.#onAuthentic(arrival,",
       },
       {
         file: 'src/peer/outbox.ts',
