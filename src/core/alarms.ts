@@ -38,9 +38,9 @@ export function raiseAlarm(state: PeerState, { id, incarnation, sequence, key }:
   tell(state, alarm);
 }
 
-/** Whether an update would raise an alarm that there is no room for: to be dropped unrecorded, and brought again by repair. */
-export function lacksAlarmRoom(state: PeerState, key: Key, timestamp: Timestamp): boolean {
-  if (state.alarms.size < state.settings.limits.maxAlarms || timestamp > state.horizon) return false;
+/** Whether an update, one of `count`, would raise an alarm that there is no room for: to be dropped unrecorded, and brought again by repair. */
+export function lacksAlarmRoom(state: PeerState, key: Key, timestamp: Timestamp, count = 1): boolean {
+  if (state.alarms.size + count <= state.settings.limits.maxAlarms || timestamp > state.horizon) return false;
   return state.store.readEntry(key) === undefined;
 }
 

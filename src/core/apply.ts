@@ -110,13 +110,16 @@ export function countValue(state: PeerState, key: Key, { expiresAt }: Entry, by:
   if (expiresAt !== 0) state.expiries.count += by;
 }
 
-/** Whether the limits allow `sequence` to be remembered (section 5): beyond them it is dropped, unrecorded, and repaired later. */
-export function hasRoomFor(state: PeerState, origin: OriginState, sequence: number): boolean {
+/**
+ * Whether the limits allow `sequence` to be remembered, and as many behind it as make `count` (section 5): beyond them it is dropped, unrecorded, and repaired
+ * later.
+ */
+export function hasRoomFor(state: PeerState, origin: OriginState, sequence: number, count = 1): boolean {
   const { have } = origin;
   if (sequence === have.contiguous + 1) return true;
   const { maxDotsAboveVector, maxGapIntervals } = state.settings.limits;
   if (have.gaps.length >> 1 >= maxGapIntervals && opensInterval(have, sequence)) return false;
-  return dotsAboveVector(have) < maxDotsAboveVector;
+  return dotsAboveVector(have) + count <= maxDotsAboveVector;
 }
 
 /** Records a dot and its update-table row (R2). The caller has applied an entry at least as large (I2). */

@@ -256,7 +256,7 @@ export function takeChanges(state: PeerState): readonly EntryChange[] {
 /** Ends the turn: own updates become UPDATEs, vectors go to the store. The driver then commits and carries out the effects. */
 export function onTurnEnd(state: PeerState, now: Now): Effect[] {
   if (state.cells.overdue.size > 0) cleanOverdue(state, now);
-  flushUpdates(state);
+  flushUpdates(state, now);
   flushPublished(state, now);
   flushReplication(state, now);
   if (state.asks.size > 0) answerAsks(state);

@@ -6,7 +6,11 @@
 export interface CoreCounters {
   writesAccepted: number;
   writesRefusedClockAhead: number;
+  /** Writes of a transaction that had no room in one message with the rest of it. */
+  writesRefusedGroupFull: number;
   updatesSent: number;
+  /** Groups that outgrew a datagram and went by stream. */
+  groupsStreamed: number;
   recordsApplied: number;
   recordsOlder: number;
   /** R4 alarm: an update at or below the horizon for a key that is gone. */
@@ -106,7 +110,9 @@ export function createCounters(): CoreCounters {
   return {
     writesAccepted: 0,
     writesRefusedClockAhead: 0,
+    writesRefusedGroupFull: 0,
     updatesSent: 0,
+    groupsStreamed: 0,
     recordsApplied: 0,
     recordsOlder: 0,
     recordsBelowHorizon: 0,

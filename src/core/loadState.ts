@@ -103,6 +103,8 @@ export function createPeerState(options: CoreOptions, now: Now): PeerState {
     catchUps: new Map(),
     taking: createTaking(),
     joining: createJoining(),
+    group: undefined,
+    streamed: [],
     pendingUpdates: [],
     isTurnFast: true,
     repairs: new Map(),

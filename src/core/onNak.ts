@@ -6,6 +6,7 @@
  */
 import { SyncBuilder } from './buildSync.ts';
 import type { Now } from './clock.ts';
+import { isOnItsWay } from './groups.ts';
 import { hasSequence } from './haveSet.ts';
 import type { NakMessage, SyncRecord } from './messages.ts';
 import { addRepair, pendingCount, type Askers } from './repairQueue.ts';
@@ -27,6 +28,7 @@ export function onNak(state: PeerState, now: Now, from: PeerId, message: NakMess
         break;
       }
       room -= 1;
+      if (origin === state.own && isOnItsWay(state, now, sequence)) continue;
       if (hasSequence(origin.have, sequence)) addRepair(state.repairs, origin.key, sequence, from);
     }
   }

@@ -3,13 +3,15 @@
  *
  * A record is taken if its dot is new, its timestamp credible and there is room to remember it; otherwise it
  * is dropped and counted, and repair or anti-entropy brings it back. A reference stands for a value too long
- * for a datagram: it is a gap known from the start, and is fetched like one.
+ * for a datagram: it is a gap known from the start, and is fetched like one. Of a group (groups.ts) all is taken, in
+ * one turn, or nothing.
  */
 import { lacksAlarmRoom } from './alarms.ts';
 import { applyEntry, hasRoomFor, isAheadOfClock, recordDot, refuseAhead } from './apply.ts';
 import type { Now } from './clock.ts';
 import { isVoid } from './closures.ts';
 import { noteAnnounced, noteArrival } from './gaps.ts';
+import { groupsOf } from './groups.ts';
 import { hasSequence } from './haveSet.ts';
 import type { UpdateMessage, UpdateRecord } from './messages.ts';
 import type { OriginState } from './originState.ts';
@@ -26,12 +28,32 @@ export function onUpdate(
   if (isSettled(state, from, incarnation)) return; // all of it is had, or void
   const origin = originOf(state, from, incarnation);
   let last = 0;
-  for (const record of message.records) {
-    last = Math.max(last, record.sequence);
-    takeRecord(state, now, origin, record);
+  for (const group of groupsOf(message.records)) {
+    const isRefused = group.length > 1 && lacksRoomForGroup(state, origin, group);
+    for (const record of group) {
+      last = Math.max(last, record.sequence);
+      if (!isRefused) takeRecord(state, now, origin, record);
+    }
   }
   noteArrival(origin);
   noteAnnounced(state, now, origin, last);
+}
+
+/** Whether room would end somewhere within it: then nothing of it is taken. */
+function lacksRoomForGroup(state: PeerState, origin: OriginState, group: readonly UpdateRecord[]): boolean {
+  const { have } = origin;
+  const missing = group.filter(({ sequence }) => !hasSequence(have, sequence));
+  const [first] = missing;
+  if (first === undefined) return false;
+  if (!hasRoomFor(state, origin, first.sequence, missing.length)) {
+    state.counters.droppedGapLimit += missing.length;
+    return true;
+  }
+  if (missing.some(({ key, timestamp }) => lacksAlarmRoom(state, key, timestamp, missing.length))) {
+    state.counters.droppedAlarmLimit += missing.length;
+    return true;
+  }
+  return false;
 }
 
 function takeRecord(state: PeerState, now: Now, origin: OriginState, record: UpdateRecord): void {

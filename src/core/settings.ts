@@ -83,6 +83,8 @@ export interface CoreLimits {
   readonly maxRequests: number;
   /** Cells of counters held, whoever counted; beyond, what would make another is refused. Raising it costs memory and disk. */
   readonly maxCounterCells: number;
+  /** Bytes of what one group of writes (a transaction) holds: at most what one message does. Raising it keeps others waiting for longer turns. */
+  readonly maxGroupBytes: number;
   /** Bytes of a reply that are kept in a record; of a longer one only that it was given. */
   readonly maxRecordedReplyBytes: number;
   /** Entries looked at in one slice of a sweep for tombstones. */
@@ -155,6 +157,7 @@ export const defaultLimits: CoreLimits = Object.freeze({
   requestsKeptMs: 600_000,
   maxRequests: 1_000_000,
   maxCounterCells: 1_000_000,
+  maxGroupBytes: 8 * 1024 * 1024,
   maxRecordedReplyBytes: 512,
   sweepEntries: 1000,
   maxQueuedExpiries: 32_768,

@@ -10,6 +10,7 @@ import { isFolded, buildClosureReports, type Closures } from './closures.ts';
 import type { Cells } from './cells.ts';
 import type { CoreCounters } from './counters.ts';
 import type { Effect, EntryChange, TimerName } from './effects.ts';
+import type { OpenGroup, StreamedGroup } from './groups.ts';
 import { gapRanges, lastSequenceOf } from './haveSet.ts';
 import type { HaveReport, Lineage, PendingHorizon, Phase, PromiseReport, UpdateRecord } from './messages.ts';
 import { createOriginState, type OriginState } from './originState.ts';
@@ -118,6 +119,9 @@ export interface PeerState {
   /** Catch-ups on their way out, by who takes them, and the one that is taken in. */
   readonly catchUps: Map<PeerId, CatchUp>;
   readonly taking: Taking;
+  /** What is written now is one group, if any is open; and groups that left by stream a moment ago, the oldest first. */
+  group: OpenGroup | undefined;
+  readonly streamed: StreamedGroup[];
   /** Own updates of this turn, not yet made into UPDATEs. */
   pendingUpdates: UpdateRecord[];
   /** False once anything in this turn asked for more than `fast`. */

@@ -6,6 +6,14 @@
  */
 import { onAlarmAnswer } from './alarms.ts';
 import { nextTimestamp, TICKS_PER_MS, wallMsOf, type Now } from './clock.ts';
+import {
+  findGroupRefusal,
+  groupsOf,
+  isOfOpenGroup,
+  noteGroupWrite,
+  stampNext,
+  streamGroup,
+} from './groups.ts';
 import { applyEntry, recordDot } from './apply.ts';
 import { noteInput } from './liveness.ts';
 import { sendControl, sendToAll } from './send.ts';
@@ -96,10 +104,11 @@ function formatUtc(wallMs: number, nowMs: number): string {
 
 /** A checkpoint may have brought a record whose time has not come: a write to its key would be stamped below it and lost. */
 function findAheadRefusal(state: PeerState, now: Now, key: Key): WriteRefusal | undefined {
-  const timestamp = nextTimestamp(state.clock, now.wallMs, state.horizon, state.promised);
+  const timestamp = stampNext(state, now);
   if (timestamp > state.aheadThrough) return undefined;
   const present = state.store.readEntry(key);
-  if (present === undefined || present.timestamp < timestamp) return undefined;
+  if (present === undefined || present.timestamp < timestamp || isOfOpenGroup(state, present))
+    return undefined;
   const aheadMs = Math.ceil((present.timestamp - timestamp) / TICKS_PER_MS);
   return {
     code: 'CLOCK_AHEAD',
@@ -143,7 +152,7 @@ export function onWrite(
   expiresAt = 0,
 ): WriteRefusal | undefined {
   noteInput(state, now);
-  const refusal = findKeyRefusal(state, now, key);
+  const refusal = findKeyRefusal(state, now, key) ?? findGroupRefusal(state, [{ key, value, expiresAt }]);
   if (refusal !== undefined) return countRefusal(state, refusal);
   stamp(state, now, key, value, expiresAt);
   if (!isFast) state.isTurnFast = false;
@@ -161,6 +170,7 @@ export function onWrites(
   noteInput(state, now);
   let refusal = findWriteRefusal(state, now);
   for (const { key } of writes) refusal ??= findAheadRefusal(state, now, key);
+  refusal ??= findGroupRefusal(state, writes);
   if (refusal !== undefined) return countRefusal(state, refusal);
   for (const { key, value, expiresAt } of writes) stamp(state, now, key, value, expiresAt);
   if (!isFast) state.isTurnFast = false;
@@ -170,15 +180,17 @@ export function onWrites(
 
 function countRefusal({ counters }: PeerState, refusal: WriteRefusal): WriteRefusal {
   if (refusal.code === 'CLOCK_AHEAD') counters.writesRefusedClockAhead += 1;
+  else if (refusal.code === 'NO_ROOM') counters.writesRefusedGroupFull += 1;
   else counters.writesRefusedNotJoined += 1;
   return refusal;
 }
 
-/** R3: stamps, applies, numbers; the UPDATE goes with the turn. */
+/** R3: stamps, all of a group alike, applies, numbers; the UPDATE goes with the turn. */
 function stamp(state: PeerState, now: Now, key: Key, value: Uint8Array | undefined, expiresAt: number): void {
-  const timestamp = nextTimestamp(state.clock, now.wallMs, state.horizon, state.promised);
+  const timestamp = stampNext(state, now);
   const { own } = state;
-  state.clock = timestamp;
+  state.clock = Math.max(state.clock, timestamp) as Timestamp;
+  noteGroupWrite(state, timestamp, key, value?.length ?? 0);
   const sequence = own.have.contiguous + 1;
   const kind = value === undefined ? 'tombstone' : 'value';
   const entry: Entry = {
@@ -238,8 +250,8 @@ export function writeUnasked(
   state.isTurnFast = false;
 }
 
-/** Makes this turn's own updates into as few datagrams as hold them. */
-export function flushUpdates(state: PeerState): void {
+/** Makes this turn's own updates into as few datagrams as hold them; a group goes in one message, whatever its length. */
+export function flushUpdates(state: PeerState, now: Now): void {
   const pending = state.pendingUpdates;
   if (pending.length === 0) return;
   const after = state.isTurnFast ? 'nothing' : 'committed';
@@ -248,21 +260,38 @@ export function flushUpdates(state: PeerState): void {
   const budget = state.settings.limits.datagramBudgetBytes;
   let records: UpdateRecord[] = [];
   let bytes = 0;
-  for (const update of pending) {
-    const record =
-      sizeOf(update) <= budget ? update : { ...update, value: EMPTY, referenceBytes: update.value.length };
-    const recordBytes = sizeOf(record);
-    if (bytes + recordBytes > budget && records.length > 0) {
-      sendToAll(state, { kind: 'update', records }, after);
-      state.counters.updatesSent += 1;
-      records = [];
-      bytes = 0;
+  const send = (): void => {
+    if (records.length === 0) return;
+    sendToAll(state, { kind: 'update', records }, after);
+    state.counters.updatesSent += 1;
+    records = [];
+    bytes = 0;
+  };
+  for (const group of groupsOf(pending)) {
+    let groupBytes = sizeOfAll(group);
+    if (groupBytes > budget && group.length > 1) {
+      send();
+      streamGroup(state, now, group, after);
+      continue;
     }
-    records.push(record);
-    bytes += recordBytes;
+    const sent = groupBytes <= budget ? group : group.map(refer);
+    groupBytes = sizeOfAll(sent);
+    if (bytes + groupBytes > budget) send();
+    records.push(...sent);
+    bytes += groupBytes;
   }
-  sendToAll(state, { kind: 'update', records }, after);
-  state.counters.updatesSent += 1;
+  send();
+}
+
+/** Too long for a datagram: its value is fetched. */
+function refer(update: UpdateRecord): UpdateRecord {
+  return { ...update, value: EMPTY, referenceBytes: update.value.length };
+}
+
+function sizeOfAll(records: readonly UpdateRecord[]): number {
+  let bytes = 0;
+  for (const record of records) bytes += sizeOf(record);
+  return bytes;
 }
 
 function sizeOf(record: UpdateRecord): number {

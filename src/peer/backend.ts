@@ -133,6 +133,10 @@ export interface Backend extends KeyAccess {
   findLoading(): string | undefined;
   /** Throws what `write` would throw for such a key and value, and changes nothing: ask for all before writing the first. */
   assertWritable(key: Key, valueBytes: number): void;
+  /** Throws what every write would be refused with now, whatever its key. */
+  assertTakesWrites(): void;
+  /** What `run` writes, at once, is one for everybody else (core/groups.ts). Not to be called within itself. */
+  asGroup<Result>(run: () => Result): Result;
   /** The time that expiry goes by, milliseconds since 1970: this peer's clock, or the others' where it disagrees with them. */
   timeMs(): number;
   /** Up to `limit` visible keys in byte order, strictly after `after` (from the first key when undefined). */

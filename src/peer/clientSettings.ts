@@ -39,6 +39,8 @@ export interface ClientOptions {
   readonly unauthenticatedClientMs: number;
   /** What is remembered for clients that track. */
   readonly maxTrackedKeys: number;
+  /** What one client may queue behind MULTI. */
+  readonly maxTransactionBytes: number;
   readonly maxClients: number;
   readonly clientIdleMs: number;
   readonly clientStalledMs: number;
@@ -87,6 +89,7 @@ export async function checkClients(
     ...(tls === undefined ? {} : { tls }),
     unauthenticatedClientMs: limitOf('unauthenticatedClientMs'),
     maxTrackedKeys: limitOf('maxTrackedKeys'),
+    maxTransactionBytes: limitOf('maxTransactionBytes'),
     maxClients: limitOf('maxClients'),
     clientIdleMs: limitOf('clientIdleMs'),
     clientStalledMs: limitOf('clientStalledMs'),

@@ -75,6 +75,7 @@ export interface PeerOptions {
   readonly requestsKeptMs: number;
   readonly maxRequests: number;
   readonly maxCounterCells: number;
+  readonly maxTransactionBytes: number;
   readonly maxCheckpointBytes: number;
   readonly transferBytesPerSecond: number;
   readonly maxPublishBytes: number;
@@ -220,6 +221,7 @@ async function resolvePeer(
     requestsKeptMs: number('requestsKeptMs'),
     maxRequests: number('maxRequests'),
     maxCounterCells: number('maxCounterCells'),
+    maxTransactionBytes: number('maxTransactionBytes'),
     maxCheckpointBytes: number('maxCheckpointBytes'),
     transferBytesPerSecond: number('transferBytesPerSecond'),
     maxPublishBytes: number('maxPublishBytes'),

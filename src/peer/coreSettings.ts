@@ -22,6 +22,7 @@ export function coreSettings(options: PeerOptions): CoreSettings {
       requestsKeptMs: options.requestsKeptMs,
       maxRequests: options.maxRequests,
       maxCounterCells: options.maxCounterCells,
+      maxGroupBytes: options.maxTransactionBytes,
       maxCheckpointBytes: options.maxCheckpointBytes,
       maxPublishBytes: options.maxPublishBytes,
       publishKeptMs: options.publishKeptMs,

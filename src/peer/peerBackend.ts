@@ -6,12 +6,13 @@ import { readCounted, shownEntries, type Shown } from '../core/counted.ts';
 import type { Decimal } from '../core/decimal.ts';
 import { isPast, isVisible, LATEST_EXPIRY_MS, timeMs } from '../core/expiry.ts';
 import { ToposphereError } from '../core/errors.ts';
+import { closeGroup, openGroup } from '../core/groups.ts';
 import { isHidden } from '../core/hiddenKeys.ts';
 import type { CounterForm } from '../core/increment.ts';
 import type { KeyRange, StoreSnapshot } from '../core/store.ts';
 import { countKeys } from '../core/state.ts';
 import type { Entry, Key, PeerId } from '../core/types.ts';
-import { findLoading } from '../core/write.ts';
+import { findLoading, findWriteRefusal } from '../core/write.ts';
 import type { NetworkReport } from '../network/network.ts';
 import type { LmdbStore } from '../storage/lmdbStore.ts';
 import type { RequestId } from '../core/requestRecord.ts';
@@ -132,6 +133,20 @@ export class PeerBackend implements Backend {
     assertValueLength(valueBytes, limits);
     assertKey(key, limits);
     this.#parts.runtime.assertWritable(key);
+  }
+
+  assertTakesWrites(): void {
+    this.#parts.runtime.attempt(findWriteRefusal);
+  }
+
+  asGroup<Result>(run: () => Result): Result {
+    const { state } = this.#parts.runtime;
+    openGroup(state);
+    try {
+      return run();
+    } finally {
+      closeGroup(state);
+    }
   }
 
   write(key: Key, value: Uint8Array, expiresAtMs = 0, isFast = false): void {

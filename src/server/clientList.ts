@@ -122,7 +122,7 @@ export function describeClient(client: ClientState): string {
   const outputBytes = client.pendingOutputBytes();
   return (
     `id=${client.id} addr=${client.address} laddr=${client.localAddress} fd=-1 name=${client.name}` +
-    ` age=${ageSeconds} idle=${idleSeconds} flags=${describeTrackingFlags(client)} db=0 sub=${client.subscriber?.channels.size ?? 0} psub=${client.subscriber?.patterns.size ?? 0} ssub=0 multi=-1` +
+    ` age=${ageSeconds} idle=${idleSeconds} flags=${describeTrackingFlags(client)} db=0 sub=${client.subscriber?.channels.size ?? 0} psub=${client.subscriber?.patterns.size ?? 0} ssub=0 multi=${client.transaction?.queue.length ?? -1}` +
     ` qbuf=${client.pendingInputBytes()} qbuf-free=0 obl=0 oll=0 omem=${outputBytes} events=r` +
     ` cmd=${client.lastCommand} user=${userNameOf(client.user)} redir=${redirectOf(client)} resp=${client.protocol}` +
     ` lib-name=${client.libraryName} lib-ver=${client.libraryVersion}` +

@@ -38,6 +38,7 @@ export function createClientState(
     watches: [],
     tracking: undefined,
     subscriber: undefined,
+    transaction: undefined,
     isSubscribed: false,
     replies: 'on',
     ...doings,

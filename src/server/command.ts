@@ -28,9 +28,11 @@ import type { ClientSubscriber } from './subscriber.ts';
 import type { ServerLimits } from './serverLimits.ts';
 import type { Slowlog } from './slowlog.ts';
 import type { ClientTracking, Tracking } from './tracking.ts';
+import type { Transaction } from './transaction.ts';
+import type { WatchedKeys } from './watchedKeys.ts';
 
 type CommandFlag = 'readonly' | 'write' | 'fast' | 'admin' | 'noscript' | 'loading' | 'stale' | 'no_auth';
-type CommandGroup = 'connection' | 'generic' | 'string' | 'server' | 'pubsub';
+type CommandGroup = 'connection' | 'generic' | 'string' | 'server' | 'pubsub' | 'transactions';
 
 /** What one connection remembers between commands. */
 export interface ClientState {
@@ -68,6 +70,8 @@ export interface ClientState {
   /** What it listens to; through subscriber.ts alone. Whether that is anything. */
   subscriber: ClientSubscriber | undefined;
   isSubscribed: boolean;
+  /** Begun by MULTI. */
+  transaction: Transaction | undefined;
   /** Bytes received and not yet understood, and answered and not yet taken by the client. */
   readonly pendingInputBytes: () => number;
   readonly pendingOutputBytes: () => number;
@@ -102,6 +106,9 @@ export interface ServerState {
   readonly facts: ServerFacts;
   readonly slowlog: Slowlog;
   readonly tracking: Tracking;
+  readonly watched: WatchedKeys;
+  /** What one client may queue behind MULTI, and what it may watch. */
+  readonly maxTransactionBytes: number;
   /** Level that a new or reset connection waits for. */
   readonly acknowledge: AcknowledgementLevel;
   /** Undefined: clients need no password. May change to another check, not to or from undefined. */
@@ -223,6 +230,13 @@ export function argumentValue(request: Request, index: number): Uint8Array {
 /** Bytes of one argument. */
 export function argumentBytes(request: Request, index: number): number {
   return (request.offsets[2 * index + 1] ?? 0) - (request.offsets[2 * index] ?? 0);
+}
+
+/** The keys that a request names, as the command's row says where they are. */
+export function* keysOf({ keys: [first, last, step] }: Command, request: Request): Generator<Key> {
+  if (first === 0) return;
+  const end = last < 0 ? request.count + last : last;
+  for (let index = first; index <= end; index += step) yield argumentKey(request, index);
 }
 
 /** All arguments from `first` on as binary strings. */

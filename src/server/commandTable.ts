@@ -27,6 +27,7 @@ import { scanCommands } from './scanCommands.ts';
 import { slowlogCommand } from './slowlog.ts';
 import { subscribeCommands } from './subscribeCommands.ts';
 import { toposphereCommand } from './toposphereCommands.ts';
+import { transactionCommands } from './transactionCommands.ts';
 
 export interface CommandTable {
   /** All rows, in the order in which COMMAND lists them. */
@@ -54,6 +55,7 @@ export const allCommands: readonly Command[] = [
   ...subscribeCommands,
   publishCommand,
   pubsubCommand,
+  ...transactionCommands,
   authCommand,
   aclCommand,
   ...connectionCommands,

@@ -14,15 +14,15 @@ import { createClientState } from './clientState.ts';
 import type { ClientSocket, ConnectionHost } from './connectionHost.ts';
 import { dispatch, wordError } from './dispatch.ts';
 import { createHeldReplies } from './heldReplies.ts';
-import type { ReplyWriter } from './reply.ts';
 import { createPushes } from './pushes.ts';
-import { ReplyTooLongError } from './reply.ts';
+import { ReplyTooLongError, type ReplyWriter } from './reply.ts';
 import type { RequestParser } from './requestParser.ts';
 import { createRequestParser, feed, keepRest, nextRequest } from './requestParser.ts';
 import { leaveAll } from './subscriber.ts';
 import { writePieces, writeReplies } from './socketWrites.ts';
 import { createStallWatch } from './stallWatch.ts';
 import { endCaching } from './trackingCommands.ts';
+import { endTransaction } from './transaction.ts';
 import { dispatchUnsent } from './unsentReplies.ts';
 
 /** Output of one connection, sent or held back, at which its requests wait, bytes. */
@@ -136,9 +136,12 @@ export class Connection {
     this.destroy();
   }
 
-  /** Tells the host how the memory behind this connection's unfinished request changed. */
+  /** Tells the host how the memory behind this connection's unfinished request, and its transaction, changed. */
   #noteInput(): boolean {
-    const change = this.#parser.heldBytes - this.#inputBytes;
+    const { transaction } = this.client;
+    const heldBytes =
+      this.#parser.heldBytes + (transaction?.bytes ?? 0) + this.#host.server.watched.bytesOf(this.client);
+    const change = heldBytes - this.#inputBytes;
     if (change === 0) return true;
     this.#inputBytes += change;
     return this.#host.noteInputBytes(change) || change < 0;
@@ -198,7 +201,7 @@ export class Connection {
         this.client.replies === 'on'
           ? dispatch(this.#context, this.#parser)
           : dispatchUnsent(this.#context, this.#parser, this.#host.unsent);
-      if (this.client.tracking?.isCaching === true)
+      if (this.client.tracking?.isCaching === true && this.client.transaction === undefined)
         endCaching(this.client.tracking, this.#parser, server.table);
       if (outcome !== 'drop') return outcome;
       server.counters.httpDropped += 1;
@@ -389,6 +392,7 @@ export class Connection {
     for (const endWatch of this.client.watches.splice(0)) endWatch();
     this.#host.server.tracking.stop(this.client);
     leaveAll(this.client, this.#host.backend.subscriptions);
+    endTransaction(this.client, this.#host.server);
     this.#host.noteInputBytes(-this.#inputBytes);
     this.#inputBytes = 0;
     this.#host.onClosed(this.client.id);

@@ -13,6 +13,7 @@ import type { ProtocolVersion } from './reply.ts';
 import type { Request } from './requestParser.ts';
 import { leaveSession } from './sessionCommand.ts';
 import { leaveAll } from './subscriber.ts';
+import { endTransaction } from './transaction.ts';
 
 const HELLO_UNAUTHENTICATED =
   'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time';
@@ -71,10 +72,11 @@ export const connectionCommands: readonly Command[] = [
     group: 'connection',
     keys: NO_KEYS,
     summary:
-      'Make this connection as a new one: RESP2, no name, no watches, no channels, no tracking, no session, no password given',
+      'Make this connection as a new one: RESP2, no name, no transaction, no watches, no channels, no tracking, no session, no password given',
     partition: LOCAL_TO_CONNECTION,
     run: (context) => {
       const { client, reply, server, backend } = context;
+      endTransaction(client, server);
       leaveSession(context);
       client.protocol = 2;
       reply.protocol = 2;

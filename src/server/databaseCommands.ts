@@ -115,6 +115,10 @@ function runFlush(context: CommandContext, request: Request): LateReply | undefi
     reply.error(SYNTAX);
     return undefined;
   }
+  if (context.client.transaction !== undefined) {
+    flushAtOnce(context);
+    return undefined;
+  }
   const disks = replicationOf(context);
   if (disks !== undefined) backend.assertReplicable(disks);
   const next = removeSome(context, undefined);
@@ -130,6 +134,14 @@ function runFlush(context: CommandContext, request: Request): LateReply | undefi
     .then(() => (writer) => {
       writer.ok();
     });
+}
+
+/** In a transaction all goes in its one turn, as far as that has room (`maxTransactionBytes`). */
+function flushAtOnce(context: CommandContext): void {
+  if (context.choices?.request !== undefined)
+    throw new ToposphereError('BAD_ARGUMENT', 'ID does not go with a transaction that empties the database');
+  for (let next = removeSome(context, undefined); next !== undefined;) next = removeSome(context, next);
+  context.reply.ok();
 }
 
 type Deleting = Pick<CommandContext, 'backend' | 'keys'>;

@@ -9,19 +9,21 @@
 import { ToposphereError } from '../core/errors.ts';
 import { refuseUnauthenticated } from './authentication.ts';
 import { refuseUnpermitted } from './permissions.ts';
-import { argumentText } from './command.ts';
+import { argumentText, LOCAL_TO_CONNECTION, NO_KEYS } from './command.ts';
 import { byMajority, majorityLevelOf } from './byMajority.ts';
 import type { Command, CommandChoices, CommandContext, LateReply } from './command.ts';
 import { replicationOf, whenOnDisks } from './replicationCommands.ts';
 import { atMostOnce } from './requestOnce.ts';
 import type { Request } from './requestParser.ts';
 import { refuseWhileSubscribed } from './subscribeCommands.ts';
+import { endTransaction, failTransaction, isQueued, queueCommand } from './transaction.ts';
 
 /** Bytes of a name or of arguments that an error quotes back. */
 const QUOTED_LIMIT_BYTES = 128;
 /** Never what the session has not seen: whoever begins one and overlooks the answer must not read as if there were none. */
 const SESSION_NOT_SERVED =
   'BEHIND this peer does not serve the session of this connection yet: say TOPOSPHERE SESSION BEGIN again, go to another peer, or TOPOSPHERE SESSION END';
+const EXEC = 'exec';
 /** First words of HTTP that Redis takes for an attack through a browser. */
 const HTTP_WORDS: ReadonlySet<string> = new Set(['post', 'host:']);
 
@@ -29,31 +31,57 @@ const HTTP_WORDS: ReadonlySet<string> = new Set(['post', 'host:']);
 type DispatchOutcome = 'read' | 'written' | 'drop' | LateReply;
 
 export function dispatch(context: CommandContext, request: Request): DispatchOutcome {
-  const { server, client, reply } = context;
+  const { server, client } = context;
   const found = server.table.findBytes(request.bytes, request.offsets[0] ?? 0, request.offsets[1] ?? 0);
   if (found === undefined) return refuseUnknown(context, request, argumentText(request, 0));
   if (request.isInline && isHttpLine(request)) return 'drop';
   const command = found.subcommands === undefined ? found : chooseSubcommand(context, request, found);
   if (command === undefined) return 'read';
-  if (command.arity > 0 ? request.count !== command.arity : request.count < -command.arity) {
-    context.reply.error(`ERR wrong number of arguments for '${command.name}' command`);
+  if (command.arity > 0 ? request.count !== command.arity : request.count < -command.arity)
+    return refuse(context, command, `ERR wrong number of arguments for '${command.name}' command`);
+  if (refuseUnauthenticated(context, command.flags) || refuseUnpermitted(context, command, request)) {
+    failTransaction(client.transaction);
     return 'read';
   }
-  if (refuseUnauthenticated(context, command.flags)) return 'read';
-  if (refuseUnpermitted(context, command, request)) return 'read';
   if (command.unwrap !== undefined) return dispatchInner(context, command.unwrap, request);
   client.lastCommand = command.name;
   server.counters.commandsProcessed += 1;
+  const refused = findRefusal(context, command);
+  if (refused !== undefined) return refuse(context, command, refused);
+  if (client.transaction === undefined) return perform(context, command, request);
+  if (isQueued(client, command)) {
+    queueCommand(context, command, request);
+    return 'read';
+  }
+  if (command.name !== EXEC) return perform(context, command, request);
+  const { isWriting, fault } = client.transaction;
+  const flags = isWriting || fault !== undefined ? ([...command.flags, 'write'] as const) : command.flags;
+  const outcome = perform(context, { ...command, flags }, request);
+  endTransaction(client, server);
+  return outcome;
+}
+
+/** An error in place of running it; of a transaction nothing will be run then. */
+function refuse({ client, reply, server }: CommandContext, { name }: Command, error: string): 'read' {
+  if (name === EXEC) {
+    endTransaction(client, server);
+    reply.error(`EXECABORT Transaction discarded because of: ${error.replace(/^ERR /, '')}`);
+  } else {
+    failTransaction(client.transaction);
+    reply.error(error);
+  }
+  return 'read';
+}
+
+function findRefusal(context: CommandContext, command: Command): string | undefined {
   const loading = command.flags.includes('loading') ? undefined : context.backend.findLoading();
-  if (loading !== undefined) {
-    reply.error(wordError(new ToposphereError('LOADING', loading)));
-    return 'read';
-  }
-  const refused = refuseWhileSubscribed(client, command) ?? refuseBySession(context, command);
-  if (refused !== undefined) {
-    reply.error(refused);
-    return 'read';
-  }
+  if (loading !== undefined) return wordError(new ToposphereError('LOADING', loading));
+  return refuseWhileSubscribed(context.client, command) ?? refuseBySession(context, command);
+}
+
+/** Runs the command, with all that was chosen for it. */
+function perform(context: CommandContext, command: Command, request: Request): DispatchOutcome {
+  const { server, client, reply } = context;
   const startedMs = server.slowlog.begin(command);
   let late: LateReply | undefined;
   try {
@@ -76,6 +104,27 @@ export function dispatch(context: CommandContext, request: Request): DispatchOut
   return late ?? 'written';
 }
 
+/** Runs one command of a transaction: exactly one reply, now. */
+export function runQueued(context: CommandContext, command: Command, request: Request): void {
+  const { server, client, reply } = context;
+  client.lastCommand = command.name;
+  const refused = refuseBySession(context, command);
+  if (refused !== undefined) {
+    reply.error(refused);
+    return;
+  }
+  if (server.tracking.isActive) server.tracking.noteReads(command, client, request);
+  try {
+    const late = command.run?.(context, request);
+    if (late === undefined) return;
+    late.catch(() => undefined); // nobody waits for it
+    reply.error(`ERR ${command.name} cannot be answered inside a transaction`);
+  } catch (error) {
+    if (!(error instanceof ToposphereError)) throw error;
+    reply.error(wordError(error));
+  }
+}
+
 /** Runs the command within another, with what was chosen for it. */
 function dispatchInner(
   context: CommandContext,
@@ -84,6 +133,7 @@ function dispatchInner(
 ): DispatchOutcome {
   const { keys, reply } = context;
   if (context.choices !== undefined) {
+    failTransaction(context.client.transaction);
     reply.error('ERR TOPOSPHERE DO cannot run TOPOSPHERE DO');
     return 'read';
   }
@@ -94,6 +144,7 @@ function dispatchInner(
     return dispatch(context, inner.request);
   } catch (error) {
     if (!(error instanceof ToposphereError)) throw error;
+    failTransaction(context.client.transaction);
     reply.error(wordError(error));
     return 'read';
   } finally {
@@ -134,13 +185,27 @@ function chooseSubcommand(context: CommandContext, request: Request, command: Co
   const name = argumentText(request, 1);
   const subcommand = context.server.table.findSubcommand(command, name);
   if (subcommand !== undefined) return subcommand;
-  if (name.toLowerCase() === 'help') {
-    if (!refuseUnauthenticated(context, command.flags)) writeHelp(context, command);
-    return undefined;
-  }
+  if (name.toLowerCase() === 'help') return helpOf(command);
   const shown = untilNul(name).slice(0, QUOTED_LIMIT_BYTES);
+  failTransaction(context.client.transaction);
   context.reply.error(`ERR unknown subcommand '${shown}'. Try ${command.name.toUpperCase()} HELP.`);
   return undefined;
+}
+
+function helpOf(command: Command): Command {
+  return {
+    name: `${command.name}|help`,
+    arity: -2,
+    flags: ['loading', 'stale'],
+    group: command.group,
+    keys: NO_KEYS,
+    summary: 'Prints this help.',
+    partition: LOCAL_TO_CONNECTION,
+    run: (context) => {
+      writeHelp(context, command);
+      return undefined;
+    },
+  };
 }
 
 function writeHelp(context: CommandContext, command: Command): void {
@@ -163,6 +228,7 @@ function refuseUnknown(context: CommandContext, request: Request, name: string):
     const shown = untilNul(argumentText(request, index)).slice(0, QUOTED_LIMIT_BYTES - quoted.length);
     quoted += `'${shown}' `;
   }
+  failTransaction(context.client.transaction);
   const shownName = untilNul(name).slice(0, QUOTED_LIMIT_BYTES);
   context.reply.error(`ERR unknown command '${shownName}', with args beginning with: ${quoted}`);
   return 'read';

@@ -42,6 +42,8 @@ export interface ReplyWriter {
   /** The same of one that may have more digits than a number can: as it is written, ASCII. */
   integerText(text: string): void;
   null(): void;
+  /** No array: what EXEC answers when it has run nothing. */
+  nullArray(): void;
   bulk(value: Uint8Array): void;
   /** A bulk string of one byte a character: keys, and plain ASCII. */
   bulkText(text: Key | string): void;
@@ -188,6 +190,10 @@ export function createReplyWriter(limitBytes: number, chunkBytes: number = CHUNK
     null: () => {
       if (writer.protocol === 3) line(0x5f, '');
       else line(0x24, '-1');
+    },
+    nullArray: () => {
+      if (writer.protocol === 3) line(0x5f, '');
+      else line(0x2a, '-1');
     },
     bulk: (value) => {
       bulkOf(0x24, value);

@@ -13,7 +13,7 @@ import { ToposphereError } from '../core/errors.ts';
 import type { RequestVerdict } from '../peer/backend.ts';
 import { bufferKeys } from './bufferedKeys.ts';
 import type { Command, CommandContext, RequestChoice } from './command.ts';
-import { argumentKey, NO_KEYS } from './command.ts';
+import { keysOf, NO_KEYS } from './command.ts';
 import { keepReply, replayReply } from './keptReply.ts';
 import type { Request } from './requestParser.ts';
 
@@ -75,21 +75,22 @@ function execute(context: CommandContext, command: Command, request: Request, { 
   const { bytes, isError } = kept;
   if (!isError) {
     session?.follow();
-    backend.executeRequest(id, bytes, buffered.changes());
+    const record = (): void => {
+      backend.executeRequest(id, bytes, buffered.changes());
+    };
+    // What a transaction changes is one group, and its record with it.
+    if (context.client.transaction === undefined) record();
+    else backend.asGroup(record);
     noteKeys(context, command, request);
   }
   replayReply(bytes, context.reply);
 }
 
-/** The session has seen what the command did to the keys that it names. */
-function noteKeys(
-  { session }: CommandContext,
-  { keys: [first, last, step] }: Command,
-  request: Request,
-): void {
-  if (session === undefined || first === 0) return;
-  const end = last < 0 ? request.count + last : last;
-  for (let index = first; index <= end; index += step) session.noteKey(argumentKey(request, index));
+/** The session has seen what the command did to the keys that it names, or, of a transaction, its commands. */
+function noteKeys({ session, client }: CommandContext, command: Command, request: Request): void {
+  if (session === undefined) return;
+  for (const one of client.transaction?.queue ?? [{ command, request }])
+    for (const key of keysOf(one.command, one.request)) session.noteKey(key);
 }
 
 const UNSURE_BECAUSE = {

@@ -28,6 +28,7 @@ import { createSlowlog } from './slowlog.ts';
 import type { TrackingReport } from './tracking.ts';
 import { createTracking, DEFAULT_MAX_TRACKED_KEYS } from './tracking.ts';
 import { createUnauthenticatedClients } from './unauthenticatedClients.ts';
+import { createWatchedKeys } from './watchedKeys.ts';
 
 /** Milliseconds, where there is a password, that a client may be connected without having given it. */
 export const DEFAULT_UNAUTHENTICATED_CLIENT_MS = 30_000;
@@ -37,6 +38,8 @@ export const DEFAULT_OUTPUT_LIMIT_BYTES = 256 * 1024 * 1024;
 export const INPUT_TOTAL_LIMIT_BYTES = 512 * 1024 * 1024;
 /** Where replies go that nobody wants: first size, bytes. */
 const UNSENT_CHUNK_BYTES = 4 * 1024;
+/** Commands that one client has queued behind MULTI, bytes; and keys that it watches. */
+const DEFAULT_MAX_TRANSACTION_BYTES = 8 * 1024 * 1024;
 /** How long `close` waits for replies on their way, milliseconds. */
 export const CLOSE_GRACE_MS = 1000;
 const PROTECTED_MODE =
@@ -71,6 +74,8 @@ export interface RedisServerOptions {
   readonly outputTotalLimitBytes?: number;
   /** Keys that clients which track may be remembered to have read: more, and they are told of the first ones as if these had changed. */
   readonly maxTrackedKeys?: number;
+  /** What the commands that one client queues behind MULTI may take, and the keys that it watches. */
+  readonly maxTransactionBytes?: number;
 }
 
 export interface RedisServer {
@@ -117,6 +122,7 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
   let onEmpty: (() => void) | undefined;
 
   const findClient = (id: number): ClientState | undefined => connections.get(id)?.client;
+  const maxTransactionBytes = options.maxTransactionBytes ?? DEFAULT_MAX_TRANSACTION_BYTES;
   const maxTrackedKeys = options.maxTrackedKeys ?? DEFAULT_MAX_TRACKED_KEYS;
   const outputLimitBytes = options.outputLimitBytes ?? DEFAULT_OUTPUT_LIMIT_BYTES;
   const server: ServerState = {
@@ -135,6 +141,8 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
       watchOutputLimitBytes: WATCH_OUTPUT_LIMIT_BYTES,
       maxTrackedKeys,
     },
+    watched: createWatchedKeys(backend, maxTransactionBytes),
+    maxTransactionBytes,
     tracking: createTracking({ backend, counters, maxTrackedKeys, findClient }),
     acknowledge: options.acknowledge ?? 'committed',
     isPassword: options.password === undefined ? undefined : createPasswordCheck(options.password),

@@ -54,6 +54,12 @@ export interface ServerCounters {
   invalidationsSent: number;
   /** Keys that clients were told of, unchanged, because too many were remembered. */
   trackedKeysEvicted: number;
+  /** EXECs that ran; that ran nothing because a watched key had changed; that were refused for an error before them. */
+  transactionsExecuted: number;
+  transactionsOvertaken: number;
+  transactionsAborted: number;
+  /** Transactions, and WATCHes, that were refused because they would have taken too many bytes. */
+  transactionsTooLarge: number;
   /** Times that reading was stopped because the client did not read, or the disk did not keep up. */
   readingPaused: number;
 }
@@ -88,6 +94,10 @@ export function createServerCounters(): ServerCounters {
     socketErrors: 0,
     invalidationsSent: 0,
     trackedKeysEvicted: 0,
+    transactionsExecuted: 0,
+    transactionsOvertaken: 0,
+    transactionsAborted: 0,
+    transactionsTooLarge: 0,
     readingPaused: 0,
   };
 }

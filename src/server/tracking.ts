@@ -8,7 +8,7 @@
  */
 import type { Key } from '../core/types.ts';
 import type { Backend } from '../peer/backend.ts';
-import { argumentKey } from './command.ts';
+import { keysOf } from './command.ts';
 import type { ClientState, Command, CommandContext, LateReply } from './command.ts';
 import type { ReplyWriter } from './reply.ts';
 import { createReplyWriter } from './reply.ts';
@@ -58,6 +58,8 @@ export interface Tracking {
   /** From now on the client tracks so; what it has read stays remembered. */
   start(client: ClientState, how: ClientTracking): void;
   stop(client: ClientState): void;
+  /** Remembers what a command is about to read, if its client tracks: for commands of a transaction, which is run as one. */
+  noteReads(command: Command, client: ClientState, request: Request): void;
   /** Runs a command: what it reads is remembered, what it changes is told. */
   run(command: Command, context: CommandContext, request: Request): LateReply | undefined;
   report(): TrackingReport;
@@ -129,14 +131,14 @@ export function createTracking({ backend, counters, maxTrackedKeys, findClient }
 
   function run(command: Command, context: CommandContext, request: Request): LateReply | undefined {
     if (command.flags.includes('write')) return runWrite(command, context, request);
-    if (command.flags.includes('readonly')) rememberReads(command, context.client, request);
+    noteReads(command, context.client, request);
     return command.run?.(context, request);
   }
 
   /** Before the keys are read: what changes while a read takes its time is told before its reply, and a client drops what was overtaken. */
-  function rememberReads(command: Command, client: ClientState, request: Request): void {
+  function noteReads(command: Command, client: ClientState, request: Request): void {
     const how = client.tracking;
-    if (how === undefined || how.isBroadcast) return;
+    if (how === undefined || how.isBroadcast || !command.flags.includes('readonly')) return;
     if (how.isOptIn ? !how.isCaching : how.isOptOut && how.isCaching) return;
     for (const key of keysOf(command, request)) table.remember(client, key);
   }
@@ -162,6 +164,7 @@ export function createTracking({ backend, counters, maxTrackedKeys, findClient }
   function mayTellItself(command: Command, client: ClientState, request: Request): boolean {
     const how = client.tracking;
     if (how === undefined || how.isNoLoop || how.redirect !== 0) return false;
+    if (client.transaction !== undefined) return true; // what it writes its commands say
     for (const key of keysOf(command, request)) if (how.isBroadcast || table.has(client, key)) return true;
     return false;
   }
@@ -248,6 +251,7 @@ export function createTracking({ backend, counters, maxTrackedKeys, findClient }
     isActive: false,
     start,
     stop,
+    noteReads,
     run,
     report: () => ({
       clients: clients.size,
@@ -269,11 +273,4 @@ function writeInvalidation(writer: ReplyWriter, keys: readonly Key[]): void {
 function writeKeys(writer: ReplyWriter, keys: readonly Key[]): void {
   writer.array(keys.length);
   for (const key of keys) writer.bulkText(key);
-}
-
-/** The keys that a request names, as the command's row says where they are. */
-function* keysOf({ keys: [first, last, step] }: Command, request: Request): Generator<Key> {
-  if (first === 0) return;
-  const end = last < 0 ? request.count + last : last;
-  for (let index = first; index <= end; index += step) yield argumentKey(request, index);
 }

@@ -80,6 +80,7 @@ describe('configuration', () => {
       requestsKeptMs: 600_000,
       maxRequests: 1_000_000,
       maxCounterCells: 1_000_000,
+      maxTransactionBytes: 8_388_608,
       transferBytesPerSecond: 0,
       maxPublishBytes: 1024 * 1024,
       publishKeptMs: 2000,
@@ -108,6 +109,7 @@ describe('configuration', () => {
       clientStalledMs: 60_000,
       slowCommandMicroseconds: 10_000,
       slowCommandsKept: 128,
+      maxTransactionBytes: 8_388_608,
     });
   });
 

@@ -37,6 +37,10 @@ export interface MapBackend extends Backend {
   recordsAreOthers: boolean;
   /** Goals of `whenReplicated`, each reached in the next turn; undefined: there are no other disks. */
   replicated: ReplicatedLevel[] | undefined;
+  /** What `assertTakesWrites` throws. */
+  refusal: ToposphereError | undefined;
+  /** Calls of `asGroup`. */
+  groups: number;
   /** What `findLoading` answers. */
   loading: string | undefined;
 }
@@ -85,6 +89,8 @@ export function createMapBackend(): MapBackend {
   const backend: MapBackend = {
     values,
     loading: undefined,
+    refusal: undefined,
+    groups: 0,
     findLoading: () => backend.loading,
     mode: 'prompt',
     tellsLate: false,
@@ -112,6 +118,13 @@ export function createMapBackend(): MapBackend {
     },
     timeMs: () => Date.now(),
     assertWritable,
+    assertTakesWrites: () => {
+      if (backend.refusal !== undefined) throw backend.refusal;
+    },
+    asGroup: (run) => {
+      backend.groups += 1;
+      return run();
+    },
     write: (key, value, expiresAtMs = 0) => {
       assertWritable(key);
       if (expiresAtMs === 0) expiries.delete(key);
