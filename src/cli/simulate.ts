@@ -8,6 +8,7 @@ import { FAULT_KINDS } from '../simulator/generate.ts';
 import type { FaultKind } from '../simulator/generate.ts';
 import {
   MAX_COUNTER_CLIENTS,
+  MAX_GROUP_CLIENTS,
   MAX_REPLICAS,
   MAX_REQUEST_CLIENTS,
   MAX_SESSIONS,
@@ -77,6 +78,11 @@ export function addSimulate(yargs: Argv): Argv {
           describe: 'clients that count, checked',
           defaultDescription: '0',
         })
+        .option('groups', {
+          ...text,
+          describe: 'clients that write several keys at once, as transactions do, checked',
+          defaultDescription: '0',
+        })
         .option('runs', { ...text, describe: 'so many seeds, one after the other', defaultDescription: '1' })
         .option('until-failure', { type: 'boolean', describe: 'go on until a seed fails' })
         .option('shrink', { type: 'boolean', describe: 'make a failing schedule small and save it' })
@@ -105,6 +111,7 @@ export function addSimulate(yargs: Argv): Argv {
         replicas: readNumber('replicas', argv.replicas, 0, 0, MAX_REPLICAS),
         requests: readNumber('requests', argv.requests, 0, 0, MAX_REQUEST_CLIENTS),
         counters: readNumber('counters', argv.counters, 0, 0, MAX_COUNTER_CLIENTS),
+        groups: readNumber('groups', argv.groups, 0, 0, MAX_GROUP_CLIENTS),
         runs: readNumber('runs', argv.runs, 1, 1, Number.MAX_SAFE_INTEGER),
         untilFailure: argv.untilFailure === true,
         shrink: argv.shrink === true,

@@ -38,6 +38,7 @@ export interface Arguments {
   readonly replicas: number;
   readonly requests: number;
   readonly counters: number;
+  readonly groups: number;
   readonly runs: number;
   readonly untilFailure: boolean;
   readonly shrink: boolean;
@@ -206,11 +207,12 @@ function* seeds({
   replicas,
   requests,
   counters,
+  groups,
   runs,
   untilFailure,
 }: Arguments): Generator<Planned> {
   const kinds = faults.length === FAULT_KINDS.length ? '' : ` --faults ${faults.join(',') || 'none'}`;
-  const clients = Object.entries({ sessions, replicas, requests, counters })
+  const clients = Object.entries({ sessions, replicas, requests, counters, groups })
     .map(([name, count]) => (count === 0 ? '' : ` --${name} ${count}`))
     .join('');
   for (let seed = first; seed < first + runs || untilFailure; seed += 1) {
@@ -224,6 +226,7 @@ function* seeds({
       replicas,
       requests,
       counters,
+      groups,
     });
     yield { title: `seed ${seed}`, replay, schedule };
   }

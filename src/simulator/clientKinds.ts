@@ -5,7 +5,7 @@ import { pick, wholeBetween } from './random.ts';
 import type { RandomStream } from './random.ts';
 import type { Schedule } from './schedule.ts';
 
-const KINDS = ['sessions', 'registers', 'replicas', 'requests', 'counters'] as const;
+const KINDS = ['sessions', 'registers', 'replicas', 'requests', 'counters', 'groups'] as const;
 
 /** None of a kind that is left out. But for those of registers, they change nothing of the rest of a schedule. */
 export interface ClientCounts {
@@ -19,6 +19,8 @@ export interface ClientCounts {
   readonly requests?: number;
   /** Clients that count. */
   readonly counters?: number;
+  /** Clients that write groups. */
+  readonly groups?: number;
 }
 
 export function clientsOf(counts: ClientCounts): ClientCounts {

@@ -47,6 +47,8 @@ export interface SimulateOptions {
   readonly requests?: number;
   /** Likewise clients that count. */
   readonly counters?: number;
+  /** Likewise clients that write groups, as transactions do. */
+  readonly groups?: number;
   /** With a seed: leaves the generated clients out, so that only the workload writes. */
   readonly hasOwnClientsOnly?: boolean;
   readonly schedule?: Schedule;
@@ -98,6 +100,7 @@ function generate({
   replicas,
   requests,
   counters,
+  groups,
   hasOwnClientsOnly,
 }: SimulateOptions): Schedule {
   const schedule = generateSchedule({
@@ -110,6 +113,7 @@ function generate({
     ...(replicas === undefined ? {} : { replicas }),
     ...(requests === undefined ? {} : { requests }),
     ...(counters === undefined ? {} : { counters }),
+    ...(groups === undefined ? {} : { groups }),
   });
   if (hasOwnClientsOnly !== true) return schedule;
   return {

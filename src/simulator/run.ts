@@ -31,6 +31,8 @@ import { createSessionClients } from './sessionClients.ts';
 import type { SessionFigures } from './sessionClients.ts';
 import { createRequestClients } from './requestClients.ts';
 import type { RequestFigures } from './requestClients.ts';
+import { createGroupClients } from './groupClients.ts';
+import type { GroupFigures } from './groupClients.ts';
 import { createStepChecks } from './stepChecks.ts';
 import { World } from './world.ts';
 import type { Checker, Observer } from './checker.ts';
@@ -75,6 +77,8 @@ export interface RunResult {
   readonly requests?: RequestFigures;
   /** And clients that count. */
   readonly counters?: CounterFigures;
+  /** And those that write groups. */
+  readonly groups?: GroupFigures;
 }
 
 export interface RunOptions {
@@ -156,11 +160,19 @@ export function runSchedule(schedule: Schedule, options: RunOptions): RunResult 
   const sessions = createSessionClients(schedule);
   const requests = createRequestClients(schedule);
   const counters = createCounterClients(schedule);
-  const checkers = [sessions.checker, requests.checker, counters.checker, ...(options.checkers ?? [])];
+  const groups = createGroupClients(schedule);
+  const checkers = [
+    sessions.checker,
+    requests.checker,
+    counters.checker,
+    groups.checker,
+    ...(options.checkers ?? []),
+  ];
   const run = openRun(schedule, { ...options, checkers });
   sessions.begin(run.world);
   requests.begin(run.world);
   counters.begin(run.world, run.closures);
+  groups.begin(run.world);
   const registers = createRegisterClients(schedule);
   registers.begin(run.world);
   beginReplicatedClients(run.world, schedule, run.replicas);
@@ -181,6 +193,7 @@ export function runSchedule(schedule: Schedule, options: RunOptions): RunResult 
     replicas: figures,
     requests: requests.figures,
     counters: counters.figures,
+    groups: groups.figures,
   };
 }
 

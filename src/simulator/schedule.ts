@@ -134,13 +134,16 @@ export interface Schedule {
   readonly requests?: number;
   /** Clients that count (counterClients.ts). */
   readonly counters?: number;
+  /** Clients that write groups (groupClients.ts). */
+  readonly groups?: number;
 }
 
-/** The most clients with sessions, of registers, of those whose writes wait for other disks, or have request ids, and of counters, that a schedule may ask for. */
+/** The most clients with sessions, of registers, of those whose writes wait for other disks, or have request ids, of counters, and of groups, that a schedule may ask for. */
 export const MAX_SESSIONS = 100;
 export const MAX_REPLICAS = 100;
 export const MAX_REQUEST_CLIENTS = 100;
 export const MAX_COUNTER_CLIENTS = 100;
+export const MAX_GROUP_CLIENTS = 100;
 
 const LEVELS: readonly Level[] = ['fast', 'committed', 'durable'];
 
@@ -186,6 +189,7 @@ export function parseSchedule(text: string): Schedule {
   if (data['replicas'] !== undefined) check.number(data['replicas'], 'replicas', 0, MAX_REPLICAS);
   if (data['requests'] !== undefined) check.number(data['requests'], 'requests', 0, MAX_REQUEST_CLIENTS);
   if (data['counters'] !== undefined) check.number(data['counters'], 'counters', 0, MAX_COUNTER_CLIENTS);
+  if (data['groups'] !== undefined) check.number(data['groups'], 'groups', 0, MAX_GROUP_CLIENTS);
   if (data['founders'] !== undefined) check.members(data['founders'], 'founders', peers);
   check.members(data['healthyCore'], 'healthyCore', peers);
   if (!Array.isArray(data['events'])) faults.push('events: a list is wanted');

@@ -1,6 +1,7 @@
 /**
  * What a step wrote into a store, so that a checker looks at that and not at everything.
  */
+import type { MessageKind } from '../core/messages.ts';
 import type { Store } from '../core/store.ts';
 import { allRanges, createHaveSet } from '../core/haveSet.ts';
 import { rangesTo } from '../core/ranges.ts';
@@ -31,6 +32,8 @@ interface TouchedFold {
 }
 
 export interface Touched {
+  /** Kind of the message that the step was about, if it was one. */
+  readonly arrived: MessageKind[];
   readonly folded: TouchedFold[];
   /** Names of states that were written. */
   readonly states: string[];
@@ -41,7 +44,7 @@ export interface Touched {
 }
 
 export function createTouched(): Touched {
-  return { folded: [], states: [], entries: [], rows: [], removed: [] };
+  return { arrived: [], folded: [], states: [], entries: [], rows: [], removed: [] };
 }
 
 /** A step is looked at: the next begins. */

@@ -1,7 +1,7 @@
 /**
  * What really happened, as no peer can know it: every update ever numbered, and what clients were promised.
  *
- * I1: a dot names one (key, tag, value) everywhere. I6: timestamps rise with the sequence. Checkers ask here what a dot
+ * I1: a dot names one (key, tag, value) everywhere. I6: timestamps rise with the sequence, and are equal inside a group. Checkers ask here what a dot
  * stands for; nothing of it ever reaches a peer.
  */
 import type { Entry, Key, OriginKey, Tag } from '../core/types.ts';
@@ -27,11 +27,16 @@ export interface Written {
   /** Some peer noticed, by a clock that said so, that it has expired: it is a tombstone wherever that is known. */
   hasExpired: boolean;
   readonly atMs: number;
+  /** Number of the group that it is one of. */
+  readonly group: number | undefined;
 }
 
 export interface Truth {
-  /** An origin made this update. Throws I1 when the dot was used before, I6 when its timestamp does not rise. */
-  note(key: Key, entry: Entry, atMs: number): Written;
+  /**
+   * An origin made this update, as one of a group if it has a number. Throws I1 when the dot was used before, I6 when its timestamp does not rise, or is not that of the updates of its group
+   * before it.
+   */
+  note(key: Key, entry: Entry, atMs: number, group?: number): Written;
   /** The disk that an id's updates were promised on is gone: of one incarnation, or of all so far. */
   loseDisk(id: string, incarnation?: number): void;
   /** An incarnation that never spoke left nothing on any disk, and was drawn again. */
@@ -59,7 +64,7 @@ export function createTruth(): Truth {
   }
 
   return {
-    note(key, entry, atMs) {
+    note(key, entry, atMs, group) {
       const origin = originKey(entry.id, entry.incarnation);
       let written = byOrigin.get(origin);
       if (written === undefined) {
@@ -70,7 +75,13 @@ export function createTruth(): Truth {
       if (entry.sequence !== written.length + 1)
         throw new BrokenInvariant('I1', `${name} was numbered after ${written.length} updates of its origin`);
       const before = written.at(-1);
-      if (before !== undefined && entry.timestamp <= before.entry.timestamp)
+      const isInGroup = group !== undefined && before?.group === group;
+      if (isInGroup && entry.timestamp !== before.entry.timestamp)
+        throw new BrokenInvariant(
+          'I6',
+          `${name} is stamped ${entry.timestamp}, others of its group ${before.entry.timestamp}`,
+        );
+      if (before !== undefined && !isInGroup && entry.timestamp <= before.entry.timestamp)
         throw new BrokenInvariant(
           'I6',
           `${name} is stamped ${entry.timestamp}, not above ${before.entry.timestamp}`,
@@ -87,6 +98,7 @@ export function createTruth(): Truth {
         isUntold: false,
         hasExpired: false,
         atMs,
+        group,
       };
       written.push(note);
       if (entry.kind === 'tombstone' || entry.expiresAt !== 0) {

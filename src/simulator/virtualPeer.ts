@@ -276,7 +276,10 @@ export class VirtualPeer {
     const runtime = this.#runtime;
     if (runtime === undefined) return;
     const take = (): void => {
-      if (runtime === this.#runtime) runtime.receive(bytes, channel, source);
+      if (runtime !== this.#runtime) return;
+      const kind = kindOf(bytes);
+      if (kind !== undefined) this.touched.arrived.push(kind);
+      runtime.receive(bytes, channel, source);
     };
     if (!this.#isPaused) {
       this.#ports.step(this, take);

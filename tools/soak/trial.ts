@@ -21,6 +21,8 @@ const SOAKED_SESSIONS = 4;
 const SOAKED_REQUESTS = 3;
 /** And such that count. */
 const SOAKED_COUNTERS = 4;
+/** And that write groups. */
+const SOAKED_GROUPS = 3;
 
 /** And those whose writes wait for other disks. */
 const SOAKED_REPLICAS = 3;
@@ -34,6 +36,7 @@ export function soakedAs(seed: number): SeedOptions {
     replicas: seed % SOAKED_REPLICAS,
     requests: seed % SOAKED_REQUESTS,
     counters: Math.floor(seed / SOAKED_SESSIONS) % SOAKED_COUNTERS,
+    groups: seed % SOAKED_GROUPS,
   };
 }
 
@@ -96,6 +99,7 @@ export function describeTrial(trial: Trial): string {
     replicas = 0,
     requests = 0,
     counters = 0,
+    groups = 0,
   } = trial.options ?? {};
   const words = [
     ...(servers === undefined ? [] : [`${servers} peers`]),
@@ -106,6 +110,7 @@ export function describeTrial(trial: Trial): string {
     ...(replicas === 0 ? [] : [`${replicas} replicated clients`]),
     ...(requests === 0 ? [] : [`${requests} with request ids`]),
     ...(counters === 0 ? [] : [`${counters} that count`]),
+    ...(groups === 0 ? [] : [`${groups} that write groups`]),
   ];
   return words.length === 0 ? `seed ${trial.seed}` : `seed ${trial.seed} (${words.join(', ')})`;
 }

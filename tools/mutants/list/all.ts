@@ -4,6 +4,7 @@
 import type { Mutant } from '../mutant.ts';
 import { COUNTING_RULES } from './counters.ts';
 import { DURABILITY } from './durability.ts';
+import { GROUPS } from './groups.ts';
 import { NUMBERED } from './numbered.ts';
 import { REPAIR } from './repair.ts';
 import { REPLICATION } from './replication.ts';
@@ -24,4 +25,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...REPLICATION,
   ...AT_MOST_ONCE,
   ...COUNTING_RULES,
+  ...GROUPS,
 ];
