@@ -52,8 +52,8 @@ export interface Feed {
 
 /** A message that comes by stream is not asked for again before so long, milliseconds. */
 const STREAM_PATIENCE_MS = 250;
-/** Who has been here for so many times as long as messages are kept was here before anything that is kept was published, however long it was on the way. */
-const SURELY_BEFORE = 2;
+/** No packet is on its way for longer, milliseconds: who was here for so much longer than the oldest message is old was here before it was published. */
+const UNDER_WAY_MS = 500;
 
 export function onPublish(
   state: PeerState,
@@ -90,7 +90,7 @@ function feedOf(
   if (known?.incarnation === incarnation) return known;
   if (known !== undefined && known.incarnation > incarnation) return undefined;
   if (known !== undefined) skipTo(state, known, known.last + 1); // nobody is there to repair it
-  const wasHereBefore = now.monotonicMs - beganMs >= SURELY_BEFORE * state.settings.limits.publishKeptMs;
+  const wasHereBefore = now.monotonicMs - beganMs >= message.oldestAgeMs + UNDER_WAY_MS;
   const [first] = message.records;
   const next = wasHereBefore
     ? message.oldest

@@ -21,6 +21,8 @@ export interface PublishMessage {
   readonly kind: 'publish';
   /** The first that can still be asked for; at most `last` + 1. */
   readonly oldest: number;
+  /** How long ago that was published, whole milliseconds; 0 where there is none. */
+  readonly oldestAgeMs: number;
   /** The last one published, or the last of these when they are said for the first time. */
   readonly last: number;
   readonly isRepair: boolean;

@@ -18,7 +18,7 @@ import { findWriteRefusal, type WriteRefusal } from './write.ts';
 /** Bytes of a record beside channel and message on the wire, at most: a difference, what was left out, two lengths. */
 const RECORD_OVERHEAD_BYTES = 28;
 /** And of what frames the records beside what any message has: how far the feed goes. */
-const FEED_BYTES = 18;
+const FEED_BYTES = 27;
 /** Milliseconds after the last message at which the feed's end is told again; then each time so many times as long. */
 const FIRST_REMINDER_MS = 10;
 const REMINDER_GROWTH = 3;
@@ -106,7 +106,7 @@ export function flushPublished(state: PeerState, now: Now): void {
   publishing.firstOfTurn = 0;
   letGo(state, now);
   for (const batch of split(records, settings.limits.datagramBudgetBytes))
-    sendToAll(state, buildPublish(state, batch, false), 'committed');
+    sendToAll(state, buildPublish(state, now, batch, false), 'committed');
   publishing.remindPauseMs = FIRST_REMINDER_MS;
   publishing.remindAtMs = now.monotonicMs + FIRST_REMINDER_MS;
   scheduleBy(state, now, 'republish', FIRST_REMINDER_MS);
@@ -139,11 +139,15 @@ function* split(records: readonly PublishedRecord[], budgetBytes: number): Gener
 /** Of a message said for the first time the end is its own: whoever has just begun to listen begins there. */
 function buildPublish(
   { publishing }: PeerState,
+  now: Now,
   records: readonly PublishedRecord[],
   isRepair: boolean,
 ): PublishMessage {
   const last = isRepair ? publishing.last : (records.at(-1)?.sequence ?? publishing.last);
-  return { kind: 'publish', oldest: Math.min(oldestKept(publishing), last + 1), last, isRepair, records };
+  const oldest = Math.min(oldestKept(publishing), last + 1);
+  const { atMs = now.monotonicMs } = publishing.kept.get(oldest) ?? {};
+  const oldestAgeMs = Math.max(0, Math.ceil(now.monotonicMs - atMs));
+  return { kind: 'publish', oldest, oldestAgeMs, last, isRepair, records };
 }
 
 function oldestKept({ kept, last }: Publishing): number {
@@ -182,7 +186,7 @@ export function onMiss(state: PeerState, now: Now, from: PeerId, miss: MissMessa
       room -= 1;
     }
   }
-  if (isTooLate) sendUnicast(state, from, buildPublish(state, [], true)); // it need not wait for that
+  if (isTooLate) sendUnicast(state, from, buildPublish(state, now, [], true)); // it need not wait for that
   if (publishing.wanted.size > 0) scheduleBy(state, now, 'republish', settings.limits.repairMergeMs);
 }
 
@@ -190,10 +194,10 @@ export function onMiss(state: PeerState, now: Now, from: PeerId, miss: MissMessa
 export function onRepublishTimer(state: PeerState, now: Now): void {
   const { publishing, settings } = state;
   letGo(state, now);
-  const isMore = sayAgain(state);
+  const isMore = sayAgain(state, now);
   if (publishing.kept.size === 0) publishing.remindAtMs = Infinity;
   else if (publishing.remindAtMs <= now.monotonicMs) {
-    sendToAll(state, buildPublish(state, [], true), 'committed');
+    sendToAll(state, buildPublish(state, now, [], true), 'committed');
     publishing.remindPauseMs *= REMINDER_GROWTH;
     publishing.remindAtMs =
       now.monotonicMs + Math.min(publishing.remindPauseMs, settings.limits.publishKeptMs);
@@ -204,7 +208,7 @@ export function onRepublishTimer(state: PeerState, now: Now): void {
 }
 
 /** By multicast what two or more asked for; what is too long for a datagram to each that asked. True when some is left for later. */
-function sayAgain(state: PeerState): boolean {
+function sayAgain(state: PeerState, now: Now): boolean {
   const { publishing, own, settings } = state;
   const wanted = publishing.wanted.get(own.key);
   if (wanted === undefined) return false;
@@ -221,7 +225,7 @@ function sayAgain(state: PeerState): boolean {
     if (record.referenceBytes !== undefined) {
       const whole = { sequence, channel: kept.channel, message: kept.message };
       for (const to of typeof askers === 'string' ? [askers] : askers)
-        sendStream(state, to, buildPublish(state, [whole], true));
+        sendStream(state, to, buildPublish(state, now, [whole], true));
       continue;
     }
     const audience = typeof askers === 'string' ? askers : '*';
@@ -231,7 +235,7 @@ function sayAgain(state: PeerState): boolean {
   }
   for (const { askers, records } of groups.values())
     for (const batch of split(records, datagramBudgetBytes)) {
-      const again = buildPublish(state, batch, true);
+      const again = buildPublish(state, now, batch, true);
       if (typeof askers === 'string') sendUnicast(state, askers, again);
       else sendToAll(state, again, 'committed');
       state.counters.messagesRepaired += batch.length;

@@ -3,9 +3,10 @@
  */
 import { pick, wholeBetween } from './random.ts';
 import type { RandomStream } from './random.ts';
-import type { Schedule } from './schedule.ts';
+import { GOOD_LINK } from './schedule.ts';
+import type { LinkQuality, Schedule } from './schedule.ts';
 
-const KINDS = ['sessions', 'registers', 'replicas', 'requests', 'counters', 'groups'] as const;
+const KINDS = ['sessions', 'registers', 'replicas', 'requests', 'counters', 'groups', 'publishers'] as const;
 
 /** None of a kind that is left out. But for those of registers, they change nothing of the rest of a schedule. */
 export interface ClientCounts {
@@ -21,6 +22,15 @@ export interface ClientCounts {
   readonly counters?: number;
   /** Clients that write groups. */
   readonly groups?: number;
+  /** Clients that publish. Where no faults are wanted, links lose, repeat and disorder a little. */
+  readonly publishers?: number;
+}
+
+/** Enough to be repaired. */
+export function linkOf({ publishers = 0 }: ClientCounts, hasFaults: boolean): LinkQuality | undefined {
+  return publishers === 0 || hasFaults
+    ? undefined
+    : { ...GOOD_LINK, loss: 0.05, duplicate: 0.02, reorder: 0.05 };
 }
 
 export function clientsOf(counts: ClientCounts): ClientCounts {

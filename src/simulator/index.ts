@@ -49,6 +49,8 @@ export interface SimulateOptions {
   readonly counters?: number;
   /** Likewise clients that write groups, as transactions do. */
   readonly groups?: number;
+  /** Likewise clients that publish, with a listener at each peer. */
+  readonly publishers?: number;
   /** With a seed: leaves the generated clients out, so that only the workload writes. */
   readonly hasOwnClientsOnly?: boolean;
   readonly schedule?: Schedule;
@@ -101,6 +103,7 @@ function generate({
   requests,
   counters,
   groups,
+  publishers,
   hasOwnClientsOnly,
 }: SimulateOptions): Schedule {
   const schedule = generateSchedule({
@@ -114,6 +117,7 @@ function generate({
     ...(requests === undefined ? {} : { requests }),
     ...(counters === undefined ? {} : { counters }),
     ...(groups === undefined ? {} : { groups }),
+    ...(publishers === undefined ? {} : { publishers }),
   });
   if (hasOwnClientsOnly !== true) return schedule;
   return {

@@ -30,6 +30,8 @@ import { createRoundChecks } from './roundChecks.ts';
 import { createSessionClients } from './sessionClients.ts';
 import type { SessionFigures } from './sessionClients.ts';
 import { createRequestClients } from './requestClients.ts';
+import { createPublishClients } from './publishClients.ts';
+import type { PublishFigures } from './publishClients.ts';
 import type { RequestFigures } from './requestClients.ts';
 import { createGroupClients } from './groupClients.ts';
 import type { GroupFigures } from './groupClients.ts';
@@ -79,6 +81,8 @@ export interface RunResult {
   readonly counters?: CounterFigures;
   /** And those that write groups. */
   readonly groups?: GroupFigures;
+  /** And clients that publish. */
+  readonly publishers?: PublishFigures;
 }
 
 export interface RunOptions {
@@ -159,6 +163,7 @@ export function conclude({ world, talk, losses }: OpenRun, body: () => void): Ru
 export function runSchedule(schedule: Schedule, options: RunOptions): RunResult {
   const sessions = createSessionClients(schedule);
   const requests = createRequestClients(schedule);
+  const publishers = createPublishClients(schedule);
   const counters = createCounterClients(schedule);
   const groups = createGroupClients(schedule);
   const checkers = [
@@ -166,6 +171,7 @@ export function runSchedule(schedule: Schedule, options: RunOptions): RunResult 
     requests.checker,
     counters.checker,
     groups.checker,
+    publishers.checker,
     ...(options.checkers ?? []),
   ];
   const run = openRun(schedule, { ...options, checkers });
@@ -173,6 +179,7 @@ export function runSchedule(schedule: Schedule, options: RunOptions): RunResult 
   requests.begin(run.world);
   counters.begin(run.world, run.closures);
   groups.begin(run.world);
+  publishers.begin(run.world);
   const registers = createRegisterClients(schedule);
   registers.begin(run.world);
   beginReplicatedClients(run.world, schedule, run.replicas);
@@ -194,6 +201,7 @@ export function runSchedule(schedule: Schedule, options: RunOptions): RunResult 
     requests: requests.figures,
     counters: counters.figures,
     groups: groups.figures,
+    publishers: publishers.figures,
   };
 }
 

@@ -136,6 +136,8 @@ export interface Schedule {
   readonly counters?: number;
   /** Clients that write groups (groupClients.ts). */
   readonly groups?: number;
+  /** Clients that publish, with a listener at each peer (publishClients.ts); none when left out. */
+  readonly publishers?: number;
 }
 
 /** The most clients with sessions, of registers, of those whose writes wait for other disks, or have request ids, of counters, and of groups, that a schedule may ask for. */
@@ -144,6 +146,7 @@ export const MAX_REPLICAS = 100;
 export const MAX_REQUEST_CLIENTS = 100;
 export const MAX_COUNTER_CLIENTS = 100;
 export const MAX_GROUP_CLIENTS = 100;
+const MAX_PUBLISHERS = 100;
 
 const LEVELS: readonly Level[] = ['fast', 'committed', 'durable'];
 
@@ -190,6 +193,7 @@ export function parseSchedule(text: string): Schedule {
   if (data['requests'] !== undefined) check.number(data['requests'], 'requests', 0, MAX_REQUEST_CLIENTS);
   if (data['counters'] !== undefined) check.number(data['counters'], 'counters', 0, MAX_COUNTER_CLIENTS);
   if (data['groups'] !== undefined) check.number(data['groups'], 'groups', 0, MAX_GROUP_CLIENTS);
+  if (data['publishers'] !== undefined) check.number(data['publishers'], 'publishers', 0, MAX_PUBLISHERS);
   if (data['founders'] !== undefined) check.members(data['founders'], 'founders', peers);
   check.members(data['healthyCore'], 'healthyCore', peers);
   if (!Array.isArray(data['events'])) faults.push('events: a list is wanted');

@@ -17,10 +17,14 @@ const REPAIR = 1;
 const LEAST_RECORD_INTEGERS = 2;
 const NO_BYTES = new Uint8Array(0);
 
-export function writePublish(writer: FieldWriter, { oldest, last, isRepair, records }: PublishMessage): void {
+export function writePublish(
+  writer: FieldWriter,
+  { oldest, oldestAgeMs, last, isRepair, records }: PublishMessage,
+): void {
   if (oldest > last + 1) throw new Error(`a feed that ends at ${last} begins at ${oldest}`);
   writeInteger(writer, last);
   writeInteger(writer, last + 1 - oldest);
+  writeInteger(writer, oldestAgeMs);
   writer.integers.push(isRepair ? REPAIR : 0, records.length);
   let sequence = 0;
   for (const record of records) {
@@ -42,6 +46,7 @@ export function writePublish(writer: FieldWriter, { oldest, last, isRepair, reco
 export function readPublish(reader: FieldReader): PublishMessage {
   const last = readInteger(reader, 0, MOST - 1);
   const oldest = last + 1 - readInteger(reader, 0, last);
+  const oldestAgeMs = readInteger(reader, 0, MOST);
   const isRepair = readInteger(reader, 0, REPAIR) === REPAIR;
   const count = readCount(reader, MAX_RECORDS_PER_MESSAGE, LEAST_RECORD_INTEGERS);
   const records: PublishedRecord[] = [];
@@ -57,7 +62,7 @@ export function readPublish(reader: FieldReader): PublishMessage {
     const channel = Buffer.from(readValue(reader)).toString('latin1');
     records.push({ sequence, channel, message: readValue(reader) });
   }
-  return { kind: 'publish', oldest, last, isRepair, records };
+  return { kind: 'publish', oldest, oldestAgeMs, last, isRepair, records };
 }
 
 export function writeMiss(writer: FieldWriter, { incarnation, ranges }: MissMessage): void {

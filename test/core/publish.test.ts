@@ -187,6 +187,17 @@ describe('published messages', () => {
     assert.deepEqual(cluster.at('b').heard, ['a news new', 'a news first', 'a news second']);
   });
 
+  it('that were the first ever, and lost, come to one that had begun to listen shortly before', () => {
+    const cluster = new Cluster(['a', 'b']);
+    cluster.run(1000);
+    loseFirst(cluster, 1);
+    cluster.publish('a', 'news', 'first');
+    cluster.run(1);
+    cluster.publish('a', 'news', 'second');
+    cluster.run(SOON_MS);
+    assert.deepEqual(cluster.at('b').heard, ['a news first', 'a news second']);
+  });
+
   it('of a process of before that come late are dropped', () => {
     const cluster = clusterOf(['a', 'b']);
     cluster.publish('a', 'news', 'old');
@@ -209,7 +220,14 @@ describe('published messages', () => {
       channel: '',
       message: new Uint8Array(100),
     }));
-    cluster.deliver('a', 'b', { kind: 'publish', oldest: 1, last: 13, isRepair: false, records });
+    cluster.deliver('a', 'b', {
+      kind: 'publish',
+      oldest: 1,
+      oldestAgeMs: 0,
+      last: 13,
+      isRepair: false,
+      records,
+    });
     const { counters, publishing } = cluster.at('b').state;
     assert.equal(publishing.feeds.get(cluster.at('a').id)?.waitingBytes, 1000);
     assert.equal(counters.messagesWithoutRoom, 2);

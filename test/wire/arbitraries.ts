@@ -339,12 +339,20 @@ const publish: fc.Arbitrary<Message> = fc
     further: fc.nat(),
     keptShare: fc.constantFrom(0, 0.5, 1),
     isRepair: fc.boolean(),
+    oldestAgeMs: safe(0),
   })
-  .map(({ drawn, further, keptShare, isRepair }) => {
+  .map(({ drawn, further, keptShare, isRepair, oldestAgeMs }) => {
     let sequence = 0;
     const records = drawn.map(([more, one]) => ({ sequence: (sequence += more), ...one }));
     const last = sequence + further;
-    return { kind: 'publish', oldest: last + 1 - Math.floor(last * keptShare), last, isRepair, records };
+    return {
+      kind: 'publish',
+      oldest: last + 1 - Math.floor(last * keptShare),
+      oldestAgeMs,
+      last,
+      isRepair,
+      records,
+    };
   });
 
 const round = fc.tuple(origin, safe(1)).map(([from, number]) => ({ ...from, number }));

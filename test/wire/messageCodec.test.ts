@@ -414,7 +414,7 @@ function upperBound(message: Message): number {
     case 'publish':
       return message.records.reduce(
         (sum, { channel, message: bytes }) => sum + PUBLISHED_OVERHEAD_BYTES + channel.length + bytes.length,
-        MESSAGE_FRAMING_BYTES + 2 * HASH_BYTES,
+        MESSAGE_FRAMING_BYTES + 3 * HASH_BYTES,
       );
     case 'miss':
       return MESSAGE_FRAMING_BYTES + HASH_BYTES + rangesBound(message.ranges);

@@ -24,6 +24,9 @@ const SOAKED_COUNTERS = 4;
 /** And that write groups. */
 const SOAKED_GROUPS = 3;
 
+/** And those that publish. */
+const SOAKED_PUBLISHERS = 2;
+
 /** And those whose writes wait for other disks. */
 const SOAKED_REPLICAS = 3;
 
@@ -37,6 +40,7 @@ export function soakedAs(seed: number): SeedOptions {
     requests: seed % SOAKED_REQUESTS,
     counters: Math.floor(seed / SOAKED_SESSIONS) % SOAKED_COUNTERS,
     groups: seed % SOAKED_GROUPS,
+    publishers: seed % SOAKED_PUBLISHERS,
   };
 }
 
@@ -100,6 +104,7 @@ export function describeTrial(trial: Trial): string {
     requests = 0,
     counters = 0,
     groups = 0,
+    publishers = 0,
   } = trial.options ?? {};
   const words = [
     ...(servers === undefined ? [] : [`${servers} peers`]),
@@ -111,6 +116,7 @@ export function describeTrial(trial: Trial): string {
     ...(requests === 0 ? [] : [`${requests} with request ids`]),
     ...(counters === 0 ? [] : [`${counters} that count`]),
     ...(groups === 0 ? [] : [`${groups} that write groups`]),
+    ...(publishers === 0 ? [] : [`${publishers} that publish`]),
   ];
   return words.length === 0 ? `seed ${trial.seed}` : `seed ${trial.seed} (${words.join(', ')})`;
 }

@@ -6,6 +6,7 @@ import { COUNTING_RULES } from './counters.ts';
 import { DURABILITY } from './durability.ts';
 import { GROUPS } from './groups.ts';
 import { NUMBERED } from './numbered.ts';
+import { PUBLISH } from './publish.ts';
 import { REPAIR } from './repair.ts';
 import { REPLICATION } from './replication.ts';
 import { AT_MOST_ONCE } from './requests.ts';
@@ -26,4 +27,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...AT_MOST_ONCE,
   ...COUNTING_RULES,
   ...GROUPS,
+  ...PUBLISH,
 ];
