@@ -171,6 +171,7 @@ function skipTo(state: PeerState, feed: Feed, next: number): void {
   const present = [...feed.waiting.keys()].filter((sequence) => sequence < next).sort((a, b) => a - b);
   state.counters.messagesGivenUp += next - feed.next - present.length;
   for (const sequence of present) {
+    if (sequence < feed.next) continue; // it went with those before it, and perhaps more behind
     feed.next = sequence;
     deliverWaiting(state, feed);
   }
