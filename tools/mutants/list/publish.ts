@@ -12,7 +12,7 @@ const WITH_RESTARTS: Kill = { seeds: 40, options: { ...SMALL, faults: ['crashes'
 
 export const PUBLISH: readonly Mutant[] = [
   {
-    number: 'C1',
+    number: 'P1',
     name: 'a message that has come before is told again',
     edits: [
       {
@@ -24,19 +24,19 @@ export const PUBLISH: readonly Mutant[] = [
     kill: LOSS_ALONE,
   },
   {
-    number: 'C2',
+    number: 'P2',
     name: 'a message is told as it comes, whatever is missing before it',
     edits: [{ file: LISTENING, find: 'if (sequence > feed.next) {', replace: 'if (sequence < 0) {' }],
     kill: LOSS_ALONE,
   },
   {
-    number: 'C3',
+    number: 'P3',
     name: 'what is missing is not said again',
     edits: [{ file: PUBLISHING, find: 'addRepair(publishing.wanted, own.key, at, from);', replace: '' }],
     kill: LOSS_ALONE,
   },
   {
-    number: 'C4',
+    number: 'P4',
     name: 'who begins to listen is told what was published before',
     edits: [
       {
