@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 import { parseMemory } from '../../tools/bench/peakMemory.ts';
 import { parseMachineTicks, parseProcessorTime } from '../../tools/bench/processorTime.ts';
+import { summarise } from '../../tools/bench/profileSummary.ts';
 import { parseBenchmarkCsv } from '../../tools/bench/redisBenchmark.ts';
 import { formatGate, formatTable, judgeGate } from '../../tools/bench/report.ts';
 import type { Gate } from '../../tools/bench/report.ts';
@@ -94,8 +95,8 @@ describe('figures read from other programs', () => {
 
   it('reads the processor time of a process whose name holds blanks and brackets', () => {
     const stat = '12 (a) b (c)) S 1 2 3 4 5 6 7 8 9 10 250 150 30 40 20 0';
-    assert.equal(parseProcessorTime(stat), 4_000_000);
-    assert.ok(Number.isNaN(parseProcessorTime('')));
+    assert.deepEqual(parseProcessorTime(stat), { userUs: 2_500_000, systemUs: 1_500_000, allUs: 4_000_000 });
+    assert.ok(Object.values(parseProcessorTime('')).every(Number.isNaN));
   });
 
   it('reads the memory of a process in MiB, and has no figure for a process that is gone', () => {
@@ -103,6 +104,34 @@ describe('figures read from other programs', () => {
       'Name:\tnode\nVmPeak:\t  999999 kB\nVmHWM:\t  104448 kB\nVmRSS:\t   51200 kB\nRssAnon:\t   20480 kB\n';
     assert.deepEqual(parseMemory(status), { nowMiB: 50, peakMiB: 102, ownMiB: 20 });
     assert.deepEqual(parseMemory(''), { nowMiB: NaN, peakMiB: NaN, ownMiB: NaN });
+  });
+
+  it('sums a profile by file, within the spans asked for, and leaves out the time in which the thread waited', () => {
+    const frame = (id: number, functionName: string, url = '') => ({ id, callFrame: { functionName, url } });
+    const profile = {
+      nodes: [
+        frame(1, 'run', 'file:///x/dist/server/dispatch.js'),
+        frame(2, '(idle)'),
+        frame(3, 'get', 'file:///x/node_modules/lmdb/dist/read.js'),
+        frame(4, 'parse', 'file:///x/dist/server/dispatch.js'),
+        frame(5, 'writev'),
+        frame(6, '(garbage collector)'),
+      ],
+      startTime: 1000,
+      samples: [1, 2, 3, 4, 5, 6, 1],
+      timeDeltas: [0, 100, 500, 100, 200, 100, 1000],
+    };
+    // The first is before the span, the garbage collection behind it.
+    const found = summarise(profile, [{ startUs: 1050, endUs: 2000 }]);
+    assert.deepEqual(
+      [...found],
+      [
+        ['src/server/dispatch.ts', 0.5],
+        ['lmdb', 0.25],
+        ['native code', 0.25],
+      ],
+    );
+    assert.equal(summarise(profile, [{ startUs: 0, endUs: 1000 }]).size, 0);
   });
 
   it('counts neither idle time nor waiting for disks as work of the machine', () => {

@@ -8,16 +8,21 @@ import type { Bench } from './budget.ts';
 import type { Child } from './children.ts';
 import { hasTimeFor } from './budget.ts';
 import { startPeers, waitForRest } from './peers.ts';
-import { readProcessorTime } from './processorTime.ts';
+import type { ServedPeer } from './peers.ts';
+import { readMainThreadTime, readProcessorTime, timeBetween } from './processorTime.ts';
+import type { ProcessorTime } from './processorTime.ts';
+import { nowUs, readProfile } from './profileSummary.ts';
 import { describeLoad, fillKeys, runLoad } from './redisBenchmark.ts';
 import type { Load, LoadFigures } from './redisBenchmark.ts';
 import { startRedisAlone } from './redisServers.ts';
-import type { Gate, PartResult } from './report.ts';
+import type { Gate, PartResult, Section } from './report.ts';
 import { formatCount, formatDecimal, formatRatio, formatSpread, median } from './statistics.ts';
+import { describeCosts } from './whereTimeGoes.ts';
+import type { RunCost } from './whereTimeGoes.ts';
 
 const LOADS: readonly Load[] = ([1, 16] as const).flatMap((pipeline) =>
   (['one', 'random'] as const).flatMap((keys) =>
-    (['SET', 'GET'] as const).map((command) => ({ command, pipeline, keys })),
+    (['SET', 'GET', 'INCR'] as const).map((command) => ({ command, pipeline, keys })),
   ),
 );
 const COLUMNS = [
@@ -34,10 +39,7 @@ const COLUMNS = [
 ];
 
 /** A run's figures, and what it cost the server. */
-interface Run extends LoadFigures {
-  /** Processor time a request, all threads of the server, microseconds; NaN where it cannot be told. */
-  readonly processorUs: number;
-}
+interface Run extends LoadFigures, RunCost {}
 
 interface Pair {
   readonly load: Load;
@@ -48,7 +50,7 @@ interface Pair {
 const rates = (figures: readonly Run[]): number[] => figures.map(({ perSecond }) => perSecond);
 const p99 = (figures: readonly Run[]): string => formatDecimal(median(figures.map(({ p99Ms }) => p99Ms)));
 const cost = (figures: readonly Run[]): string =>
-  formatDecimal(median(figures.map(({ processorUs }) => processorUs)));
+  formatDecimal(median(figures.map(({ allThreads }) => allThreads.allUs)));
 const ratioOf = ({ peer, redis }: Pair): number => median(rates(peer)) / median(rates(redis));
 
 function buildRow(pair: Pair): string[] {
@@ -82,17 +84,35 @@ function buildGate(pairs: readonly Pair[], bound: number, wanted: Load, why: str
 /** Folding that follows a peer's writes is part of what they cost: the time is read when the store is at rest. */
 async function measure(
   bench: Bench,
-  child: Child,
+  { processId }: Child,
   port: number,
   load: Load,
   rest: () => Promise<unknown>,
 ): Promise<Run> {
   await rest();
-  const beforeUs = await readProcessorTime(child.processId);
+  const read = async (): Promise<readonly [ProcessorTime, ProcessorTime]> =>
+    Promise.all([readProcessorTime(processId), readMainThreadTime(processId)]);
+  const [allBefore, mainBefore] = await read();
+  const startUs = nowUs();
   const figures = await runLoad(bench, port, load);
+  const endUs = nowUs();
   await rest();
-  const usedUs = (await readProcessorTime(child.processId)) - beforeUs;
-  return { ...figures, processorUs: usedUs / bench.sizes.requests[load.pipeline] };
+  const [all, main] = await read();
+  const requests = bench.sizes.requests[load.pipeline];
+  return {
+    ...figures,
+    span: { startUs, endUs },
+    allThreads: timeBetween(allBefore, all, requests),
+    mainThread: timeBetween(mainBefore, main, requests),
+  };
+}
+
+/** With `--profile`: the peer has to end for it. */
+async function describeTime({ child }: ServedPeer, pairs: readonly Pair[]): Promise<readonly Section[]> {
+  if (child.profilePath === undefined) return [];
+  await child.stop();
+  const measured = pairs.map(({ load, peer }) => ({ load, costs: peer }));
+  return describeCosts(await readProfile(child.profilePath), measured);
 }
 
 export async function runAlone(bench: Bench): Promise<PartResult> {
@@ -136,6 +156,7 @@ export async function runAlone(bench: Bench): Promise<PartResult> {
           'a SET is answered when it is committed (survives the death of the process); redis has written to its file, which survives as much, and syncs it once a second',
         ],
       },
+      ...(await describeTime(peer, pairs)),
     ],
     gates: [
       buildGate(pairs, 0.85, { command: 'GET', pipeline: 1, keys: 'one' }, undefined),

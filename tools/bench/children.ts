@@ -7,6 +7,7 @@
  */
 import { fork, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** Milliseconds a child has to stop by itself before it is killed. */
@@ -41,14 +42,17 @@ export class Child {
   readonly name: string;
   /** Resolves with how it ended, as words. */
   readonly ended: Promise<string>;
+  /** The CPU profile that it leaves when it ends; undefined when none was asked for. */
+  readonly profilePath: string | undefined;
   readonly #process: ChildProcess;
   readonly #messages: Message[] = [];
   readonly #waiters = new Set<() => void>();
   #output = '';
   #how: string | undefined;
 
-  constructor(name: string, process: ChildProcess) {
+  constructor(name: string, process: ChildProcess, profilePath?: string) {
     this.name = name;
+    this.profilePath = profilePath;
     this.#process = process;
     for (const stream of [process.stdout, process.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => {
@@ -141,29 +145,31 @@ export class Children {
     });
   }
 
-  /** Starts any program. `hasChannel` gives it a message channel, as `toposphere serve` uses when it is there. */
-  spawn(name: string, command: string, words: readonly string[], hasChannel = false): Child {
-    const stdio = ['ignore', 'pipe', 'pipe', ...(hasChannel ? (['ipc'] as const) : [])] as const;
-    return this.#add(name, spawn(command, [...words], { stdio: [...stdio], detached: true }));
+  /** Starts any program. */
+  spawn(name: string, command: string, words: readonly string[]): Child {
+    return this.#add(name, spawn(command, [...words], { stdio: ['ignore', 'pipe', 'pipe'], detached: true }));
   }
 
-  /** Runs JavaScript with this very Node. */
+  /** Runs JavaScript with this very Node, with a message channel, as `toposphere serve` uses when it is there. */
   spawnNode(name: string, words: readonly string[]): Child {
-    return this.spawn(name, process.execPath, [...this.#profileWords(name), ...words], true);
+    const path = this.#profilePath(name);
+    const child = spawn(process.execPath, [...profileWords(path), ...words], {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      detached: true,
+    });
+    return this.#add(name, child, path);
   }
 
   /** Runs a TypeScript file of this folder with the same loader as the parent; `words` are its arguments. */
   fork(name: string, file: URL, words: readonly string[]): Child {
-    const execArgv = [...process.execArgv, ...this.#profileWords(name)];
-    return this.#add(
-      name,
-      fork(fileURLToPath(file), [...words], {
-        execArgv,
-        silent: true,
-        detached: true,
-        serialization: 'json',
-      }),
-    );
+    const path = this.#profilePath(name);
+    const child = fork(fileURLToPath(file), [...words], {
+      execArgv: [...process.execArgv, ...profileWords(path)],
+      silent: true,
+      detached: true,
+      serialization: 'json',
+    });
+    return this.#add(name, child, path);
   }
 
   /** Runs a program to its end; answers what it printed on stdout. Rejects on another exit code than 0, or when it takes too long. */
@@ -193,18 +199,19 @@ export class Children {
     await this.stop([...this.#children]);
   }
 
-  #add(name: string, process: ChildProcess): Child {
-    const child = new Child(name, process);
+  #add(name: string, process: ChildProcess, profilePath?: string): Child {
+    const child = new Child(name, process, profilePath);
     this.#children.add(child);
     return child;
   }
 
-  #profileWords(name: string): readonly string[] {
-    if (this.#profileDirectory === undefined) return [];
-    return [
-      '--cpu-prof',
-      `--cpu-prof-dir=${this.#profileDirectory}`,
-      `--cpu-prof-name=${name.replace(/[^a-z0-9]+/gi, '-')}-${Date.now()}.cpuprofile`,
-    ];
+  #profilePath(name: string): string | undefined {
+    if (this.#profileDirectory === undefined) return undefined;
+    return join(this.#profileDirectory, `${name.replace(/[^a-z0-9]+/gi, '-')}-${Date.now()}.cpuprofile`);
   }
+}
+
+function profileWords(path: string | undefined): readonly string[] {
+  if (path === undefined) return [];
+  return ['--cpu-prof', `--cpu-prof-dir=${dirname(path)}`, `--cpu-prof-name=${basename(path)}`];
 }

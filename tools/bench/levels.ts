@@ -289,7 +289,7 @@ async function prepare(cases: readonly Case[], warmUpMs: number, rest: () => Pro
 
 async function usedUs({ servers }: Case): Promise<number> {
   const times = await Promise.all(servers.map(({ processId }) => readProcessorTime(processId)));
-  return times.reduce((sum, one) => sum + one, 0);
+  return times.reduce((sum, { allUs }) => sum + allUs, 0);
 }
 
 /** What the others do with the writes, and folding, is part of what they cost: the time is read when all are at rest. */

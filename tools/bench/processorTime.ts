@@ -27,9 +27,19 @@ function sumFields(stat: string, indexes: readonly number[]): number {
   return indexes.reduce((sum, index) => sum + Number(fields[index] ?? NaN), 0);
 }
 
-/** User and system time from the text of /proc/<id>/stat, microseconds; NaN when it is none. */
-export function parseProcessorTime(stat: string): number {
-  return (sumFields(stat, [USER_TIME_FIELD, SYSTEM_TIME_FIELD]) * 1e6) / TICKS_PER_SECOND;
+/** Processor time in microseconds; `allUs` is the sum. */
+export interface ProcessorTime {
+  readonly userUs: number;
+  readonly systemUs: number;
+  readonly allUs: number;
+}
+
+/** User and system time from the text of /proc/<id>/stat; NaN when it is none. */
+export function parseProcessorTime(stat: string): ProcessorTime {
+  const [userUs = NaN, systemUs = NaN] = [USER_TIME_FIELD, SYSTEM_TIME_FIELD].map(
+    (field) => (sumFields(stat, [field]) * 1e6) / TICKS_PER_SECOND,
+  );
+  return { userUs, systemUs, allUs: userUs + systemUs };
 }
 
 /** Ticks that all processes and the kernel have worked, from the text of /proc/stat; NaN when it is none. */
@@ -40,10 +50,28 @@ export function parseMachineTicks(stat: string): { readonly busy: number; readon
   return { busy: all - (fields[IDLE_FIELD] ?? NaN) - (fields[WAITING_FIELD] ?? NaN), all };
 }
 
-/** Microseconds used so far by the process; NaN where it cannot be told. */
-export async function readProcessorTime(processId: number | undefined): Promise<number> {
-  if (process.platform !== 'linux' || processId === undefined) return NaN;
-  return parseProcessorTime(await readFile(`/proc/${processId}/stat`, 'latin1').catch(() => ''));
+/** What was used from one reading to the next, by request. */
+export function timeBetween(before: ProcessorTime, after: ProcessorTime, requests: number): ProcessorTime {
+  return {
+    userUs: (after.userUs - before.userUs) / requests,
+    systemUs: (after.systemUs - before.systemUs) / requests,
+    allUs: (after.allUs - before.allUs) / requests,
+  };
+}
+
+/** Used so far by the process, all its threads; NaN where it cannot be told. */
+export async function readProcessorTime(processId: number | undefined): Promise<ProcessorTime> {
+  return readStat(processId, 'stat');
+}
+
+/** Used so far by the thread that JavaScript runs on; NaN where it cannot be told. */
+export async function readMainThreadTime(processId: number | undefined): Promise<ProcessorTime> {
+  return readStat(processId, `task/${processId ?? 0}/stat`);
+}
+
+async function readStat(processId: number | undefined, name: string): Promise<ProcessorTime> {
+  if (process.platform !== 'linux' || processId === undefined) return parseProcessorTime('');
+  return parseProcessorTime(await readFile(`/proc/${processId}/${name}`, 'latin1').catch(() => ''));
 }
 
 /**

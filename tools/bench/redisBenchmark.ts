@@ -12,7 +12,7 @@ export const RANDOM_KEYS = 100_000;
 const RUN_TIMEOUT_MS = 40_000;
 
 export interface Load {
-  readonly command: 'SET' | 'GET';
+  readonly command: 'SET' | 'GET' | 'INCR';
   readonly pipeline: 1 | 16;
   /** One key for all requests, or random ones of RANDOM_KEYS. */
   readonly keys: 'one' | 'random';
