@@ -69,11 +69,16 @@ function serverFields({ server }: CommandContext): Fields {
 }
 
 function clientFields({ server }: CommandContext): Fields {
-  let watching = 0;
-  for (const client of server.clients()) if (client.watches.length > 0) watching += 1;
+  let [watching, blocked] = [0, 0];
+  for (const client of server.clients()) {
+    if (client.watches.length > 0) watching += 1;
+    if (client.endWait !== undefined) blocked += 1;
+  }
   return [
     ['connected_clients', server.clientCount()],
     ['maxclients', server.limits.maxClients],
+    // redis-cli --stat prints what it finds no number for as the smallest there is.
+    ['blocked_clients', blocked],
     ['watching_clients', watching],
     ['tracking_clients', server.tracking.report().clients],
     ['scan_cursors', server.cursors.size()],

@@ -41,7 +41,7 @@ describe('clients of others, in an application', function () {
 
   const idIn = (info: string): string | undefined => /^id:(.*)\r$/m.exec(info)?.[1];
 
-  it('node-redis: strings, expiry, pipelines, scans, errors; its peer dies, and it goes on at the other', async () => {
+  it('node-redis: strings, counters, expiry, pipelines, scans, errors; its peer dies, and it goes on at the other', async () => {
     const { cluster, port } = await startNamed();
     const errors: Error[] = [];
     const client = createClient({ url: `redis://${NAME}:${port}` });
@@ -56,9 +56,20 @@ describe('clients of others, in an application', function () {
     assert.equal(await client.set('user:1', 'bob', { condition: 'NX' }), null);
     assert.equal(await client.set('user:1', 'eve', { condition: 'XX', GET: true }), 'ada');
     assert.equal(await client.append('user:1', '!'), 4);
+    assert.equal(await client.getRange('user:1', 0, 1), 'ev');
+    assert.equal(await client.copy('user:1', 'copied'), 1);
+    assert.equal(await client.rename('copied', 'renamed'), 'OK');
+    assert.equal(await client.getDel('renamed'), 'eve!');
     await client.mSet({ 'user:2': 'two', 'user:3': 'three' });
     assert.deepEqual(await client.mGet(['user:1', 'user:2', 'none']), ['eve!', 'two', null]);
     assert.equal(await client.exists(['user:1', 'none', 'user:1']), 2);
+
+    assert.deepEqual(
+      await Promise.all([client.incr('counter'), client.incrBy('counter', 41), client.decr('counter')]),
+      [1, 42, 41],
+    );
+    assert.equal(await client.incrByFloat('counter', 0.5), '41.5');
+    await assert.rejects(client.incr('user:1'), /value is not an integer or out of range/);
 
     await client.set('brief', 'x', { expiration: { type: 'PX', value: 60_000 } });
     assert.equal(await client.expire('brief', 100), 1);
@@ -104,7 +115,7 @@ describe('clients of others, in an application', function () {
     // The two versions have the types of the same methods, each its own.
     ['ioredis 5', (port: number) => new Redis5(port, NAME) as unknown as Redis],
   ] as const) {
-    it(`${version}: strings, expiry, pipelines, scans, errors; its peer dies, and it goes on at the other`, async () => {
+    it(`${version}: strings, counters, expiry, pipelines, scans, errors; its peer dies, and it goes on at the other`, async () => {
       const { cluster, port } = await startNamed();
       const errors: Error[] = [];
       const client = create(port);
@@ -118,8 +129,19 @@ describe('clients of others, in an application', function () {
       assert.equal(await client.set('user:1', 'bob', 'NX'), null);
       assert.equal(await client.set('user:1', 'eve', 'XX', 'GET'), 'ada');
       assert.equal(await client.append('user:1', '!'), 4);
+      assert.equal(await client.getrange('user:1', 0, 1), 'ev');
+      assert.equal(await client.copy('user:1', 'copied'), 1);
+      assert.equal(await client.rename('copied', 'renamed'), 'OK');
+      assert.equal(await client.getdel('renamed'), 'eve!');
       assert.equal(await client.mset({ 'user:2': 'two', 'user:3': 'three' }), 'OK');
       assert.deepEqual(await client.mget('user:1', 'user:2', 'none'), ['eve!', 'two', null]);
+
+      assert.deepEqual(
+        await Promise.all([client.incr('counter'), client.incrby('counter', 41), client.decr('counter')]),
+        [1, 42, 41],
+      );
+      assert.equal(await client.incrbyfloat('counter', 0.5), '41.5');
+      await assert.rejects(client.incr('user:1'), /value is not an integer or out of range/);
 
       await client.set('brief', 'x', 'PX', 60_000);
       assert.equal(await client.expire('brief', 100), 1);
