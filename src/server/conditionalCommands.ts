@@ -42,6 +42,7 @@ export const conditionalCommands: readonly Command[] = [
     flags: ['write', 'fast'],
     group: 'string',
     keys: [1, 1, 1],
+    syntax: 'key value',
     summary: 'Set the value of a key that does not exist',
     partition: CONDITIONAL,
     run: ({ keys, reply }, request) => {
@@ -58,6 +59,7 @@ export const conditionalCommands: readonly Command[] = [
     flags: ['write'],
     group: 'string',
     keys: [1, -1, 2],
+    syntax: 'key value [key value ...]',
     summary: 'Set several keys if none of them exists',
     partition: `${CONDITIONAL} All keys are set at once here; elsewhere they may arrive one by one.`,
     run: (context, request) => {
@@ -84,6 +86,7 @@ export const conditionalCommands: readonly Command[] = [
     flags: ['write', 'fast'],
     group: 'string',
     keys: [1, 1, 1],
+    syntax: 'key value',
     summary: 'Set the value of a key, for good, and get the one before',
     partition: EXCHANGES,
     run: (context, request) => {
@@ -116,6 +119,7 @@ export const conditionalCommands: readonly Command[] = [
     flags: ['write', 'fast'],
     group: 'string',
     keys: [1, 1, 1],
+    syntax: 'key value',
     summary: 'Append to the value of a key; it expires when it did',
     partition: APPENDS,
     run: ({ keys, reply }, request) => {

@@ -34,6 +34,7 @@ export const counterCommands: readonly Command[] = [
     flags: ['write', 'fast'],
     group: 'string',
     keys: [1, 1, 1],
+    syntax: 'key increment',
     summary: 'Add a number, with a fraction or not, exactly: 17 places at most',
     partition: COUNTS,
     run: ({ keys, reply }, request) => {
@@ -59,6 +60,7 @@ function counterCommand(
     flags: ['write', 'fast'],
     group: 'string',
     keys: [1, 1, 1],
+    syntax: arity === 2 ? 'key' : 'key number',
     summary,
     partition: COUNTS + SPILLS,
     run: ({ keys, reply }, request) => {

@@ -55,6 +55,8 @@ export const doSubcommand: Command = {
   flags: ['noscript', 'loading', 'stale'],
   group: 'server',
   keys: NO_KEYS,
+  syntax:
+    '[ACK level] [READ level] [WITHIN ms] [ID request-id] [AGAIN] [SINCE ticket] RUN command [argument ...]',
   summary: `Run one command with a level of its own: ${GRAMMAR}`,
   partition: 'What the command promises, and what was chosen for it.',
   unwrap: (request) => {

@@ -97,6 +97,10 @@ function readConditions(request: Request): readonly string[] | { readonly error:
   return named;
 }
 
+function unitOf({ isAbsolute, unitMs }: TimeForm): string {
+  return `${isAbsolute ? 'unix-time-' : ''}${unitMs === 1 ? 'milliseconds' : 'seconds'}`;
+}
+
 function expireCommand(name: string, form: TimeForm, summary: string): Command {
   return {
     name,
@@ -104,6 +108,7 @@ function expireCommand(name: string, form: TimeForm, summary: string): Command {
     flags: ['write', 'fast'],
     group: 'generic',
     keys: [1, 1, 1],
+    syntax: `key ${unitOf(form)} [NX|XX|GT|LT]`,
     summary,
     partition: WRITES,
     run: (context, request) => {
@@ -160,6 +165,7 @@ function setUntilCommand(name: string, form: TimeForm, summary: string): Command
     flags: ['write'],
     group: 'string',
     keys: [1, 1, 1],
+    syntax: `key ${unitOf(form)} value`,
     summary,
     partition: WRITES,
     run: (context, request) => {
@@ -243,6 +249,7 @@ export const expiryCommands: readonly Command[] = [
     flags: ['write', 'fast'],
     group: 'string',
     keys: [1, 1, 1],
+    syntax: 'key [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|PERSIST]',
     summary: 'Get the value of a key and change when it expires',
     partition: WRITES,
     run: (context, request) => {

@@ -77,11 +77,11 @@ function clientFields({ server }: CommandContext): Fields {
   return [
     ['connected_clients', server.clientCount()],
     ['maxclients', server.limits.maxClients],
-    // redis-cli --stat prints what it finds no number for as the smallest there is.
-    ['blocked_clients', blocked],
     ['watching_clients', watching],
     ['tracking_clients', server.tracking.report().clients],
     ['scan_cursors', server.cursors.size()],
+    // redis-cli --stat prints what it finds no number for as the smallest there is.
+    ['blocked_clients', blocked],
   ];
 }
 

@@ -9,6 +9,8 @@ import type { Command, CommandContext } from './command.ts';
 import { argumentsFrom, LOCAL_TO_PEER, NO_KEYS } from './command.ts';
 import { compileGlob } from './globPattern.ts';
 import type { ReplyWriter } from './reply.ts';
+import { argumentsOf } from './commandSyntax.ts';
+import type { SyntaxArgument } from './commandSyntax.ts';
 
 /** The version DOCS names as the first to have a command. */
 const SINCE = '0.1.0';
@@ -187,8 +189,9 @@ export function aclCategories(command: Command): string[] {
 
 function writeDocs(reply: ReplyWriter, command: Command): void {
   const subcommands = command.subcommands ?? [];
+  const syntax = argumentsOf(command);
   reply.bulkText(command.name);
-  reply.map(subcommands.length === 0 ? 4 : 5);
+  reply.map(4 + (syntax.length > 0 ? 1 : 0) + (subcommands.length > 0 ? 1 : 0));
   reply.bulkText('summary');
   reply.bulkUtf8(command.summary);
   reply.bulkText('since');
@@ -197,8 +200,26 @@ function writeDocs(reply: ReplyWriter, command: Command): void {
   reply.bulkText(command.group);
   reply.bulkText('partition');
   reply.bulkUtf8(command.partition);
+  if (syntax.length > 0) writeArguments(reply, syntax);
   if (subcommands.length === 0) return;
   reply.bulkText('subcommands');
   reply.map(subcommands.length);
   for (const subcommand of subcommands) writeDocs(reply, subcommand);
+}
+
+function writeArguments(reply: ReplyWriter, syntax: readonly SyntaxArgument[]): void {
+  reply.bulkText('arguments');
+  reply.array(syntax.length);
+  for (const { name, isOptional, isMultiple } of syntax) {
+    const flags = [...(isOptional ? ['optional'] : []), ...(isMultiple ? ['multiple'] : [])];
+    reply.map(flags.length > 0 ? 3 : 2);
+    reply.bulkText('name');
+    reply.bulkText(name);
+    reply.bulkText('type');
+    reply.bulkText(name === 'key' ? 'key' : 'string');
+    if (flags.length === 0) continue;
+    reply.bulkText('flags');
+    reply.set(flags.length);
+    for (const flag of flags) reply.simple(flag);
+  }
 }

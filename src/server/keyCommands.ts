@@ -111,6 +111,7 @@ export const keyCommands: readonly Command[] = [
     flags: ['write'],
     group: 'string',
     keys: [1, -1, 2],
+    syntax: 'key value [key value ...]',
     summary: 'Set several keys',
     partition: `${WRITES} All keys are set at once here; elsewhere they may arrive one by one.`,
     run: ({ backend, keys, reply }, request) => {

@@ -90,6 +90,7 @@ export const memoryCommand: Command = {
       name: 'memory|usage',
       arity: -3,
       group: 'server',
+      syntax: 'key [SAMPLES count]',
       summary: 'Tell how many bytes a key takes with its value and what is kept with it',
       run: ({ keys, reply }, request) => {
         const error = findSamplesFault(request);

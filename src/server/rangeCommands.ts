@@ -29,6 +29,7 @@ function getRangeCommand(name: string, summary: string): Command {
   return {
     name,
     arity: 4,
+    syntax: 'key start end',
     flags: ['readonly'],
     group: 'string',
     keys: [1, 1, 1],
@@ -70,6 +71,7 @@ export const rangeCommands: readonly Command[] = [
     flags: ['write'],
     group: 'string',
     keys: [1, 1, 1],
+    syntax: 'key offset value',
     summary: 'Write over a part of the value of a key, which grows with zeros where it is too short',
     partition: PATCHES,
     run: (context, request) => {

@@ -29,6 +29,7 @@ function renameCommand(name: string, isConditional: boolean, summary: string): C
   return {
     name,
     arity: 3,
+    syntax: 'key newkey',
     flags: isConditional ? ['write', 'fast'] : ['write'],
     group: 'generic',
     keys: [1, 2, 1],
@@ -82,6 +83,7 @@ export const renameCommands: readonly Command[] = [
     flags: ['write'],
     group: 'generic',
     keys: [1, 2, 1],
+    syntax: 'source destination [DB 0] [REPLACE]',
     summary: 'Copy what a key holds to another one: COPY key key [DB 0] [REPLACE]',
     partition: `${COPIES} ${CONDITIONAL}`,
     run: (context, request) => {

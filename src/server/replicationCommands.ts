@@ -99,6 +99,7 @@ export const ackSubcommand: Command = {
   flags: ['noscript', 'loading', 'stale'],
   group: 'server',
   keys: NO_KEYS,
+  syntax: '[fast|committed|durable|REPLICATED n [WITHIN ms]]',
   summary: `Choose what OK to a write means on this connection: TOPOSPHERE ACK ${LEVELS}`,
   partition:
     'fast, committed and durable wait for nobody: writes are acknowledged on either side of a cut. REPLICATED answers UNKNOWN where not enough members are reached in time; the write stands all the same.',
@@ -143,6 +144,7 @@ export const waitCommand: Command = {
   flags: ['noscript'],
   group: 'generic',
   keys: NO_KEYS,
+  syntax: 'numreplicas timeout',
   summary: 'Wait until so many other peers have what this connection wrote on disk, and count them',
   partition:
     'Counts the peers that could be asked; those on the other side of a cut have said nothing yet. What was written stands whatever the count.',

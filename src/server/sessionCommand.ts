@@ -26,6 +26,7 @@ export const sessionSubcommand: Command = {
   flags: ['noscript', 'loading', 'stale'],
   group: 'server',
   keys: NO_KEYS,
+  syntax: 'BEGIN|TOKEN|END [WAIT ms] [token ...]',
   summary:
     'Read your own writes and never go back in time, from peer to peer: TOPOSPHERE SESSION BEGIN [WAIT ms] [token ...] | TOKEN | END',
   partition:

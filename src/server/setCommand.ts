@@ -75,6 +75,8 @@ export const setCommand: Command = {
   flags: ['write'],
   group: 'string',
   keys: [1, 1, 1],
+  syntax:
+    'key value [NX|XX] [GET] [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|KEEPTTL]',
   summary:
     'Set the value of a key, for good or to expire; on a condition (NX, XX); and get the one before (GET)',
   partition:

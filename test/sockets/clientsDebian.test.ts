@@ -24,14 +24,14 @@ const PYTHON = '/usr/bin/python3';
 const REDIS_PY = fileURLToPath(new URL('redisPy.py', import.meta.url));
 
 /** Skips the test unless the program runs with these words. */
-async function need(test: Context, program: string, ...words: readonly string[]): Promise<void> {
+async function need(caller: Context, program: string, ...words: readonly string[]): Promise<void> {
   try {
     await run(program, [...words], { timeout: RUN_TIMEOUT_MS });
   } catch (error) {
     console.log(
       `      skipped: \`${program} ${words.join(' ')}\` does not run here (${String(error).split('\n')[0] ?? ''})`,
     );
-    test.skip();
+    caller.skip();
   }
 }
 
@@ -76,7 +76,7 @@ describe("Debian's clients", function () {
   this.timeout(60_000);
   const clusters = useClusters();
 
-  it('redis-py: strings, counters, expiry, pipelines, scans, errors; its peer dies, and it goes on at the other', async function () {
+  it('redis-py: strings, counters, expiry, pipelines, pub/sub, scans, errors; its peer dies, and it goes on at the other', async function () {
     await need(this, PYTHON, '-c', 'import redis');
     const { peer, peers } = await clusters.start({ ids: ['alpha', 'beta'], sameClientPort: true });
     const words = [REDIS_PY, 'toposphere.test', String(peer('alpha').clientPort), '127.0.0.1', '127.0.0.2'];
@@ -152,6 +152,8 @@ describe("Debian's clients", function () {
     assert.match(await terminal.type('set a 1\r', /OK\r\n/), /OK/);
     // Tab completes a word to the server's command, in capitals, and to its subcommand.
     await terminal.type('toposphere sta\t', /TOPOSPHERE STATUS/);
+    // What is still to be typed is shown behind the cursor.
+    await terminal.type('\u0015set a ', /set a [^]*value \[NX\|XX\] \[GET\] \[EX seconds\|PX milli/);
     await terminal.type(
       '\u0015help toposphere watch\r',
       /TOPOSPHERE WATCH[^]*summary:[^]*Be told of every change/,

@@ -11,7 +11,7 @@ import { RedisStore } from 'connect-redis';
 import { Redis } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis5';
 import { createClient } from 'redis';
-import type { RedisClientType } from 'redis';
+import type { RedisClientOptions, RedisClientType } from 'redis';
 import { connectTo } from '../../tools/examples/connectRedis.ts';
 import { createApplication } from '../../tools/examples/sessionStore.ts';
 import type { ChildCluster } from './cluster.ts';
@@ -41,15 +41,27 @@ describe('clients of others, in an application', function () {
 
   const idIn = (info: string): string | undefined => /^id:(.*)\r$/m.exec(info)?.[1];
 
-  it('node-redis: strings, counters, expiry, pipelines, scans, errors; its peer dies, and it goes on at the other', async () => {
+  /** Publishes at beta until whoever listens, and has lost its peer, hears it there. */
+  async function awaitHeard(cluster: ChildCluster, heard: readonly string[]): Promise<void> {
+    await waitUntil('it listens again', async () => {
+      await cluster.peer('beta').ask('PUBLISH', 'news', 'again');
+      return heard.includes('again') && heard.includes('news: again');
+    });
+  }
+
+  it('node-redis: strings, counters, expiry, pipelines, pub/sub, scans, errors; its peer dies, and it goes on at the other', async () => {
     const { cluster, port } = await startNamed();
     const errors: Error[] = [];
-    const client = createClient({ url: `redis://${NAME}:${port}` });
-    client.on('error', (error: Error) => errors.push(error));
-    await client.connect();
-    clusters.onEnd(() => {
-      client.destroy();
-    });
+    const connect = async (options: RedisClientOptions = {}): Promise<RedisClientType> => {
+      const client = createClient({ url: `redis://${NAME}:${port}`, ...options }) as RedisClientType;
+      client.on('error', (error: Error) => errors.push(error));
+      await client.connect();
+      clusters.onEnd(() => {
+        client.destroy();
+      });
+      return client;
+    };
+    const client = await connect();
     assert.match(await client.sendCommand(['CLIENT', 'LIST']).then(String), /lib-name=node-redis/);
 
     assert.equal(await client.set('user:1', 'ada', { condition: 'NX' }), 'OK');
@@ -94,6 +106,16 @@ describe('clients of others, in an application', function () {
     const found: string[] = [];
     for await (const keys of client.scanIterator({ MATCH: 'user:*', COUNT: 2 })) found.push(...keys);
     assert.deepEqual(found.sort(), ['user:1', 'user:2', 'user:3']);
+
+    const [listener, heard] = [await connect(), new Array<string>()];
+    await listener.subscribe('news', (message) => heard.push(message));
+    await listener.pSubscribe('n?ws', (message, channel) => heard.push(`${channel}: ${message}`));
+    await cluster.peer('beta').ask('PUBLISH', 'news', 'first');
+    await waitUntil('what was published at beta', () => heard.length >= 2);
+    assert.deepEqual(heard, ['first', 'news: first']);
+    const cached = await connect({ clientSideCache: { ttl: 0, maxEntries: 100, evictPolicy: 'LRU' } });
+    for (let reads = 0; reads < 2; reads += 1) assert.equal(await cached.get('user:1'), 'eve!');
+    assert.equal(cached.clientSideCache?.stats().hitCount, 1);
     assert.deepEqual(errors, []);
 
     assert.equal(idIn(await client.info('toposphere')), 'alpha');
@@ -107,6 +129,15 @@ describe('clients of others, in an application', function () {
     );
     assert.equal(await client.get('user:1'), 'eve!');
     assert.equal(await client.set('after', '1'), 'OK');
+    await awaitHeard(cluster, heard);
+    await cluster.peer('beta').set('user:1', 'changed');
+    // What it keeps is of a connection that is gone.
+    await waitUntil('the cache asks again', () =>
+      cached.get('user:1').then(
+        (value) => value === 'changed',
+        () => false,
+      ),
+    );
     assert.ok(errors.length > 0);
   });
 
@@ -115,7 +146,7 @@ describe('clients of others, in an application', function () {
     // The two versions have the types of the same methods, each its own.
     ['ioredis 5', (port: number) => new Redis5(port, NAME) as unknown as Redis],
   ] as const) {
-    it(`${version}: strings, counters, expiry, pipelines, scans, errors; its peer dies, and it goes on at the other`, async () => {
+    it(`${version}: strings, counters, expiry, pipelines, pub/sub, scans, errors; its peer dies, and it goes on at the other`, async () => {
       const { cluster, port } = await startNamed();
       const errors: Error[] = [];
       const client = create(port);
@@ -153,6 +184,19 @@ describe('clients of others, in an application', function () {
       assert.match(String(replies[1]?.[0]), /unknown command 'lpush'/);
       assert.deepEqual(replies[2], [null, '1']);
 
+      const [listener, heard] = [create(port), new Array<string>()];
+      listener.on('error', (error: Error) => errors.push(error));
+      clusters.onEnd(() => {
+        listener.disconnect();
+      });
+      listener.on('message', (_, message: string) => heard.push(message));
+      listener.on('pmessage', (_, channel: string, message: string) => heard.push(`${channel}: ${message}`));
+      await listener.subscribe('news');
+      await listener.psubscribe('n?ws');
+      await cluster.peer('beta').ask('PUBLISH', 'news', 'first');
+      await waitUntil('what was published at beta', () => heard.length >= 2);
+      assert.deepEqual(heard, ['first', 'news: first']);
+
       const found: string[] = [];
       for await (const keys of client.scanStream({ match: 'user:*', count: 2 }))
         found.push(...(keys as string[]));
@@ -166,6 +210,7 @@ describe('clients of others, in an application', function () {
       assert.equal(await client.get('user:1'), 'eve!');
       assert.equal(idIn(await client.info('toposphere')), 'beta');
       assert.equal(await client.set('after', '1'), 'OK');
+      await awaitHeard(cluster, heard);
     });
   }
 

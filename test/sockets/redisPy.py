@@ -64,8 +64,29 @@ assert "unknown command 'LPUSH'" in str(replies[1]).replace('lpush', 'LPUSH'), r
 assert sorted(client.scan_iter('user:*', count=2)) == ['user:1', 'user:2', 'user:3']
 assert 'wrong number of arguments' in refusal(client.execute_command, 'GET')
 
+# Pub/sub
+listener = client.pubsub(ignore_subscribe_messages=True)
+listener.subscribe('news')
+listener.psubscribe('n?ws')
+
+
+def heard(wanted):
+    while True:
+        client.publish('news', wanted)
+        try:
+            message = listener.get_message(timeout=1)
+            while message is not None:
+                if message['data'] == wanted:
+                    return message['channel']
+                message = listener.get_message(timeout=1)
+        except redis.ConnectionError:
+            pass  # said once; asked again, it connects and subscribes anew
+
+
+assert heard('first') == 'news'
 print('ready to lose alpha', flush=True)
 sys.stdin.readline()
 assert client.get('user:1') == 'eve!'
 assert client.info('toposphere')['id'] == 'beta'
 assert client.set('after', '1')
+assert heard('again') == 'news'
