@@ -76,7 +76,7 @@ describe("Debian's clients", function () {
   this.timeout(60_000);
   const clusters = useClusters();
 
-  it('redis-py: strings, counters, expiry, pipelines, pub/sub, scans, errors; its peer dies, and it goes on at the other', async function () {
+  it('redis-py: strings, counters, MULTI, expiry, pipelines, pub/sub, scans, errors; its peer dies, and it goes on at the other', async function () {
     await need(this, PYTHON, '-c', 'import redis');
     const { peer, peers } = await clusters.start({ ids: ['alpha', 'beta'], sameClientPort: true });
     const words = [REDIS_PY, 'toposphere.test', String(peer('alpha').clientPort), '127.0.0.1', '127.0.0.2'];

@@ -10,7 +10,7 @@ import type { AddressInfo } from 'node:net';
 import { RedisStore } from 'connect-redis';
 import { Redis } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis5';
-import { createClient } from 'redis';
+import { createClient, WatchError } from 'redis';
 import type { RedisClientOptions, RedisClientType } from 'redis';
 import { connectTo } from '../../tools/examples/connectRedis.ts';
 import { createApplication } from '../../tools/examples/sessionStore.ts';
@@ -49,7 +49,7 @@ describe('clients of others, in an application', function () {
     });
   }
 
-  it('node-redis: strings, counters, expiry, pipelines, pub/sub, scans, errors; its peer dies, and it goes on at the other', async () => {
+  it('node-redis: strings, counters, MULTI, expiry, pipelines, pub/sub, scans, errors; its peer dies, and it goes on at the other', async () => {
     const { cluster, port } = await startNamed();
     const errors: Error[] = [];
     const connect = async (options: RedisClientOptions = {}): Promise<RedisClientType> => {
@@ -82,6 +82,12 @@ describe('clients of others, in an application', function () {
     );
     assert.equal(await client.incrByFloat('counter', 0.5), '41.5');
     await assert.rejects(client.incr('user:1'), /value is not an integer or out of range/);
+
+    assert.deepEqual(await client.multi().set('one', '1').incr('one').get('one').exec(), ['OK', 2, '2']);
+    await client.watch('one');
+    await (await connect()).set('one', '9');
+    await assert.rejects(client.multi().incr('one').exec(), WatchError);
+    assert.equal(await client.get('one'), '9');
 
     await client.set('brief', 'x', { expiration: { type: 'PX', value: 60_000 } });
     assert.equal(await client.expire('brief', 100), 1);
@@ -146,7 +152,7 @@ describe('clients of others, in an application', function () {
     // The two versions have the types of the same methods, each its own.
     ['ioredis 5', (port: number) => new Redis5(port, NAME) as unknown as Redis],
   ] as const) {
-    it(`${version}: strings, counters, expiry, pipelines, pub/sub, scans, errors; its peer dies, and it goes on at the other`, async () => {
+    it(`${version}: strings, counters, MULTI, expiry, pipelines, pub/sub, scans, errors; its peer dies, and it goes on at the other`, async () => {
       const { cluster, port } = await startNamed();
       const errors: Error[] = [];
       const client = create(port);
@@ -183,6 +189,15 @@ describe('clients of others, in an application', function () {
       assert.deepEqual(replies?.[0], [null, 'OK']);
       assert.match(String(replies[1]?.[0]), /unknown command 'lpush'/);
       assert.deepEqual(replies[2], [null, '1']);
+
+      assert.deepEqual(await client.multi().set('one', '1').incr('one').exec(), [
+        [null, 'OK'],
+        [null, 2],
+      ]);
+      await client.watch('one');
+      await cluster.peer('beta').set('one', '9');
+      await waitUntil('beta wrote it', async () => (await client.get('one')) === '9');
+      assert.equal(await client.multi().incr('one').exec(), null);
 
       const [listener, heard] = [create(port), new Array<string>()];
       listener.on('error', (error: Error) => errors.push(error));

@@ -64,6 +64,18 @@ assert "unknown command 'LPUSH'" in str(replies[1]).replace('lpush', 'LPUSH'), r
 assert sorted(client.scan_iter('user:*', count=2)) == ['user:1', 'user:2', 'user:3']
 assert 'wrong number of arguments' in refusal(client.execute_command, 'GET')
 
+# MULTI, and WATCH, of which another connection's write makes nothing
+assert client.pipeline().set('one', '1').incr('one').execute() == [True, 2]
+with client.pipeline() as pipeline:
+    pipeline.watch('one')
+    client.set('one', '9')
+    pipeline.multi()
+    try:
+        pipeline.incr('one').execute()
+        raise AssertionError('what was watched has changed')
+    except redis.WatchError:
+        assert client.get('one') == '9'
+
 # Pub/sub
 listener = client.pubsub(ignore_subscribe_messages=True)
 listener.subscribe('news')
