@@ -123,6 +123,28 @@ describe('published messages', () => {
     assert.deepEqual(cluster.at('b').heard, ['a news one', 'a news three', 'a news four']);
   });
 
+  it('that wait below and above what is given up all come, once and in order', () => {
+    const cluster = clusterOf(['a', 'b']);
+    cluster.loses = (message) =>
+      message.kind === 'miss' ||
+      (isPublish(message) && message.records.some(({ sequence }) => sequence === 2));
+    for (const message of ['one', 'two', 'three', 'four', 'five']) cluster.publish('a', 'news', message);
+    cluster.run(SOON_MS);
+    const said = cluster.sent.find(({ message }) => isPublish(message) && message.last === 5);
+    assert.ok(said !== undefined);
+    // Of two, which nobody has any more, three went as well; four and five are still kept.
+    cluster.deliver('a', 'b', { ...(said.message as PublishMessage), oldest: 5 });
+    cluster.loses = () => false;
+    cluster.publish('a', 'news', 'six');
+    cluster.run(SOON_MS);
+    const { heard, state } = cluster.at('b');
+    assert.deepEqual(
+      heard,
+      ['one', 'three', 'four', 'five', 'six'].map((message) => `a news ${message}`),
+    );
+    assert.equal(state.counters.messagesGivenUp, 1);
+  });
+
   it('of a cut that has lasted for longer than they are kept are given up at once, those after it come', () => {
     const cluster = clusterOf(['a', 'b']);
     cluster.publish('a', 'news', 'before');
