@@ -229,6 +229,12 @@ export function argumentValue(request: Request, index: number): Uint8Array {
   return value;
 }
 
+/** What Redis shows of a word in an error: C's printf stops at a NUL. */
+export function untilNul(text: string): string {
+  const nul = text.indexOf('\0');
+  return nul === -1 ? text : text.slice(0, nul);
+}
+
 /** Bytes of one argument. */
 export function argumentBytes(request: Request, index: number): number {
   return (request.offsets[2 * index + 1] ?? 0) - (request.offsets[2 * index] ?? 0);

@@ -6,7 +6,14 @@
  */
 import { authenticate, isOpen } from './authentication.ts';
 import type { Command, CommandContext } from './command.ts';
-import { argumentText, LOCAL_TO_CONNECTION, LOCAL_TO_PEER, NO_KEYS, readInteger } from './command.ts';
+import {
+  argumentText,
+  LOCAL_TO_CONNECTION,
+  LOCAL_TO_PEER,
+  NO_KEYS,
+  readInteger,
+  untilNul,
+} from './command.ts';
 import { nameProblem } from './clientCommands.ts';
 import { REDIS_VERSION } from './infoCommand.ts';
 import type { ProtocolVersion } from './reply.ts';
@@ -142,7 +149,7 @@ function runHello(context: CommandContext, request: Request): void {
       }
       index += 1;
     } else {
-      reply.error(`ERR Syntax error in HELLO option '${option}'`);
+      reply.error(`ERR Syntax error in HELLO option '${untilNul(option)}'`);
       return;
     }
   }

@@ -15,6 +15,7 @@ import {
   NO_KEYS,
   NOT_AN_INTEGER,
   readInteger,
+  readWideInteger,
   SYNTAX,
 } from './command.ts';
 import { replicationOf } from './replicationCommands.ts';
@@ -28,7 +29,7 @@ const INT_BOUND = 2 ** 31;
 
 /** What is wrong with the number of a database; undefined for 0. */
 export function findDatabaseFault(text: string): string | undefined {
-  const index = readInteger(text);
+  const index = readWideInteger(text);
   if (index === undefined) return NOT_AN_INTEGER;
   if (!isInt(index))
     return `ERR value is out of range, value must between -${INT_BOUND} and ${INT_BOUND - 1}`;

@@ -9,7 +9,7 @@
 import { ToposphereError } from '../core/errors.ts';
 import { refuseUnauthenticated } from './authentication.ts';
 import { refuseUnpermitted } from './permissions.ts';
-import { argumentText, LOCAL_TO_CONNECTION, NO_KEYS } from './command.ts';
+import { argumentText, LOCAL_TO_CONNECTION, NO_KEYS, untilNul } from './command.ts';
 import { byMajority, majorityLevelOf } from './byMajority.ts';
 import type { Command, CommandChoices, CommandContext, LateReply } from './command.ts';
 import { replicationOf, whenOnDisks } from './replicationCommands.ts';
@@ -237,10 +237,4 @@ function refuseUnknown(context: CommandContext, request: Request, name: string):
 /** `GET / HTTP/1.1`: Redis answers it with an arity error and drops the Host: line that follows; we drop both. */
 function isHttpLine(request: Request): boolean {
   return request.count === 3 && argumentText(request, 2).startsWith('HTTP/');
-}
-
-/** C's printf stops at a NUL. */
-function untilNul(text: string): string {
-  const nul = text.indexOf('\0');
-  return nul === -1 ? text : text.slice(0, nul);
 }

@@ -15,6 +15,7 @@ import {
   NOT_AN_INTEGER,
   readWideInteger,
   SYNTAX,
+  untilNul,
 } from './command.ts';
 import type { Request } from './requestParser.ts';
 
@@ -87,7 +88,7 @@ function readConditions(request: Request): readonly string[] | { readonly error:
   for (let index = 3; index < request.count; index += 1) {
     const text = argumentText(request, index);
     const word = text.toLowerCase();
-    if (!CONDITIONS.has(word)) return { error: `ERR Unsupported option ${text}` };
+    if (!CONDITIONS.has(word)) return { error: `ERR Unsupported option ${untilNul(text)}` };
     named.push(word);
   }
   if (named.includes('nx') && named.some((word) => word !== 'nx'))
@@ -181,14 +182,40 @@ function setUntilCommand(name: string, form: TimeForm, summary: string): Command
   };
 }
 
-/** The one word that GETEX may have: a time, 0 for PERSIST; undefined for none; or what is wrong. */
-function readGetexWord({ backend }: CommandContext, request: Request): ReadTime | undefined {
-  if (request.count === 2) return undefined;
+/** What the one word that GETEX may have asks for, its time not read yet: a form, 'persist', nothing, or no such word. */
+function readGetexWord(request: Request): TimeForm | 'persist' | 'none' | undefined {
+  if (request.count === 2) return 'none';
   const word = argumentText(request, 2).toLowerCase();
-  if (word === 'persist') return request.count === 3 ? { atMs: 0 } : { error: SYNTAX };
-  const form = TIME_FORMS.get(word);
-  if (form === undefined || request.count !== 4) return { error: SYNTAX };
-  return readTime(backend, argumentText(request, 3), form, 'getex', true);
+  if (word === 'persist') return request.count === 3 ? 'persist' : undefined;
+  return request.count === 4 ? TIME_FORMS.get(word) : undefined;
+}
+
+/** Faults in Redis's order: the word, then the key, which may not be there, then the time. */
+function runGetex(context: CommandContext, request: Request): void {
+  const { backend, keys, reply, server } = context;
+  const word = readGetexWord(request);
+  if (word === undefined) {
+    reply.error(SYNTAX);
+    return;
+  }
+  const key = argumentKey(request, 1);
+  const value = keys.read(key);
+  if (value === undefined) {
+    server.counters.keyspaceMisses += 1;
+    reply.null();
+    return;
+  }
+  server.counters.keyspaceHits += 1;
+  if (word !== 'none') {
+    const time =
+      word === 'persist' ? { atMs: 0 } : readTime(backend, argumentText(request, 3), word, 'getex', true);
+    if ('error' in time) {
+      reply.error(time.error);
+      return;
+    }
+    if (time.atMs !== keys.expiryOf(key)) rewrite(context, key, time.atMs);
+  }
+  reply.bulk(value);
 }
 
 export const expiryCommands: readonly Command[] = [
@@ -253,22 +280,7 @@ export const expiryCommands: readonly Command[] = [
     summary: 'Get the value of a key and change when it expires',
     partition: WRITES,
     run: (context, request) => {
-      const { keys, reply, server } = context;
-      const time = readGetexWord(context, request);
-      if (time !== undefined && 'error' in time) {
-        reply.error(time.error);
-        return undefined;
-      }
-      const key = argumentKey(request, 1);
-      const value = keys.read(key);
-      if (value === undefined) {
-        server.counters.keyspaceMisses += 1;
-        reply.null();
-        return undefined;
-      }
-      server.counters.keyspaceHits += 1;
-      if (time !== undefined && time.atMs !== keys.expiryOf(key)) rewrite(context, key, time.atMs);
-      reply.bulk(value);
+      runGetex(context, request);
       return undefined;
     },
   },

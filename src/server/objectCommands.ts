@@ -5,7 +5,7 @@
  * read last is recorded nowhere, and is not made up.
  */
 import type { Command, CommandContext } from './command.ts';
-import { argumentKey, argumentText, NOT_AN_INTEGER, readInteger, SYNTAX } from './command.ts';
+import { argumentKey, argumentText, NOT_AN_INTEGER, readWideInteger, SYNTAX } from './command.ts';
 import type { Request } from './requestParser.ts';
 
 /** Longer strings Redis keeps apart from their header, bytes. */
@@ -109,7 +109,7 @@ export const memoryCommand: Command = {
 function findSamplesFault(request: Request): string | undefined {
   for (let index = 3; index < request.count; index += 2) {
     if (argumentText(request, index).toLowerCase() !== 'samples' || index + 1 >= request.count) return SYNTAX;
-    const samples = readInteger(argumentText(request, index + 1));
+    const samples = readWideInteger(argumentText(request, index + 1));
     if (samples === undefined) return NOT_AN_INTEGER;
     if (samples < 0) return SYNTAX;
   }

@@ -36,7 +36,7 @@ export interface ReplyWriter {
   ok(): void;
   /** `+text`; latin-1, no line ends. */
   simple(text: string): void;
-  /** `-text`; latin-1, line ends become spaces as in Redis. */
+  /** `-text`; latin-1, line ends become spaces, and are left out at its end, as in Redis. */
   error(text: string): void;
   integer(value: number): void;
   /** The same of one that may have more digits than a number can: as it is written, ASCII. */
@@ -179,7 +179,7 @@ export function createReplyWriter(limitBytes: number, chunkBytes: number = CHUNK
     },
     error: (text) => {
       writer.errorCount += 1;
-      line(0x2d, text.replaceAll(/[\r\n]/g, ' '));
+      line(0x2d, text.replace(/[\r\n]+$/, '').replaceAll(/[\r\n]/g, ' '));
     },
     integer: (value) => {
       header(0x3a, value);

@@ -13,7 +13,7 @@ import {
   argumentText,
   NOT_AN_INTEGER,
   NO_KEYS,
-  readInteger,
+  readWideInteger,
   SYNTAX,
 } from './command.ts';
 import type { Command, CommandContext } from './command.ts';
@@ -150,7 +150,7 @@ function readOptions(words: readonly string[]): ScanOptions | string {
         pattern = value;
         break;
       case 'count': {
-        const number = readInteger(value);
+        const number = readWideInteger(value);
         if (number === undefined) return NOT_AN_INTEGER;
         if (number < 1) return SYNTAX;
         count = Math.min(number, SCAN_COUNT_LIMIT);

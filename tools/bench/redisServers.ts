@@ -37,7 +37,11 @@ export function findRedis(): { readonly version: string } | { readonly missing: 
 }
 
 /** `settings` as on redis-server's command line, each with its value in one string. */
-async function startRedis(bench: Bench, name: string, settings: readonly string[]): Promise<RedisServer> {
+async function startRedis(
+  bench: Pick<Bench, 'children' | 'workspace'>,
+  name: string,
+  settings: readonly string[],
+): Promise<RedisServer> {
   const port = await bench.workspace.freePort();
   const directory = await bench.workspace.folder(`redis-${port}`);
   const child = bench.children.spawn(name, 'redis-server', [
@@ -56,7 +60,7 @@ async function startRedis(bench: Bench, name: string, settings: readonly string[
 }
 
 export function startRedisAlone(
-  bench: Bench,
+  bench: Pick<Bench, 'children' | 'workspace'>,
   name = 'redis-server',
   settings: readonly string[] = [],
 ): Promise<RedisServer> {
