@@ -15,6 +15,7 @@ import {
   NO_KEYS,
   readWideInteger,
   SYNTAX,
+  untilNul,
 } from './command.ts';
 import type { Command, CommandContext } from './command.ts';
 import type { GlobPattern } from './globPattern.ts';
@@ -108,8 +109,8 @@ interface ScanOptions {
 
 function runScan(context: CommandContext, request: Request): void {
   const { backend, reply, server } = context;
-  const cursor = argumentText(request, 1);
-  if (!/^[ ]*[+-]?[0-9]+$/.test(cursor) || BigInt(cursor.trim().replace(/^[+-]/, '')) > MAXIMAL_CURSOR) {
+  const cursor = untilNul(argumentText(request, 1)); // as C's strtoul reads it: nothing is 0
+  if (!/^(?:[+-]?[0-9]+)?$/.test(cursor) || BigInt(cursor.replace(/^[+-]/, '')) > MAXIMAL_CURSOR) {
     reply.error('ERR invalid cursor');
     return;
   }
@@ -118,7 +119,7 @@ function runScan(context: CommandContext, request: Request): void {
     reply.error(options);
     return;
   }
-  const isStart = /^[+-]?0+$/.test(cursor);
+  const isStart = /^[+-]?0*$/.test(cursor);
   const after = isStart ? undefined : server.cursors.find(cursor);
   if (!isStart && after === undefined) {
     reply.error('ERR invalid cursor');
