@@ -14,7 +14,7 @@ import { LONGEST_WITHIN_MS } from '../peer/backend.ts';
 import type { AcknowledgementLevel, ReplicatedLevel } from '../peer/backend.ts';
 import { majorityLevelOf } from './byMajority.ts';
 import type { ClientState, Command, CommandContext, LateReply } from './command.ts';
-import { argumentsFrom, argumentText, NO_KEYS, readInteger } from './command.ts';
+import { argumentsFrom, argumentText, NO_KEYS, readInteger, readWideInteger } from './command.ts';
 import { keepReply, replayReply } from './keptReply.ts';
 import { describeOthers } from './requestOnce.ts';
 import type { Request } from './requestParser.ts';
@@ -149,7 +149,7 @@ export const waitCommand: Command = {
   partition:
     'Counts the peers that could be asked; those on the other side of a cut have said nothing yet. What was written stands whatever the count.',
   run: ({ backend, client, reply }, request) => {
-    const count = readInteger(argumentText(request, 1));
+    const count = readWideInteger(argumentText(request, 1));
     const timeoutMs = readInteger(argumentText(request, 2));
     if (count === undefined) {
       reply.error('ERR value is not an integer or out of range');

@@ -136,7 +136,7 @@ export const KINDS: readonly Kind[] = [
       bothAnswer(ours, redis) &&
       !(words[1] === '0' && ours.items[0]?.text === '0' && redis.items[0]?.text === '0'),
     example: [
-      ['MSET', 'a', '1', 'b', '2', 'c', '3'],
+      ['MSET', ...Array.from({ length: 200 }, (_, index) => [`k${index}`, '1']).flat()],
       ['SCAN', '0', 'COUNT', '1'],
     ],
   },
