@@ -6,7 +6,7 @@
  */
 import type { ClientUser } from '../peer/backend.ts';
 import type { Command, CommandContext, ServerState } from './command.ts';
-import { argumentText, LOCAL_TO_CONNECTION, LOCAL_TO_PEER, NO_KEYS } from './command.ts';
+import { argumentText, untilNul, LOCAL_TO_CONNECTION, LOCAL_TO_PEER, NO_KEYS } from './command.ts';
 import { aclCategories } from './introspectionCommand.ts';
 
 const DEFAULT_USER = 'default';
@@ -80,7 +80,9 @@ export const aclCommand: Command = {
       summary: 'List the categories of commands, or the commands of one: CAT [category]',
       run: (context, request) => {
         if (request.count > 3)
-          context.reply.error("ERR unknown subcommand or wrong number of arguments for 'CAT'. Try ACL HELP.");
+          context.reply.error(
+            `ERR unknown subcommand or wrong number of arguments for '${argumentText(request, 1)}'. Try ACL HELP.`,
+          );
         else writeCategories(context, request.count === 3 ? argumentText(request, 2) : undefined);
         return undefined;
       },
@@ -165,7 +167,7 @@ function writeCategories({ reply, server }: CommandContext, asked: string | unde
       }
   const listed = asked === undefined ? [...byCategory.keys()] : byCategory.get(asked.toLowerCase());
   if (listed === undefined) {
-    reply.error(`ERR Unknown category '${asked ?? ''}'`);
+    reply.error(`ERR Unknown category '${untilNul(asked ?? '').slice(0, 128)}'`);
     return;
   }
   reply.array(listed.length);

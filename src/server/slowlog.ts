@@ -7,7 +7,7 @@
  * Invariant: what an entry keeps is bounded, whatever the arguments were, and no password is in it.
  */
 import type { Command, CommandContext } from './command.ts';
-import { argumentBytes, argumentText, LOCAL_TO_PEER, NO_KEYS, readInteger } from './command.ts';
+import { argumentBytes, argumentText, LOCAL_TO_PEER, NO_KEYS, readWideInteger } from './command.ts';
 import type { ReplyWriter } from './reply.ts';
 import type { Request } from './requestParser.ts';
 import type { ServerLimits } from './serverLimits.ts';
@@ -119,10 +119,11 @@ export const slowlogCommand: Command = {
       summary: 'List the last slow commands, the newest first: GET [count], -1 for all',
       run: ({ reply, server }, request) => {
         if (request.count > 3) {
-          reply.error("ERR unknown subcommand or wrong number of arguments for 'GET'. Try SLOWLOG HELP.");
+          const said = argumentText(request, 1);
+          reply.error(`ERR unknown subcommand or wrong number of arguments for '${said}'. Try SLOWLOG HELP.`);
           return undefined;
         }
-        const count = request.count === 2 ? DEFAULT_COUNT : readInteger(argumentText(request, 2));
+        const count = request.count === 2 ? DEFAULT_COUNT : readWideInteger(argumentText(request, 2));
         if (count === undefined || count < -1) {
           reply.error('ERR count should be greater than or equal to -1');
           return undefined;

@@ -58,6 +58,10 @@ const ABOUT_ITSELF: ReadonlySet<string> = new Set([
   'client|list',
   'client|trackinginfo',
   'config|get',
+  'acl|cat',
+  'acl|list',
+  'acl|users',
+  'acl|getuser',
   'slowlog|get',
   'slowlog|len',
 ]);
