@@ -67,6 +67,7 @@ export const transactionCommands: readonly Command[] = [
     name: 'watch',
     arity: -2,
     keys: [1, -1, 1],
+    needs: 'read',
     summary: 'Let the next EXEC run nothing if one of these keys changes before it',
     partition:
       'Sees changes that have reached this peer, wherever they were made. What others write on the far side of a cut, or have just written, is none yet: EXEC runs, and the larger tag wins where both meet.',

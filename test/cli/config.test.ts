@@ -119,8 +119,9 @@ describe('configuration on the command line', function () {
       },
     );
     for (const { name, value } of settings)
-      if (TUNABLES[name as keyof typeof TUNABLES].kind === 'number')
+      if (TUNABLES[name as keyof typeof TUNABLES].kind === 'number' && name !== 'clientTlsPort')
         assert.equal(typeof value, 'number', name);
+    assert.equal(settings.find(({ name }) => name === 'clientTlsPort')?.value, null, 'none unless given');
   });
 
   it('lets each source win over the one below it', async () => {

@@ -61,6 +61,11 @@ describe('TOPOSPHERE DO ID', () => {
     ['DECR here', ':0\r\n'],
     ['INCRBY here 9223372036854775806', ':9223372036854775807\r\n'],
     ['DECRBY n 3', ':-3\r\n'],
+    ['UNLINK here none', ':1\r\n'],
+    ['SETRANGE here 1 xy', ':3\r\n'],
+    ['RENAME here k', '+OK\r\n'],
+    ['RENAMENX here k', ':1\r\n'],
+    ['COPY here k', ':1\r\n'],
     ['INCRBYFLOAT here 0.25', '$4\r\n1.25\r\n'],
   ];
   for (const [command, reply] of once) {
@@ -84,9 +89,17 @@ describe('TOPOSPHERE DO ID', () => {
     const others = writing.filter((name) => !tried.has(name));
     deepEqual(
       others,
-      ['pexpire', 'expireat', 'pexpireat', 'psetex'],
-      'tried above, or written as one that is',
+      ['pexpire', 'expireat', 'pexpireat', 'psetex', 'move', 'swapdb', 'flushdb', 'flushall'],
+      'tried above, written as one that is, of no effect, or refused below',
     );
+  });
+
+  it('does not go with what empties the database, in turns of its own', async () => {
+    match(
+      await answers('SET k 1', 'TOPOSPHERE DO ID x RUN FLUSHALL'),
+      /^\+OK\r\n-ERR ID does not go with flushall/,
+    );
+    equal(value('k'), '1');
   });
 
   it('answers in the protocol of who asks again', async () => {
