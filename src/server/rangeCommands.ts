@@ -36,8 +36,8 @@ function getRangeCommand(name: string, summary: string): Command {
     summary,
     partition: READS,
     run: ({ keys, reply, server }, request) => {
-      const start = readWideInteger(argumentText(request, 2));
-      const end = readWideInteger(argumentText(request, 3));
+      const [startText, endText] = [argumentText(request, 2), argumentText(request, 3)];
+      const [start, end] = [readWideInteger(startText), readWideInteger(endText)];
       if (start === undefined || end === undefined) {
         reply.error(NOT_AN_INTEGER);
         return undefined;
@@ -45,7 +45,9 @@ function getRangeCommand(name: string, summary: string): Command {
       const value = keys.read(argumentKey(request, 1));
       if (value === undefined) server.counters.keyspaceMisses += 1;
       else server.counters.keyspaceHits += 1;
-      reply.bulk(value === undefined ? NOTHING : sliceOf(value, start, end));
+      // Exactly: beyond 53 bits both may be the same number here.
+      const isTurned = start < 0 && end < 0 && BigInt(startText) > BigInt(endText);
+      reply.bulk(value === undefined || isTurned ? NOTHING : sliceOf(value, start, end));
       return undefined;
     },
   };
@@ -53,7 +55,6 @@ function getRangeCommand(name: string, summary: string): Command {
 
 /** Both ends belong to it. */
 function sliceOf(value: Uint8Array, start: number, end: number): Uint8Array {
-  if (start < 0 && end < 0 && start > end) return NOTHING;
   const first = Math.max(0, start < 0 ? value.length + start : start);
   const last = Math.min(value.length - 1, Math.max(0, end < 0 ? value.length + end : end));
   return first > last ? NOTHING : value.subarray(first, last + 1);
