@@ -185,8 +185,8 @@ export interface Command {
   /** What it promises, and what not, while peers are cut off from each other. */
   readonly partition: string;
   readonly run?: CommandHandler;
-  /** It may write over several turns, and then its late reply waits by itself for what was chosen: levels and disks. */
-  readonly writesLate?: true;
+  /** It may write over several turns, and its late reply then waits by itself for what was chosen, levels and disks: this is run instead inside a transaction, which is one turn. */
+  readonly runAtOnce?: (context: CommandContext, request: Request) => undefined;
   /** In place of `run`: the request holds another one, to be run with these choices. Throws BAD_ARGUMENT. */
   readonly unwrap?: (request: Request) => { readonly choices: CommandChoices; readonly request: Request };
   readonly subcommands?: readonly Command[];

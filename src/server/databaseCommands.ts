@@ -51,7 +51,10 @@ function flushCommand(name: string, summary: string): Command {
     summary,
     partition:
       'Never refused because of a cut; deletes the keys that this peer has, one by one. What only the other side of a cut has stays, and so does what it wrote later to the same keys.',
-    writesLate: true,
+    runAtOnce: (context, request) => {
+      runFlushAtOnce(context, request);
+      return undefined;
+    },
     run: (context, request) => runFlush(context, request),
   };
 }
@@ -109,10 +112,29 @@ export const databaseCommands: readonly Command[] = [
   flushCommand('flushall', 'Delete all keys that this peer has; ASYNC and SYNC are the same'),
 ];
 
+function areFlushWords(request: Request): boolean {
+  const word = request.count === 2 ? argumentText(request, 1).toLowerCase() : 'sync';
+  return request.count <= 2 && (word === 'sync' || word === 'async');
+}
+
+/** All in this turn, or nothing. */
+function runFlushAtOnce(context: CommandContext, request: Request): void {
+  const { backend, reply } = context;
+  const count = backend.keyCount();
+  if (!areFlushWords(request)) reply.error(SYNTAX);
+  else if (count >= TURN_KEYS)
+    reply.error(
+      `ERR nothing was deleted: there are ${count} keys, and a transaction, which is one turn, deletes fewer than ${TURN_KEYS}: say it outside`,
+    );
+  else {
+    removeSome(context, undefined);
+    reply.ok();
+  }
+}
+
 function runFlush(context: CommandContext, request: Request): LateReply | undefined {
   const { backend, keys, reply } = context;
-  const word = request.count === 2 ? argumentText(request, 1).toLowerCase() : 'sync';
-  if (request.count > 2 || (word !== 'sync' && word !== 'async')) {
+  if (!areFlushWords(request)) {
     reply.error(SYNTAX);
     return undefined;
   }

@@ -85,7 +85,7 @@ function perform(context: CommandContext, command: Command, request: Request): D
   const startedMs = server.slowlog.begin(command);
   let late: LateReply | undefined;
   try {
-    const waits = command.flags.includes('write') && command.writesLate !== true;
+    const waits = command.flags.includes('write') && command.runAtOnce === undefined;
     const disks = waits ? replicationOf(context) : undefined;
     const chosen =
       context.choices === undefined ? command : asChosen(command, context.choices, disks !== undefined);
@@ -115,7 +115,7 @@ export function runQueued(context: CommandContext, command: Command, request: Re
   }
   if (server.tracking.isActive) server.tracking.noteReads(command, client, request);
   try {
-    const late = command.run?.(context, request);
+    const late = (command.runAtOnce ?? command.run)?.(context, request);
     if (late === undefined) return;
     late.catch(() => undefined); // nobody waits for it
     reply.error(`ERR ${command.name} cannot be answered inside a transaction`);

@@ -41,7 +41,7 @@ function runOnce(
   const { backend, client } = context;
   if (!command.flags.includes('write'))
     throw new ToposphereError('BAD_ARGUMENT', 'ID is for commands that write: run this one without it');
-  if (command.writesLate === true)
+  if (command.runAtOnce !== undefined)
     throw new ToposphereError(
       'BAD_ARGUMENT',
       `ID does not go with ${command.name}: it may take several turns`,

@@ -100,6 +100,18 @@ describe('commands on many keys', () => {
       deepEqual(backend.replicated, [{ replicated: 2 }, { replicated: 2 }]);
     });
 
+    it('is one turn inside a transaction: of few keys, or refused', async () => {
+      fill(backend, numbered.slice(0, 3));
+      client.send(Buffer.concat([words('MULTI'), words('FLUSHALL'), words('EXEC')]));
+      equal(await client.waitForBytes(23), '+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n');
+      equal(backend.values.size, 0);
+      fill(backend, numbered);
+      client.send(Buffer.concat([words('MULTI'), words('FLUSHALL'), words('EXEC')]));
+      match(await client.waitForBytes(60), /\*1\r\n-ERR nothing was deleted: there are 2500 keys/);
+      await openAndPing(server.port);
+      equal(backend.values.size, 2500);
+    });
+
     it('is refused under a request id, and deletes nothing', async () => {
       fill(backend, ['a']);
       client.send(words('TOPOSPHERE DO ID x RUN FLUSHALL'));

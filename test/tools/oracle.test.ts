@@ -36,6 +36,7 @@ const NEAR_MISSES: Readonly<Record<string, readonly [words: string, ours: string
   memory: ['MEMORY USAGE a', ':0\r\n', ':56\r\n'],
   'passwords that nobody asked for': ['AUTH x', '+OK\r\n', '-WRONGPASS\r\n'],
   floats: ['INCRBYFLOAT a 1', '$3\r\n1.1\r\n', '$3\r\n1.2\r\n'],
+  'WAIT in transactions': ['WAIT 0 1', '-ERR WAIT is not allowed inside a transaction\r\n', ':0\r\n'],
   help: ['OBJECT ENCODING help', '*0\r\n', '*1\r\n:1\r\n'],
   'about the server': ['INFO', '-LOADING\r\n', '$1\r\nx\r\n'],
 };

@@ -233,6 +233,16 @@ export const KINDS: readonly Kind[] = [
     ],
   },
   {
+    name: 'WAIT in transactions',
+    reason: 'a transaction is one turn and nothing in it may wait; Redis lets WAIT in, and answers at once',
+    partsWays: true,
+    explains: (words, ours, redis) =>
+      nameOf(words) === 'wait' &&
+      says(ours, 'ERR WAIT is not allowed inside a transaction') &&
+      redis.text === 'QUEUED',
+    example: [['MULTI'], ['WAIT', '0', '1']],
+  },
+  {
     name: 'help',
     reason: 'HELP lists the subcommands that there are, from the one table',
     partsWays: false,
