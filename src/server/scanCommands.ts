@@ -104,7 +104,8 @@ function scannedPrefix(request: Request): string {
 interface ScanOptions {
   readonly pattern: GlobPattern;
   readonly count: number;
-  readonly type: string;
+  /** In small letters; undefined: any. */
+  readonly type: string | undefined;
 }
 
 function runScan(context: CommandContext, request: Request): void {
@@ -127,7 +128,7 @@ function runScan(context: CommandContext, request: Request): void {
   }
   const batch = keysWithPrefix(backend, options.pattern.prefix, after, options.count);
   const found =
-    options.type === '' || options.type === 'string' ? batch.keys.filter(options.pattern.isMatch) : [];
+    options.type === undefined || options.type === 'string' ? batch.keys.filter(options.pattern.isMatch) : [];
   const lastKey = batch.keys.at(-1);
   let next = '0';
   if (batch.isLast || lastKey === undefined) server.cursors.finish(cursor);
@@ -142,7 +143,7 @@ function runScan(context: CommandContext, request: Request): void {
 function readOptions(words: readonly string[]): ScanOptions | string {
   let pattern = '*';
   let count = DEFAULT_COUNT;
-  let type = '';
+  let type: string | undefined;
   for (let index = 0; index < words.length; index += 2) {
     const value = words[index + 1];
     if (value === undefined) return SYNTAX;

@@ -72,7 +72,7 @@ const CONVERSATIONS: readonly string[] = [
   'SELECT 0\r\nSELECT a\r\nSELECT 100\r\nSELECT -1\r\nSELECT\r\nQUIT\r\n',
   'AUTH\r\nAUTH x\r\nAUTH a b c\r\nQUIT\r\n',
   'HELLO 4\r\nHELLO x\r\nHELLO 2 FOO\r\nHELLO 2 SETNAME\r\nHELLO 2 SETNAME "a b"\r\nHELLO 3 AUTH a\r\nQUIT\r\n',
-  'SCAN\r\nSCAN x\r\nSCAN 0 COUNT\r\nSCAN 0 COUNT 0\r\nSCAN 0 COUNT x\r\nSCAN 0 TYPE foo\r\nSCAN 18446744073709551616\r\nSCAN 0 FOO x\r\nKEYS\r\nKEYS nosuch*\r\nQUIT\r\n',
+  'SCAN\r\nSCAN x\r\nSCAN 0 COUNT\r\nSCAN 0 COUNT 0\r\nSCAN 0 COUNT x\r\nSCAN 0 TYPE foo\r\nSET a 1\r\nSCAN 0 TYPE ""\r\nSCAN 0 TYPE STRING\r\nDEL a\r\nSCAN 18446744073709551616\r\nSCAN 0 FOO x\r\nKEYS\r\nKEYS nosuch*\r\nQUIT\r\n',
   'INFO foo\r\nINFO foo bar\r\nQUIT\r\n',
   'HELLO 3 FOO\r\nGET none\r\nQUIT now\r\nPING\r\n',
   '*1\r\n!3\r\n',
