@@ -17,9 +17,9 @@ import { report, waitUntil } from './waiting.ts';
 const IDS = ['alpha', 'beta', 'gamma'] as const;
 const TENTHS = 10;
 const POINTS = choosePoints(TENTHS);
-const VALUES = 48;
+const VALUES = 96;
 const VALUE_BYTES = 100 * 1024;
-/** The least that the setting allows: the store takes a little more than a second. */
+/** The least that the setting allows: the store takes a little more than two seconds. */
 const RATE = 4 * 1024 * 1024;
 const SETTINGS = {
   keepaliveMs: 50,
