@@ -6,7 +6,7 @@
  * node:net inside src/network: other folders import `listenTcp`, `dialTcp` and the type `Socket` from here.
  */
 import { connect, createServer } from 'node:net';
-import type { Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { ToposphereError } from '../core/errors.ts';
 import { shareReads } from './sharedReads.ts';
 
@@ -82,6 +82,14 @@ export function listenTcp(options: TcpListenOptions): Promise<TcpListener> {
     socket.on('error', () => undefined);
     onSocket(socket);
   });
+  return listenOn(server, host, port).then((boundPort) => ({
+    port: boundPort,
+    close: () => closeServer(server, open),
+  }));
+}
+
+/** The port on which a server, of TLS too, now listens. Rejects as `listenTcp` does. */
+export function listenOn(server: Server, host: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', (cause) => {
       reject(describeListenFailure('TCP', host, port, cause));
@@ -93,23 +101,23 @@ export function listenTcp(options: TcpListenOptions): Promise<TcpListener> {
         // Later errors are failed accepts (out of descriptors): the system retries them.
         server.on('error', () => undefined);
         const address = server.address();
-        const boundPort = address !== null && typeof address === 'object' ? address.port : port;
-        resolve({ port: boundPort, close: () => closeServer() });
+        resolve(address !== null && typeof address === 'object' ? address.port : port);
       });
     } catch (cause) {
       reject(describeListenFailure('TCP', host, port, cause));
     }
   });
+}
 
-  function closeServer(): Promise<void> {
-    return new Promise((resolve) => {
-      // An error here only says that it was closed already, which is what was asked.
-      server.close(() => {
-        resolve();
-      });
-      for (const socket of open) socket.destroy();
+/** Resolves when it listens no more, and each socket that it took is gone. */
+export function closeServer(server: Server, open: Iterable<Socket>): Promise<void> {
+  return new Promise((resolve) => {
+    // An error here only says that it was closed already, which is what was asked.
+    server.close(() => {
+      resolve();
     });
-  }
+    for (const socket of open) socket.destroy();
+  });
 }
 
 /**

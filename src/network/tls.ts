@@ -6,7 +6,7 @@
  */
 import { createSecureContext, createServer } from 'node:tls';
 import { ToposphereError } from '../core/errors.ts';
-import { describeListenFailure, errorCode } from './tcp.ts';
+import { closeServer, errorCode, listenOn } from './tcp.ts';
 import type { Socket, TcpListener } from './tcp.ts';
 
 /** Handshakes under way beside the connections that are open, count: beyond, new ones are closed unanswered. */
@@ -80,32 +80,11 @@ export function listenTls(options: TlsListenOptions): Promise<TlsListener> {
     onHandshakeFailed();
     socket.destroy();
   });
-  return new Promise((resolve, reject) => {
-    server.once('error', (cause) => {
-      reject(describeListenFailure('TCP', host, port, cause));
-    });
-    try {
-      server.listen({ host, port, exclusive: true }, () => {
-        server.removeAllListeners('error');
-        // Later errors are failed accepts: the system retries them.
-        server.on('error', () => undefined);
-        const address = server.address();
-        resolve({
-          port: address !== null && typeof address === 'object' ? address.port : port,
-          changeMaterial: (other) => {
-            server.setSecureContext(contextOf(other));
-          },
-          close: () =>
-            new Promise((closed) => {
-              server.close(() => {
-                closed();
-              });
-              for (const socket of open) socket.destroy();
-            }),
-        });
-      });
-    } catch (cause) {
-      reject(describeListenFailure('TCP', host, port, cause));
-    }
-  });
+  return listenOn(server, host, port).then((boundPort) => ({
+    port: boundPort,
+    changeMaterial: (other) => {
+      server.setSecureContext(contextOf(other));
+    },
+    close: () => closeServer(server, open),
+  }));
 }

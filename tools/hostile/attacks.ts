@@ -151,8 +151,8 @@ export const ATTACKS: readonly Attack[] = [
     name: 'MULTI of very many commands',
     connections: { short: 1, long: 4 },
     boundMiB: (connections) => SLACK_MIB + connections * 256,
-    reason: undefined,
-    reasonLeast: none,
+    reason: 'transactions_too_large',
+    reasonLeast: all,
     run: async (attackers, connections) => {
       const floods: Promise<void>[] = [];
       const commands = Buffer.from('SET hostile:m 1\r\n'.repeat(1000));

@@ -13,7 +13,7 @@ import type { Judgement, Planted } from './judge.ts';
 import { MUTANTS } from './list/all.ts';
 import type { Mutant } from './mutant.ts';
 
-/** Seeds a mutant is put through at most with --short: for a build server, all mutants in a minute on one core. */
+/** Seeds a mutant is put through at most with --short: for a build server; most die by the first they are tried on. */
 const SHORT_SEEDS = 40;
 /** No run of the simulator takes nearly as long, even where many others want the processor. */
 const HANG_MS = 60_000;
