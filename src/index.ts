@@ -14,7 +14,7 @@ export type { ReplicatedLevel } from './peer/replicated.ts';
 export type { PeerOptions } from './peer/configuration.ts';
 export { EVENTS, type EventDescription, type EventLevel, type EventName } from './peer/events.ts';
 export type { EventFields, Logger, LogRecord } from './peer/logger.ts';
-export type { Settings } from './peer/tunables.ts';
+export type { PeerSettings as Settings } from './peer/tunables.ts';
 export type { Digest } from './peer/digest.ts';
 export type { KeyInput, ValueInput } from './peer/keys.ts';
 export type { MemberStatus, PeerStatus } from './peer/status.ts';

@@ -9,7 +9,7 @@ import { resolveServeOptions } from '../peer/configuration.ts';
 import type { ServeOptions } from '../peer/configuration.ts';
 import { silentLogger } from '../peer/logger.ts';
 import type { GivenSettings, SettingSource } from '../peer/settingSources.ts';
-import { TUNABLE_NAMES, TUNABLES } from '../peer/tunables.ts';
+import { PEER_TUNABLE_NAMES, TUNABLES } from '../peer/tunables.ts';
 import type { Tunable, TunableName } from '../peer/tunables.ts';
 import type { GivenValue } from '../peer/tunableValue.ts';
 import { printLine, quoteBytes, renderTable } from './print.ts';
@@ -49,7 +49,7 @@ function listEffective(
   options: ServeOptions,
 ): readonly EffectiveSetting[] {
   const derived = listDerived(options);
-  return TUNABLE_NAMES.map((name) => {
+  return PEER_TUNABLE_NAMES.map((name) => {
     const tunable: Tunable = TUNABLES[name];
     const value = settings[name] ?? defaultOf(tunable) ?? derived.get(name);
     return {

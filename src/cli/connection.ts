@@ -6,20 +6,29 @@
  * CommandFailure that names the address, also when the peer stops in the middle.
  */
 import RedisParser from 'redis-parser';
-import { dialTcp, errorCode, formatAddress } from '../network/tcp.ts';
+import { errorCode, formatAddress } from '../network/tcp.ts';
 import type { Socket } from '../network/tcp.ts';
+import { dial } from '../network/tls.ts';
+import type { TlsTrust } from '../network/tls.ts';
 import { CommandFailure, PasswordRefusal, PeerRefusal } from './failure.ts';
+import { buildTlsRefusal, describeSilentClose } from './tlsRefusal.ts';
 
 /** A reply as sent: strings as bytes, nil as null. Error replies reject instead; inside arrays they are Errors. */
 export type Reply = Buffer | number | null | Error | readonly Reply[];
 
-export interface Address {
-  readonly host: string;
-  readonly port: number;
+/** What is shown to a peer, and asked of it. */
+export interface Credentials {
   /** What the peer asks of its clients; left out: nothing is said, unless it asks. */
   readonly password?: string | undefined;
   /** Whose password it is; left out: the one of all who give no name. */
   readonly user?: string | undefined;
+  /** Left out: what is said is in clear. */
+  readonly tls?: TlsTrust | undefined;
+}
+
+export interface Address extends Credentials {
+  readonly host: string;
+  readonly port: number;
 }
 
 /** Milliseconds until a peer that does not accept a connection is given up. */
@@ -51,11 +60,13 @@ export class Connection {
   readonly #waiting: Waiting[] = [];
   #onPush: (reply: Reply) => void = () => undefined;
   #failure: CommandFailure | undefined;
+  #hasHeard = false;
   #onClose: (failure: CommandFailure) => void = () => undefined;
 
-  /** Takes over a connected socket; `name` is what messages call the peer. */
-  constructor(socket: Socket, name: string) {
+  /** Takes over a connected socket. */
+  constructor(socket: Socket, { host, port, user, tls }: Address) {
     this.#socket = socket;
+    const name = formatAddress(host, port);
     this.#name = name;
     const parser = new RedisParser({
       returnBuffers: true,
@@ -65,7 +76,7 @@ export class Connection {
         else waiting.resolve(reply as Reply);
       },
       returnError: (error) => {
-        this.#waiting.shift()?.reject(buildRefusal(name, error.message));
+        this.#waiting.shift()?.reject(buildRefusal(name, error.message, user));
       },
       returnFatalError: (error) => {
         this.#fail(
@@ -74,13 +85,15 @@ export class Connection {
       },
     });
     socket.on('data', (bytes: Buffer) => {
+      this.#hasHeard = true;
       parser.execute(bytes);
     });
     socket.once('error', (error) => {
-      this.#fail(`the connection to ${name} broke (${errorCode(error)})`);
+      this.#fail(buildTlsRefusal(name, error) ?? `the connection to ${name} broke (${errorCode(error)})`);
     });
     socket.once('close', () => {
-      this.#fail(`${name} closed the connection`);
+      const how = this.#hasHeard ? '' : describeSilentClose(tls !== undefined);
+      this.#fail(`${name} closed the connection${how}`);
     });
   }
 
@@ -119,17 +132,17 @@ export class Connection {
     this.#fail(`the connection to ${this.#name} was closed here`);
   }
 
-  #fail(message: string): void {
+  #fail(why: string | CommandFailure): void {
     if (this.#failure !== undefined) return;
-    this.#failure = new CommandFailure(message);
+    this.#failure = typeof why === 'string' ? new CommandFailure(why) : why;
     this.#socket.destroy();
     for (const waiting of this.#waiting.splice(0)) waiting.reject(this.#failure);
     this.#onClose(this.#failure);
   }
 }
 
-/** The peer's words, or for what has to do with the password what to do about it. */
-function buildRefusal(name: string, said: string): PeerRefusal {
+/** The peer's words, and for what has to do with passwords and rights what to do about it. */
+function buildRefusal(name: string, said: string, user: string | undefined): PeerRefusal {
   if (said.startsWith('NOAUTH')) {
     return new PasswordRefusal(
       `${name} wants a client password: name its file with --client-password-file or TOPOSPHERE_CLIENT_PASSWORD_FILE`,
@@ -137,12 +150,25 @@ function buildRefusal(name: string, said: string): PeerRefusal {
     );
   }
   if (said.startsWith('WRONGPASS')) {
+    const seen =
+      user === undefined
+        ? 'has another client password: name a file with the one that it goes by'
+        : `knows no user '${user}' with this password: see its users file (--client-users-file), and name a file with the user's password`;
     return new PasswordRefusal(
-      `${name} has another client password: name a file with the one that it goes by (--client-password-file or TOPOSPHERE_CLIENT_PASSWORD_FILE)`,
+      `${name} ${seen} (--client-password-file or TOPOSPHERE_CLIENT_PASSWORD_FILE)`,
       'wrong',
     );
   }
+  if (said.startsWith('NOPERM')) {
+    return new PeerRefusal(
+      `${name} answered: ${said}: ask as a user who may (--client-user), or change the line of '${user ?? 'default'}' in its users file`,
+    );
+  }
   return new PeerRefusal(`${name} answered: ${said}`);
+}
+
+export function buildAuthentication(password: string, user: string | undefined): readonly string[] {
+  return user === undefined ? ['AUTH', password] : ['AUTH', user, password];
 }
 
 /** Gives the password. A peer that asks for none is content without: scripts name the file for all of them. */
@@ -151,15 +177,16 @@ async function authenticate(
   password: string,
   user: string | undefined,
 ): Promise<void> {
-  const words = user === undefined ? ['AUTH', password] : ['AUTH', user, password];
-  await connection.request(words, AUTHENTICATION_TIMEOUT_MS).catch((error: unknown) => {
-    if (!(error instanceof PeerRefusal) || !error.message.includes(NO_PASSWORD_ASKED)) throw error;
-  });
+  await connection
+    .request(buildAuthentication(password, user), AUTHENTICATION_TIMEOUT_MS)
+    .catch((error: unknown) => {
+      if (!(error instanceof PeerRefusal) || !error.message.includes(NO_PASSWORD_ASKED)) throw error;
+    });
 }
 
-/** Resolves once connected and authenticated. Rejects with CommandFailure when nobody accepts within `timeoutMs`, with PeerRefusal on a wrong password. */
+/** Resolves once connected and authenticated. Rejects with CommandFailure when nobody accepts within `timeoutMs`, with PeerRefusal on a wrong password or certificate. */
 export async function openConnection(address: Address, timeoutMs = DIAL_TIMEOUT_MS): Promise<Connection> {
-  const connection = await dial(address, timeoutMs);
+  const connection = await connect(address, timeoutMs);
   if (address.password === undefined) return connection;
   try {
     await authenticate(connection, address.password, address.user);
@@ -170,27 +197,28 @@ export async function openConnection(address: Address, timeoutMs = DIAL_TIMEOUT_
   }
 }
 
-function dial(address: Address, timeoutMs: number): Promise<Connection> {
+function connect(address: Address, timeoutMs: number): Promise<Connection> {
   const name = formatAddress(address.host, address.port);
   return new Promise((resolve, reject) => {
-    const socket = dialTcp(address);
-    const giveUp = (reason: string): void => {
+    const giveUp = (failure: CommandFailure): void => {
       clearTimeout(timer);
       socket.destroy();
-      reject(new CommandFailure(`cannot reach a peer at ${name} (${reason}); is it running?`));
+      reject(failure);
     };
-    const timer = setTimeout(() => {
-      giveUp(`no answer within ${timeoutMs} ms`);
-    }, timeoutMs);
-    const onError = (error: Error): void => {
-      giveUp(errorCode(error));
-    };
-    socket.once('error', onError);
-    socket.once('connect', () => {
+    const notReached = (reason: string): CommandFailure =>
+      new CommandFailure(`cannot reach a peer at ${name} (${reason}); is it running?`);
+    const socket = dial(address, () => {
       clearTimeout(timer);
       socket.off('error', onError);
-      resolve(new Connection(socket, name));
+      resolve(new Connection(socket, address));
     });
+    const timer = setTimeout(() => {
+      giveUp(notReached(`no answer within ${timeoutMs} ms`));
+    }, timeoutMs);
+    const onError = (error: Error): void => {
+      giveUp(buildTlsRefusal(name, error) ?? notReached(errorCode(error)));
+    };
+    socket.once('error', onError);
   });
 }
 

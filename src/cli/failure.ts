@@ -12,7 +12,7 @@ export class CommandFailure extends Error {
   override readonly name = 'CommandFailure';
 }
 
-/** A peer heard the request and said no: asking again, or another peer, is not what helps. */
+/** A peer heard the request and said no, or is not whom it was to be: asking again, or another peer, is not what helps. */
 export class PeerRefusal extends CommandFailure {}
 
 /** It asks its clients for a password, and was given none or another one. */

@@ -9,7 +9,7 @@ import type { Argv, Options } from 'yargs';
 import { DEFAULT_CONFIGURATION_PATH } from '../peer/configurationFile.ts';
 import { gatherSettings } from '../peer/settingSources.ts';
 import type { Flags, GivenSettings } from '../peer/settingSources.ts';
-import { optionName, TUNABLE_NAMES, TUNABLES } from '../peer/tunables.ts';
+import { optionName, PEER_TUNABLE_NAMES, TUNABLE_NAMES, TUNABLES } from '../peer/tunables.ts';
 import type { Settings, Tunable, TunableName } from '../peer/tunables.ts';
 
 function describeTunable(tunable: Tunable): string {
@@ -38,11 +38,11 @@ export function withOptionsOf<T>(yargs: Argv<T>, names: readonly TunableName[]):
   return options;
 }
 
-/** Adds every tunable but `omitted`. */
+/** Adds every tunable of a peer but `omitted`. */
 export function withSettings<T>(yargs: Argv<T>, omitted: readonly TunableName[] = []): Argv<T> {
   return withOptionsOf(
     yargs,
-    TUNABLE_NAMES.filter((name) => !omitted.includes(name)),
+    PEER_TUNABLE_NAMES.filter((name) => !omitted.includes(name)),
   );
 }
 

@@ -7,13 +7,14 @@
  */
 import type { Argv } from 'yargs';
 import { formatAddress, LAST_PORT } from '../network/tcp.ts';
-import { ToposphereError } from '../core/errors.ts';
-import { readClientPassword } from '../peer/clientPassword.ts';
+import { createFaultReport } from '../peer/faultReport.ts';
 import { canonicalHost, clientPortOf, readServersFile } from '../peer/serversFile.ts';
-import type { ServersFile } from '../peer/serversFile.ts';
+import type { ServerLine, ServersFile } from '../peer/serversFile.ts';
 import { TUNABLES } from '../peer/tunables.ts';
 import type { Settings, TunableName } from '../peer/tunables.ts';
-import type { Address } from './connection.ts';
+import { numberOf } from '../peer/tunableValue.ts';
+import type { Address, Credentials } from './connection.ts';
+import { CREDENTIAL_SETTINGS, readCredentials } from './credentials.ts';
 import { CommandFailure } from './failure.ts';
 import { readSettings, withOptionsOf } from './settingsOptions.ts';
 
@@ -21,13 +22,12 @@ import { readSettings, withOptionsOf } from './settingsOptions.ts';
  * Settings that a client command takes, from the same sources as `serve`. Not `id`: which peer this machine is does not
  * say whom to ask.
  */
-const CLIENT_SETTINGS: readonly TunableName[] = ['servers', 'clientPasswordFile'];
+const CLIENT_SETTINGS: readonly TunableName[] = ['servers', 'clientTlsPort', ...CREDENTIAL_SETTINGS];
 
 /** What yargs has of the options of `withTarget`; those of CLIENT_SETTINGS are readClientSettings's to find. */
 export interface TargetArguments {
   readonly peer: string | undefined;
   readonly id: string | undefined;
-  readonly clientUser?: string | undefined;
 }
 
 /** A peer's client port; `id` is undefined when only an address was given. */
@@ -49,25 +49,32 @@ export function withTarget<T>(yargs: Argv<T>): Argv<T & TargetArguments> {
       conflicts: 'id',
       describe: 'host:port where the peer serves Redis clients',
     })
-    .option('client-user', {
-      type: 'string',
-      requiresArg: true,
-      describe: 'user of the users file whose password --client-password-file holds',
-    })
     .option('id', { type: 'string', requiresArg: true, describe: "the peer's id in servers.txt" });
   return withOptionsOf(options, CLIENT_SETTINGS);
 }
 
-/** The settings of a client command. Throws BAD_CONFIGURATION with every fault of the sources, also of settings that only peers use. */
-async function readClientSettings(argv: TargetArguments): Promise<Settings> {
-  const { settings, origins } = await readSettings(argv, CLIENT_SETTINGS);
-  if (origins.faults.length > 0) throw new ToposphereError('BAD_CONFIGURATION', origins.faults.join('\n'));
-  return settings;
+interface ClientSettings {
+  readonly settings: Settings;
+  readonly credentials: Credentials;
 }
 
-/** The client password in the file that is named, if one is. Rejects with BAD_CONFIGURATION. */
-async function findPassword(file: string | undefined): Promise<string | undefined> {
-  return file === undefined ? undefined : readClientPassword(file);
+/** Throws BAD_CONFIGURATION with every fault of the sources, also of settings that only peers use. */
+async function readClientSettings(argv: TargetArguments): Promise<ClientSettings> {
+  const { settings, origins } = await readSettings(argv, CLIENT_SETTINGS);
+  const faults = createFaultReport(origins);
+  const credentials = await readCredentials(settings, faults);
+  faults.refuse();
+  return { settings, credentials };
+}
+
+/** Where a peer of servers.txt serves clients: nothing there says it of TLS. Throws CommandFailure. */
+function portsOf({ settings, credentials }: ClientSettings): (server: ServerLine) => number {
+  if (credentials.tls === undefined) return clientPortOf;
+  const port = numberOf('clientTlsPort', settings);
+  if (port !== undefined) return () => port;
+  throw new CommandFailure(
+    'with --tls the peers of servers.txt are asked at --client-tls-port, which was not given; add it, or name one peer with --peer host:port',
+  );
 }
 
 /** Parses `host:port` or `[ipv6]:port`. Throws CommandFailure. */
@@ -94,20 +101,17 @@ export async function findTargets(argv: TargetArguments): Promise<readonly Targe
 
 /** As findTargets, with the file: read once, so that both are of one moment. */
 export async function findListed(argv: TargetArguments): Promise<Listed> {
-  const settings = await readClientSettings(argv);
-  const password = await findPassword(settings.clientPasswordFile);
+  const given = await readClientSettings(argv);
+  const { settings, credentials } = given;
   if (argv.peer !== undefined)
-    return {
-      targets: [{ id: undefined, ...parseAddress(argv.peer), password, user: argv.clientUser }],
-      file: undefined,
-    };
+    return { targets: [{ id: undefined, ...parseAddress(argv.peer), ...credentials }], file: undefined };
+  const portOf = portsOf(given);
   const file = await readServersFile(settings.servers ?? TUNABLES.servers.default);
   const targets = file.servers.map((server): Target => ({
     id: server.id,
     host: server.host,
-    port: clientPortOf(server),
-    password,
-    user: argv.clientUser,
+    port: portOf(server),
+    ...credentials,
   }));
   if (argv.id === undefined) return { targets, file };
   const named = targets.filter((target) => target.id === argv.id);

@@ -39,7 +39,8 @@ export async function readClientCertificate(files: CertificateFiles): Promise<Tl
   return material;
 }
 
-async function readPublicFile(path: string, what: string): Promise<string> {
+/** A file that anybody may read; `what` names its content in messages. Rejects with BAD_CONFIGURATION. */
+export async function readPublicFile(path: string, what: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {

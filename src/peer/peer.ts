@@ -18,7 +18,7 @@ import { resolvePeerOptions, type PeerOptions } from './configuration.ts';
 import { countOn } from './counting.ts';
 import { copying, type Change } from './change.ts';
 import { createLog, silentLogger, type Logger } from './logger.ts';
-import type { Settings } from './tunables.ts';
+import type { PeerSettings } from './tunables.ts';
 import type { Digest } from './digest.ts';
 import { coreSettings } from './coreSettings.ts';
 import { listenTo, publishTo, type Published } from './channels.ts';
@@ -61,7 +61,7 @@ export class Peer {
    * Opens a peer from these settings and their defaults alone: no configuration file and no variable of the environment is read, only the files that settings name (servers.txt, keys).
    * Throws BAD_CONFIGURATION (all faults together), ADDRESS_IN_USE, STORE_LOCKED, STORE_DAMAGED, STORAGE_FAILED.
    */
-  static async open(settings: Settings, logger: Logger = silentLogger): Promise<Peer> {
+  static async open(settings: PeerSettings, logger: Logger = silentLogger): Promise<Peer> {
     return Peer.openWith(await resolvePeerOptions(settings, logger));
   }
 

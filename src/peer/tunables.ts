@@ -1,5 +1,5 @@
 /**
- * Every tunable of a peer, declared once: meaning, unit, default, range, and what raising a value does.
+ * Every tunable of a peer, and what the commands that ask one share with it, declared once: meaning, unit, default, range, and what raising a value does.
  *
  * Owns the table, and the names that flags and the environment derive from it. Whether given values are within range, and fit each
  * other, is configuration.ts's to say. Invariant: whatever can be set is in this table, and nowhere else.
@@ -10,6 +10,8 @@ import { PORT_MAXIMUM, PORT_MINIMUM } from './serversFile.ts';
 
 interface Described {
   readonly meaning: string;
+  /** Of the commands that ask a peer, and no peer's own: the file and the environment, which both read, may set it. */
+  readonly isOfCommands?: true;
 }
 /** A whole number within `minimum`..`maximum`, both inclusive, in `unit`. */
 export interface NumberTunable extends Described {
@@ -116,10 +118,20 @@ export const TUNABLES = {
   httpHost: { kind: 'text', default: undefined, meaning: 'address that serves /healthz, /ready and /metrics over HTTP, to whoever asks; by default the one of Redis clients, and beyond loopback on the same terms' },
   httpPort: { kind: 'number', unit: 'port', default: undefined, minimum: 0, maximum: LAST_PORT, meaning: "TCP port of these; by default the peer's port plus 1000; 0: none", raising: 'must differ from the ports of the peer and of Redis clients' },
   acknowledge: { kind: 'text', default: 'committed', choices: ACKNOWLEDGEMENT_LEVELS, meaning: "what a client's OK survives: nothing, the death of the process, a power cut" },
+  clientUser: { kind: 'text', isOfCommands: true, default: undefined, meaning: 'user of the users file whose password --client-password-file holds' },
+  tls: { kind: 'flag', isOfCommands: true, meaning: 'reach peers over TLS: those of servers.txt at --client-tls-port' },
+  tlsCaFile: { kind: 'text', isPath: true, isOfCommands: true, default: undefined, meaning: "path of the authority that has to have signed the peers' certificates (PEM); by default those that Node.js knows" },
+  tlsCertificateFile: { kind: 'text', isPath: true, isOfCommands: true, default: undefined, meaning: 'path of a certificate to show to peers that ask for one (--client-tls-ca-file), with those that lead to its authority (PEM)' },
+  tlsKeyFile: { kind: 'text', isPath: true, isOfCommands: true, default: undefined, meaning: 'path of the key of --tls-certificate-file (PEM), readable by its owner alone' },
 } as const satisfies Record<string, Tunable>;
 
 export type TunableName = keyof typeof TUNABLES;
 export const TUNABLE_NAMES = Object.keys(TUNABLES) as readonly TunableName[];
+type CommandTunableName = {
+  [Name in TunableName]: (typeof TUNABLES)[Name] extends { readonly isOfCommands: true } ? Name : never;
+}[TunableName];
+/** What a peer goes by. */
+export const PEER_TUNABLE_NAMES = TUNABLE_NAMES.filter((name) => !('isOfCommands' in TUNABLES[name]));
 export type NameOfKind<Kind extends Tunable['kind']> = {
   [Name in TunableName]: (typeof TUNABLES)[Name]['kind'] extends Kind ? Name : never;
 }[TunableName];
@@ -134,6 +146,9 @@ export type Settings = {
           : string)
     | undefined;
 };
+
+/** What an embedded peer takes. */
+export type PeerSettings = Omit<Settings, CommandTunableName>;
 
 export function isTunableName(name: string): name is TunableName {
   return Object.hasOwn(TUNABLES, name);

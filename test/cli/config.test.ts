@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { TUNABLE_NAMES, TUNABLES } from '../../src/peer/tunables.ts';
+import { PEER_TUNABLE_NAMES, TUNABLES } from '../../src/peer/tunables.ts';
 import { bulk, startFakePeer } from './fakePeer.ts';
 import { runCommand } from './runCommand.ts';
 import type { Outcome } from './runCommand.ts';
@@ -82,7 +82,7 @@ describe('configuration on the command line', function () {
     assert.match(lines[1] ?? '', /^name +value +unit +source$/);
     assert.deepEqual(
       lines.slice(2).map((line) => line.split(' ')[0]),
-      TUNABLE_NAMES,
+      PEER_TUNABLE_NAMES,
     );
     for (const row of [
       /^id +alpha +- +default$/m,
@@ -107,7 +107,7 @@ describe('configuration on the command line', function () {
     assert.equal(file, null);
     assert.deepEqual(
       settings.map(({ name }) => name),
-      TUNABLE_NAMES,
+      PEER_TUNABLE_NAMES,
     );
     assert.deepEqual(
       settings.find(({ name }) => name === 'keepaliveMs'),

@@ -6,9 +6,9 @@
  * (CONNECTION: the connection broke before the reply; SILENCE: none came in time). Which of those were carried out is not known.
  */
 import RedisParser from 'redis-parser';
-import { dialTcp } from '../../network/tcp.ts';
 import type { Socket } from '../../network/tcp.ts';
-import { encodeRequest } from '../connection.ts';
+import { dial } from '../../network/tls.ts';
+import { buildAuthentication, encodeRequest } from '../connection.ts';
 import type { Target } from '../target.ts';
 import type { BenchRequest } from './requests.ts';
 
@@ -119,11 +119,9 @@ export class LoadClient {
 
   #dial(): void {
     const { target, hasSession, events } = this.#options;
-    const socket = dialTcp(target);
-    this.#socket = socket;
     // What is said before the load: each reply is one that no operation waits for.
     const greeting = [
-      ...(target.password === undefined ? [] : [['AUTH', target.password]]),
+      ...(target.password === undefined ? [] : [buildAuthentication(target.password, target.user)]),
       ...(hasSession ? [['TOPOSPHERE', 'SESSION', 'BEGIN']] : []),
     ];
     let unanswered = greeting.length;
@@ -148,10 +146,11 @@ export class LoadClient {
         socket.destroy();
       },
     });
-    socket.once('connect', () => {
+    const socket = dial(target, () => {
       for (const words of greeting) socket.write(encodeRequest(words));
       if (greeting.length === 0) becomeReady();
     });
+    this.#socket = socket;
     socket.on('data', (bytes: Buffer) => {
       this.#arrivedMs = performance.now();
       parser.execute(bytes);

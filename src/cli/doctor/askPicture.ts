@@ -28,7 +28,7 @@ interface Patient {
 
 export async function askPeer({ target, peers }: Patient): Promise<PeerPicture> {
   const name = nameOf(target);
-  const clients = { host: target.host, port: target.port, password: target.password };
+  const { id, ...clients } = target;
   const streamReach = peers === undefined ? undefined : await probeTcp(peers);
   try {
     const said = await askStatus(target);
@@ -36,7 +36,7 @@ export async function askPeer({ target, peers }: Patient): Promise<PeerPicture> 
     const answer = { ...said, ...examined };
     // Whoever was asked for by address has a name as well.
     return {
-      name: target.id ?? said.status.id ?? name,
+      name: id ?? said.status.id ?? name,
       clients,
       peers,
       answer,
