@@ -9,6 +9,7 @@ import type { FaultKind } from '../simulator/generate.ts';
 import {
   MAX_COUNTER_CLIENTS,
   MAX_GROUP_CLIENTS,
+  MAX_PUBLISHERS,
   MAX_REPLICAS,
   MAX_REQUEST_CLIENTS,
   MAX_SESSIONS,
@@ -83,6 +84,11 @@ export function addSimulate(yargs: Argv): Argv {
           describe: 'clients that write several keys at once, as transactions do, checked',
           defaultDescription: '0',
         })
+        .option('publishers', {
+          ...text,
+          describe: 'clients that publish, with a listener at each peer, checked',
+          defaultDescription: '0',
+        })
         .option('runs', { ...text, describe: 'so many seeds, one after the other', defaultDescription: '1' })
         .option('until-failure', { type: 'boolean', describe: 'go on until a seed fails' })
         .option('shrink', { type: 'boolean', describe: 'make a failing schedule small and save it' })
@@ -112,6 +118,7 @@ export function addSimulate(yargs: Argv): Argv {
         requests: readNumber('requests', argv.requests, 0, 0, MAX_REQUEST_CLIENTS),
         counters: readNumber('counters', argv.counters, 0, 0, MAX_COUNTER_CLIENTS),
         groups: readNumber('groups', argv.groups, 0, 0, MAX_GROUP_CLIENTS),
+        publishers: readNumber('publishers', argv.publishers, 0, 0, MAX_PUBLISHERS),
         runs: readNumber('runs', argv.runs, 1, 1, Number.MAX_SAFE_INTEGER),
         untilFailure: argv.untilFailure === true,
         shrink: argv.shrink === true,

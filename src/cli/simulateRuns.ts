@@ -39,6 +39,7 @@ export interface Arguments {
   readonly requests: number;
   readonly counters: number;
   readonly groups: number;
+  readonly publishers: number;
   readonly runs: number;
   readonly untilFailure: boolean;
   readonly shrink: boolean;
@@ -208,11 +209,12 @@ function* seeds({
   requests,
   counters,
   groups,
+  publishers,
   runs,
   untilFailure,
 }: Arguments): Generator<Planned> {
   const kinds = faults.length === FAULT_KINDS.length ? '' : ` --faults ${faults.join(',') || 'none'}`;
-  const clients = Object.entries({ sessions, replicas, requests, counters, groups })
+  const clients = Object.entries({ sessions, replicas, requests, counters, groups, publishers })
     .map(([name, count]) => (count === 0 ? '' : ` --${name} ${count}`))
     .join('');
   for (let seed = first; seed < first + runs || untilFailure; seed += 1) {
@@ -227,6 +229,7 @@ function* seeds({
       requests,
       counters,
       groups,
+      publishers,
     });
     yield { title: `seed ${seed}`, replay, schedule };
   }

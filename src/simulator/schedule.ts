@@ -140,13 +140,13 @@ export interface Schedule {
   readonly publishers?: number;
 }
 
-/** The most clients with sessions, of registers, of those whose writes wait for other disks, or have request ids, of counters, and of groups, that a schedule may ask for. */
+/** The most clients with sessions, of registers, of those whose writes wait for other disks, or have request ids, of counters, of groups, and of those that publish, that a schedule may ask for. */
 export const MAX_SESSIONS = 100;
 export const MAX_REPLICAS = 100;
 export const MAX_REQUEST_CLIENTS = 100;
 export const MAX_COUNTER_CLIENTS = 100;
 export const MAX_GROUP_CLIENTS = 100;
-const MAX_PUBLISHERS = 100;
+export const MAX_PUBLISHERS = 100;
 
 const LEVELS: readonly Level[] = ['fast', 'committed', 'durable'];
 

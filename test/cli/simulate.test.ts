@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { RunResult } from '../../src/simulator/run.ts';
 import { runCommand } from './runCommand.ts';
 
 describe('toposphere simulate', function () {
@@ -28,19 +29,20 @@ describe('toposphere simulate', function () {
     assert.match(await readFile(join(folder, 'five.html'), 'utf8'), /^<!doctype html>/i);
   });
 
-  it('prints one JSON object a run, for several seeds', async () => {
-    const { code, output } = await run('--seed', '1', '--runs', '3', ...short, '--json');
+  it('prints one JSON object a run, for several seeds, with what the clients did that were asked for', async () => {
+    const { code, output } = await run('--seed', '1', '--runs', '3', ...short, '--publishers', '2', '--json');
     assert.equal(code, 0);
     const runs = output
       .toString()
       .trim()
       .split('\n')
-      .map((line) => JSON.parse(line) as { readonly title: string; readonly traceHash: string });
+      .map((line) => JSON.parse(line) as Pick<RunResult, 'traceHash' | 'publishers'> & { title: string });
     assert.deepEqual(
       runs.map(({ title }) => title),
       ['seed 1', 'seed 2', 'seed 3'],
     );
     assert.equal(new Set(runs.map(({ traceHash }) => traceHash)).size, 3);
+    for (const { publishers } of runs) assert.ok(publishers !== undefined && publishers.published > 0);
   });
 
   it('shows a scenario as a transcript, and fails with the line that did not hold', async () => {
