@@ -4,10 +4,13 @@
  * Owns what each statement does and how an expectation is waited for. The same checkers look on as in any run, so a
  * scenario is a directed schedule with a few expectations of its own.
  */
+import { formatDecimal } from '../core/decimal.ts';
 import type { Phase } from '../core/messages.ts';
 import { assertNever } from '../core/types.ts';
 import type { Key, PeerId } from '../core/types.ts';
 import { BrokenInvariant } from './brokenInvariant.ts';
+import { increment } from './clientIncrement.ts';
+import type { IncrementOutcome } from './clientIncrement.ts';
 import { bytesOf, describeValue } from './clientWrite.ts';
 import type { WriteOutcome } from './clientWrite.ts';
 import { peerNames } from './generate.ts';
@@ -52,6 +55,9 @@ function carryOut({ world, replicas }: OpenRun, statement: Statement): void {
           outcome.kind === 'refused' ? outcome.error.message : `the write of ${key} was ${outcome.kind}`,
         );
       }
+      return;
+    case 'add':
+      add(world, statement);
       return;
     case 'cut':
       world.cut(statement.from, statement.to, statement.isOneWay);
@@ -162,6 +168,37 @@ function write(
     return true;
   });
   return outcome;
+}
+
+function add(
+  world: World,
+  { peer: id, key, by, level, isRefused }: Extract<Statement, { kind: 'add' }>,
+): void {
+  let outcome: IncrementOutcome | undefined;
+  world.visit(id, (peer) => {
+    const form = by.scale === 0 ? 'integer' : 'float';
+    outcome = increment(world, peer, { key: key as Key, amount: by, form, level });
+    return true;
+  });
+  const came = describeIncrement(outcome);
+  world.note(id, `add ${formatDecimal(by)} to ${key}: ${came}`);
+  if (outcome !== undefined && (outcome.kind === 'taken') !== isRefused) return;
+  throw new BrokenInvariant('expectation', `${id} says ${came}`);
+}
+
+function describeIncrement(outcome: IncrementOutcome | undefined): string {
+  switch (outcome?.kind) {
+    case undefined:
+      return 'unreachable';
+    case 'taken':
+      return formatDecimal(outcome.total);
+    case 'fault':
+      return outcome.fault;
+    case 'refused':
+      return outcome.error.code;
+    default:
+      return assertNever(outcome);
+  }
 }
 
 function expectFate(

@@ -4,6 +4,7 @@
  * Owns series of keys (`k{1..100}`), quotes, and the wording of what cannot be read: every
  * fault of a text is reported together, with its line. What a statement does is scenario.ts's.
  */
+import { parseFloating } from '../core/decimal.ts';
 import { ToposphereError } from '../core/errors.ts';
 import type { Phase } from '../core/messages.ts';
 import { MESSAGE_KINDS } from '../peer/faults.ts';
@@ -54,6 +55,8 @@ function parseStatement(verb: string, rest: string, words: string): Statement {
     case 'set':
     case 'delete':
       return parseWrite(verb, rest, false);
+    case 'add':
+      return parseIncrement(rest, false);
     case 'cut': {
       const [, from = '', how, to = ''] = match(
         /^(\S+) (from|to) (\S+)$/,
@@ -166,6 +169,17 @@ function parseWrite(verb: string, rest: string, isRefused: boolean): Statement {
   return { ...write, replicated: { copies, withinMs: parseTime(deadline) } };
 }
 
+function parseIncrement(rest: string, isRefused: boolean): Statement {
+  const [, amount = '', key = '', peer = '', level = 'committed'] = match(
+    /^(\S+) to (.+) at (\S+?)(?: (fast|committed|durable))?$/,
+    rest,
+    'add 3 to c at alpha [fast|committed|durable]',
+  );
+  const by = parseFloating(Buffer.from(amount));
+  if (by === undefined || by === 'infinite') throw new Error(`'${amount}' is no number`);
+  return { kind: 'add', peer, key: unquote(key), by, level: level as Level, isRefused };
+}
+
 function parseLinks(verb: 'lose' | 'duplicate' | 'reorder' | 'delay', rest: string): Statement {
   const [, what = '', of, from, to] = match(
     /^(\S+)(?: of (updates|multicast))?(?: from (\S+))?(?: to (\S+))?$/,
@@ -204,6 +218,7 @@ function parseGroups(
 function parseExpectation(rest: string): Statement {
   const refused = /^refused (set|delete) (.+)$/.exec(rest);
   if (refused !== null) return parseWrite(refused[1] ?? '', refused[2] ?? '', true);
+  if (rest.startsWith('refused add ')) return parseIncrement(rest.slice('refused add '.length), true);
   const [, body = '', time] = match(/^(.+?)(?: within (\S+))?$/, rest, 'expect … [within 2s]');
   const withinMs = time === undefined ? 0 : parseTime(time);
   const equal = /^equal(?: among (\S+))?$/.exec(body);

@@ -1,6 +1,7 @@
 /**
  * What a scenario can say: its grammar for people, and its statements as data.
  */
+import type { Decimal } from '../core/decimal.ts';
 import type { MessageKind, Phase } from '../core/messages.ts';
 import type { Copies } from '../core/replication.ts';
 import type { Level, LinkQuality, ValueSpec } from './schedule.ts';
@@ -15,6 +16,7 @@ export const SCENARIO_HELP = `One statement a line, or several with ; between th
   set x=1 at alpha for 5s         it expires then
   set x=1 at alpha on 3 disks within 2s     or: on majority disks, on all disks; the scenario goes on
   delete x at alpha
+  add 3 to c at alpha durable     a counter counts on, by as much, as INCRBY or INCRBYFLOAT; also expect refused add …
   cut alpha,beta from gamma,delta     cut alpha to beta (one way)     heal     heal alpha from gamma
   lose 30% [of updates|of multicast] [from alpha] [to beta]     duplicate 10%     reorder 20%     delay 5..40ms
   lose commit from alpha to beta      lose no commit      any kind of message: update, sync, nak, prepare, prepared, commit …
@@ -46,6 +48,14 @@ export type Statement =
       readonly isRefused: boolean;
       /** Its client waits for other disks; the scenario goes on. */
       readonly replicated?: { readonly copies: Copies; readonly withinMs: number };
+    }
+  | {
+      readonly kind: 'add';
+      readonly peer: string;
+      readonly key: string;
+      readonly by: Decimal;
+      readonly level: Level;
+      readonly isRefused: boolean;
     }
   | {
       readonly kind: 'cut';

@@ -5,7 +5,7 @@
  * look at what it touched. Knows nothing of schedules: faults and operations are its methods, for schedules, scenarios
  * and programs alike. The same calls from the same seed give the same trace.
  */
-import { isVisible } from '../core/expiry.ts';
+import { readCounted } from '../core/counted.ts';
 import { defaultLimits, defaultSettings } from '../core/settings.ts';
 import type { CoreSettings } from '../core/settings.ts';
 import { ToposphereError } from '../core/errors.ts';
@@ -213,8 +213,9 @@ export class World {
   /** What a client of a peer reads; undefined when there is no value or nobody to ask. */
   read(id: string, key: string): Uint8Array | undefined {
     const peer = this.#answering(id);
-    const entry = peer.isRunning ? peer.disk.store.readEntry(key as Key) : undefined;
-    return entry !== undefined && isVisible(peer.state, peer.now(), entry) ? entry.value : undefined;
+    if (!peer.isRunning) return undefined;
+    const entry = peer.disk.store.readEntry(key as Key);
+    return readCounted(peer.state, peer.now(), key as Key, entry)?.value;
   }
 
   readText(id: string, key: string): string | undefined {

@@ -35,6 +35,19 @@ describe('scenarios', () => {
     assert.match(failureOf('crash alpha; set x=1 at alpha') ?? '', /unreachable/);
   });
 
+  it('counts, as clients do, and fails what is refused', () => {
+    const counted = 'limits maxCounterCells=1; wait 1s; add 2 to c at alpha durable; add 0.5 to c at alpha';
+    assert.equal(
+      failureOf(`${counted}; expect c=2.5 everywhere within 1s; expect refused add 1 to d at beta`),
+      undefined,
+    );
+    assert.match(failureOf(`${counted}; expect c=2 at alpha`) ?? '', /alpha has c = 2\.5/);
+    assert.match(failureOf(`${counted}; add 1 to d at alpha`) ?? '', /alpha says NO_ROOM/);
+    assert.match(failureOf(`${counted}; expect refused add 0.25 to c at alpha`) ?? '', /alpha says 2\.75/);
+    assert.match(failureOf('wait 1s; set c=x at alpha; add 1 to c at alpha') ?? '', /says notAnInteger/);
+    assert.match(failureOf('crash alpha; add 1 to c at alpha') ?? '', /alpha says unreachable/);
+  });
+
   it('says of every line that it cannot read what it would understand, all lines together', () => {
     const text = [
       'set x at alpha',
@@ -45,12 +58,13 @@ describe('scenarios', () => {
       'crash zeta',
       'set k{9..1}=v at alpha',
       'disk alpha broken',
+      'add much to c at alpha',
     ].join('\n');
     assert.throws(
       () => parseScenario(text, peerNames),
       (error: ToposphereError) => {
         assert.equal(error.code, 'BAD_ARGUMENT');
-        for (let line = 1; line <= 8; line += 1) assert.match(error.message, new RegExp(`line ${line}:`));
+        for (let line = 1; line <= 9; line += 1) assert.match(error.message, new RegExp(`line ${line}:`));
         return true;
       },
     );

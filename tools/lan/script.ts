@@ -31,6 +31,7 @@ const SIMULATED_ONLY = {
   clock: 'clock: not in the laboratory, only simulated',
   stray: 'stray: not in the laboratory, only simulated',
   install: 'install: there is one release in the laboratory; only simulated',
+  add: 'add: not in the laboratory, only simulated',
   expectFate: 'on n disks: not in the laboratory, only simulated',
   expectVersion: 'expect version: there is one release in the laboratory; only simulated',
 } as const satisfies Partial<Readonly<Record<Statement['kind'], string>>>;

@@ -87,4 +87,56 @@ export const COUNTING_RULES: readonly Mutant[] = [
     ],
     kill: { ...WITH_COUNTERS, first: 2 },
   },
+  {
+    number: 'C7',
+    name: 'a tombstone goes before it is on every disk',
+    edits: [
+      {
+        file: DROPPING,
+        find: 'return isSettledEverywhere(state, entry) && !hasCellBelow(state, key, entry);',
+        replace: 'return !hasCellBelow(state, key, entry);',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/counted-below-a-deletion.txt' },
+  },
+  {
+    number: 'C8',
+    name: 'a tombstone goes before all that was counted below it has come',
+    edits: [
+      {
+        file: 'src/core/everywhere.ts',
+        find: 'const settled = everywhere.waiting.filter(({ known }) => hasAllOf(state, known));',
+        replace: 'const settled = everywhere.waiting;',
+      },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/counted-before-a-deletion-was-heard-of.txt' },
+  },
+  {
+    number: 'C9',
+    name: 'a former incarnation is absorbed before all that survives of it is here',
+    edits: [
+      { file: UPKEEP, find: 'if (areFormerFolded(state)) for (', replace: 'for (' },
+      { file: UPKEEP, find: 'function areFormerFolded(', replace: 'export function areFormerFolded(' },
+    ],
+    kill: { scenario: 'test/simulator/scenarios/absorbed-once-all-of-it-is-here.txt' },
+  },
+  {
+    number: 'C10',
+    name: 'what is absorbed is added in one update, and said to be absorbed in the next',
+    edits: [
+      {
+        file: UPKEEP,
+        find: 'export function keepCells(',
+        replace: 'const added = new WeakMap<PeerState, Set<Key>>();\n\nexport function keepCells(',
+      },
+      {
+        file: UPKEEP,
+        find: 'writeUnasked(state, now, hidden, encodeCell(absorbed), first.entry.expiresAt);',
+        replace:
+          'const known = added.get(state) ?? new Set<Key>(); added.set(state, known); const isSaid = known.delete(hidden); if (!isSaid) known.add(hidden); ' +
+          'writeUnasked(state, now, hidden, encodeCell(isSaid ? { sum: own?.sum ?? absorbed.sum, absorbed: absorbed.absorbed } : { sum: absorbed.sum, absorbed: own?.absorbed ?? (0 as Incarnation) }), first.entry.expiresAt);',
+      },
+    ],
+    kill: { ...WITH_COUNTERS, first: 2 },
+  },
 ];
