@@ -50,7 +50,7 @@ function assertCounts(peer: VirtualPeer, key: Key, ghost: CounterGhost, survivor
   const present = peer.disk.store.readEntry(key);
   const seen = present !== undefined && isVisible(peer.state, peer.now(), present) ? present : undefined;
   const counted = (all: readonly HeldVersion[]): readonly Version[] =>
-    all.filter(({ base }) => counts(base, seen, survivors.entry)).map(({ version }) => version);
+    all.filter(({ name: { base } }) => counts(base, seen, survivors.entry)).map(({ version }) => version);
   const held = counted(ghost.heldAt(peer, key));
   const included = includedIn(held);
   for (const one of includedIn(counted(survivors.versions)))
@@ -93,7 +93,7 @@ function findSurvivors(
     if (!closures.survives(world, holder, written)) continue;
     if (name === undefined) newest = newest === undefined || compareTags(entry, newest) > 0 ? entry : newest;
     const version = ghost.versions.get(nameOf(entry));
-    if (name !== undefined && version !== undefined) versions.push({ base: name.base, version });
+    if (name !== undefined && version !== undefined) versions.push({ name, version });
   }
   return { entry: newest, versions };
 }

@@ -6,24 +6,27 @@
  */
 import { readCounted } from '../core/counted.ts';
 import { formatDecimal, parseFloating } from '../core/decimal.ts';
-import { ToposphereError } from '../core/errors.ts';
 import { isVisible } from '../core/expiry.ts';
-import { onIncrement, type CounterForm } from '../core/increment.ts';
+import type { CounterForm } from '../core/increment.ts';
 import type { Key } from '../core/types.ts';
 import { BrokenInvariant } from './brokenInvariant.ts';
 import type { Checker } from './checker.ts';
+import { increment } from './clientIncrement.ts';
 import type { ClosureWatch } from './closureWatch.ts';
 import { assertCountersAtRest } from './counterChecks.ts';
-import { counterName, createCounterGhost, formatHundredths, parseHundredths } from './counterGhost.ts';
+import { counterName, createCounterGhost, formatAmount, ONE, parseAmount } from './counterGhost.ts';
 import { between, chance, openStream, pick, untilNextMs, wholeBetween } from './random.ts';
 import type { RandomStream } from './random.ts';
 import type { Level, Schedule } from './schedule.ts';
+import { assertListed } from './counterListing.ts';
 import type { VirtualPeer } from './virtualPeer.ts';
 import type { World } from './world.ts';
 
-const COUNTERS = 3;
-/** This one has places, so that the others stay whole. */
-const WITH_PLACES = counterName(COUNTERS);
+/** The last has places, so that the others stay whole. */
+const WITH_PLACES = counterName(3);
+const COUNTER_KEYS = [counterName(1), counterName(2), WITH_PLACES] as const;
+/** Behind the point: what binary fractions are not exact for, and as many places as there may be. Each client takes one after the other. */
+const FRACTIONS = ['0.25', '0.1', '0.2', '0.7', '0.33333333333333333', '0.00000000000000001'];
 const READ_SHARE = 0.1;
 const LEVELS: readonly Level[] = ['fast', 'committed', 'committed', 'durable'];
 /** What counters are set to: numbers, the last before 64 bits end, and what is no number. */
@@ -35,6 +38,8 @@ export interface CounterFigures {
   /** By what redis says of values that cannot be counted upon. */
   faulty: number;
   refused: number;
+  /** Looks at a range of keys and their number. */
+  listed: number;
   /** SET, DEL, and such that expire: each begins a new base. */
   begun: number;
   /** At rest: keys whose total was held against the increments that survived, and those of which nobody can say. */
@@ -58,6 +63,8 @@ interface Client {
   readonly resetShare: number;
   readonly longestMs: number;
   peer: string;
+  /** Increments with places so far. */
+  fractions: number;
 }
 
 export function createCounterClients({
@@ -66,7 +73,15 @@ export function createCounterClients({
   counters = 0,
 }: Pick<Schedule, 'seed' | 'durationMs' | 'counters'>): CounterClients {
   let closures: ClosureWatch | undefined;
-  const figures: CounterFigures = { incremented: 0, faulty: 0, refused: 0, begun: 0, judged: 0, unsure: 0 };
+  const figures: CounterFigures = {
+    incremented: 0,
+    faulty: 0,
+    refused: 0,
+    listed: 0,
+    begun: 0,
+    judged: 0,
+    unsure: 0,
+  };
   const ghost = createCounterGhost();
   /** Checkpoints that each process had joined at the last look. */
   const joined = new WeakMap<object, number>();
@@ -77,40 +92,33 @@ export function createCounterClients({
     throw broken(peer, key, `shows ${shown ?? 'nothing'}, and what it holds comes to ${wanted ?? 'nothing'}`);
   }
 
-  function increment(world: World, { name, random, peer: id }: Client, key: Key): void {
-    const by =
-      BigInt(wholeBetween(random, -3, 9)) * 100n + (key === WITH_PLACES && chance(random, 0.5) ? 25n : 0n);
-    const form: CounterForm = by % 100n === 0n && chance(random, 0.8) ? 'integer' : 'float';
+  function add(world: World, client: Client, key: Key): void {
+    const { name, random, peer: id } = client;
+    const whole = BigInt(wholeBetween(random, -3, 9)) * ONE;
+    const by = whole + (key === WITH_PLACES && chance(random, 0.5) ? nextFraction(client) : 0n);
+    const form: CounterForm = by % ONE === 0n && chance(random, 0.8) ? 'integer' : 'float';
     const level = pick(random, LEVELS);
     world.visit(id, (peer) => {
       const outcome = attempt(world, peer, { key, by, form, level });
-      world.note(peer.address, `${name} adds ${formatHundredths(by)} to ${key}: ${outcome}`);
+      world.note(peer.address, `${name} adds ${formatAmount(by)} to ${key}: ${outcome}`);
       return true;
     });
   }
 
   /** What came of it, in a word. */
   function attempt(world: World, peer: VirtualPeer, { key, by, form, level }: Asked): string {
-    const { runtime, touched } = peer;
     const before = readText(peer, key);
     const wasSeen = isValueSeen(peer, key);
-    const first = touched.entries.length;
-    const amount = parseFloating(Buffer.from(formatHundredths(by)));
+    const amount = parseFloating(Buffer.from(formatAmount(by)));
     if (amount === undefined || amount === 'infinite') throw new Error(`${by} is no amount`);
-    let outcome: ReturnType<typeof onIncrement> | undefined;
-    try {
-      runtime.attempt((core, now) => {
-        outcome = onIncrement(core, now, key, amount, form, level === 'fast');
-        return outcome.kind === 'refused' ? outcome.refusal : undefined;
-      });
-    } catch (error) {
-      if (!(error instanceof ToposphereError)) throw error;
-      figures.refused += 1;
-      return error.code;
-    }
     const expected = expect(before, by, form);
-    if (outcome?.kind !== 'done') {
-      if (outcome?.kind !== 'fault' || outcome.fault !== expected.fault)
+    const outcome = increment(world, peer, { key, amount, form, level });
+    if (outcome.kind === 'refused') {
+      figures.refused += 1;
+      return outcome.error.code;
+    }
+    if (outcome.kind === 'fault') {
+      if (outcome.fault !== expected.fault)
         throw broken(
           peer,
           key,
@@ -119,24 +127,15 @@ export function createCounterClients({
       figures.faulty += 1;
       return outcome.fault;
     }
-    const written = touched.entries
-      .slice(first)
-      .filter(({ key: at, entry }) => at !== key && entry.kind === 'value');
-    const [cell] = written;
-    if (cell === undefined || written.length > 1)
-      throw broken(peer, key, `is incremented by ${written.length} updates`);
     const [answer, after] = [formatDecimal(outcome.total), readText(peer, key)];
     const isOver = wasSeen && !isValueSeen(peer, key); // its time came with the timestamp of the increment
     if (expected.fault !== undefined || answer !== expected.total || (after !== answer && !isOver))
       throw broken(
         peer,
         key,
-        `shows ${after ?? 'nothing'} and says ${answer} after ${before ?? 'nothing'} and ${formatHundredths(by)}`,
+        `shows ${after ?? 'nothing'} and says ${answer} after ${before ?? 'nothing'} and ${formatAmount(by)}`,
       );
-    const note = world.truth.note(cell.key, cell.entry, world.nowMs);
-    ghost.noteIncrement(note, cell.before, by);
-    world.acknowledge(peer, note, level);
-    runtime.endTurnSoon();
+    ghost.noteIncrement(outcome.written, outcome.replaced, by);
     figures.incremented += 1;
     return expected.total;
   }
@@ -161,7 +160,10 @@ export function createCounterClients({
 
   function read(world: World, { peer: id }: Client, key: Key): void {
     world.visit(id, (peer) => {
-      if (peer.state.phase === 'member') assertShown(peer, key);
+      if (peer.state.phase !== 'member') return true;
+      assertShown(peer, key);
+      assertListed(peer, COUNTER_KEYS, ghost.shownAt, figures.listed);
+      figures.listed += 1;
       return true;
     });
   }
@@ -172,11 +174,11 @@ export function createCounterClients({
     if (atMs >= durationMs) return;
     world.at(atMs, () => {
       if (chance(random, client.hopShare)) client.peer = pick(random, world.ids);
-      const key = counterName(wholeBetween(random, 1, COUNTERS));
+      const key = counterName(wholeBetween(random, 1, COUNTER_KEYS.length));
       if (!world.ids.includes(client.peer)) client.peer = pick(random, world.ids);
       else if (chance(random, client.resetShare)) reset(world, client, key);
       else if (chance(random, READ_SHARE)) read(world, client, key);
-      else increment(world, client, key);
+      else add(world, client, key);
       next(world, client);
     });
   }
@@ -195,6 +197,7 @@ export function createCounterClients({
           resetShare: pick(random, [0.005, 0.03, 0.15]),
           longestMs: pick(random, [300, 5_000, 30_000]),
           peer: pick(random, world.ids),
+          fractions: 0,
         });
       }
     },
@@ -210,11 +213,12 @@ export function createCounterClients({
       afterStart(_world, peer) {
         if (counters === 0) return;
         ghost.noteStep(peer);
-        if (peer.state.phase === 'member') for (const key of counterKeys()) assertShown(peer, key);
+        if (peer.state.phase === 'member') for (const key of COUNTER_KEYS) assertShown(peer, key);
       },
       atRest(world) {
         if (counters === 0 || closures === undefined) return;
-        for (const key of counterKeys()) {
+        for (const peer of world.peers) assertListed(peer, COUNTER_KEYS, ghost.shownAt, 0);
+        for (const key of COUNTER_KEYS) {
           for (const peer of world.peers) assertShown(peer, key);
           if (assertCountersAtRest(world, key, ghost, closures)) figures.judged += 1;
           else figures.unsure += 1;
@@ -231,6 +235,12 @@ interface Asked {
   readonly level: Level;
 }
 
+function nextFraction(client: Client): bigint {
+  const text = FRACTIONS[client.fractions % FRACTIONS.length] ?? '0';
+  client.fractions += 1;
+  return parseAmount(text) ?? 0n;
+}
+
 /** What redis would say of it. */
 function expect(
   before: string | undefined,
@@ -238,20 +248,16 @@ function expect(
   form: CounterForm,
 ): { readonly fault: undefined; readonly total: string } | { readonly fault: string } {
   const upon = before ?? '0';
-  const hundredths = parseHundredths(upon);
-  const isWhole = hundredths !== undefined && hundredths % 100n === 0n && isIn64Bits(hundredths);
+  const amount = parseAmount(upon);
+  const isWhole = amount !== undefined && amount % ONE === 0n && isIn64Bits(amount);
   if (form === 'integer' && !isWhole) return { fault: 'notAnInteger' };
-  if (hundredths === undefined) return { fault: 'notANumber' };
-  if (form === 'integer' && !isIn64Bits(hundredths + by)) return { fault: 'overflow' };
-  return { fault: undefined, total: formatHundredths(hundredths + by) };
+  if (amount === undefined) return { fault: 'notANumber' };
+  if (form === 'integer' && !isIn64Bits(amount + by)) return { fault: 'overflow' };
+  return { fault: undefined, total: formatAmount(amount + by) };
 }
 
-function isIn64Bits(hundredths: bigint): boolean {
-  return hundredths / 100n <= LARGEST && hundredths / 100n >= -LARGEST - 1n;
-}
-
-function counterKeys(): readonly Key[] {
-  return Array.from({ length: COUNTERS }, (_, at) => counterName(at + 1));
+function isIn64Bits(amount: bigint): boolean {
+  return amount <= LARGEST * ONE && amount >= (-LARGEST - 1n) * ONE;
 }
 
 function readText(peer: VirtualPeer, key: Key): string | undefined {

@@ -2,8 +2,8 @@
  * What counters must show, from a list of the increments that were taken: never from the sums that cells hold.
  *
  * Keeps for each update of a cell which increments are in it: those that were in what it replaced, the one that it was made for, and, where it says that it has absorbed former cells, those that
- * were in these where that was done. What a peer must show follows from the updates that it holds, each increment once; the rule which cells count is written here anew, on purpose. Amounts are in
- * hundredths.
+ * were in these where that was done. What a peer must show follows from the updates that it holds, each increment once; the rule which cells count is written here anew, on purpose. Amounts are whole
+ * numbers of the least that a counter can differ by.
  */
 import {
   AFTER_CELLS,
@@ -14,7 +14,7 @@ import {
   type CounterBase,
 } from '../core/counterCells.ts';
 import { isVisible } from '../core/expiry.ts';
-import { compareTags, type Entry, type Key, type Tag } from '../core/types.ts';
+import { compareTags, type Entry, type Key, type Origin, type Tag } from '../core/types.ts';
 import type { Written } from './truth.ts';
 import type { VirtualPeer } from './virtualPeer.ts';
 
@@ -37,7 +37,7 @@ export interface Version {
 
 /** A cell that a peer holds. */
 export interface HeldVersion {
-  readonly base: CounterBase;
+  readonly name: CellName;
   readonly version: Version;
 }
 
@@ -47,7 +47,11 @@ interface Standing {
   readonly ended: Tag | undefined;
 }
 
-const HUNDREDTHS = /^(-?)(\d+)(?:\.(\d{1,2}))?$/;
+/** Places behind the point that a counter can have. */
+const PLACES = 17;
+/** One, as an amount. */
+export const ONE = 10n ** BigInt(PLACES);
+const AMOUNT = new RegExp(`^(-?)(\\d+)(?:\\.(\\d{1,${PLACES}}))?$`);
 
 export interface CounterGhost {
   /** Of updates by their names, which increments are in them. */
@@ -59,7 +63,9 @@ export interface CounterGhost {
   /** A process begins, or has joined a checkpoint: all that it knows is on its disk. */
   forget(peer: VirtualPeer): void;
   /** What readers must be shown at a peer; undefined for nothing. */
-  shownAt(peer: VirtualPeer, key: Key): string | undefined;
+  readonly shownAt: (peer: VirtualPeer, key: Key) => string | undefined;
+  /** Whether what is shown there has been counted by this process too. */
+  hasOwnCounted(peer: VirtualPeer, key: Key): boolean;
   /** The cells that a peer holds of a key, of all bases. */
   heldAt(peer: VirtualPeer, key: Key): readonly HeldVersion[];
 }
@@ -109,9 +115,9 @@ export function createCounterGhost(): CounterGhost {
 
   function heldAt({ disk }: VirtualPeer, key: Key): readonly HeldVersion[] {
     const held: HeldVersion[] = [];
-    for (const [hidden, { base }] of cells.get(key) ?? []) {
+    for (const [hidden, name] of cells.get(key) ?? []) {
       const version = find(disk.store.readEntry(hidden));
-      if (version !== undefined) held.push({ base, version });
+      if (version !== undefined) held.push({ name, version });
     }
     return held;
   }
@@ -122,9 +128,23 @@ export function createCounterGhost(): CounterGhost {
     return { entry, ended: entry === undefined || entry.kind === 'synthetic' ? known : entry };
   }
 
+  /** Which value readers see, and the cells that count upon it, or upon none. */
+  function countedAt(
+    peer: VirtualPeer,
+    key: Key,
+  ): { readonly seen: Entry | undefined; readonly counted: readonly HeldVersion[] } {
+    const { entry, ended } = standingAt(peer, key);
+    const seen = entry !== undefined && isVisible(peer.state, peer.now(), entry) ? entry : undefined;
+    const counted = heldAt(peer, key).filter(({ name: { base } }) =>
+      seen === undefined ? base.kind === 'zero' && !isEnded(base, ended) : isUpon(base, seen),
+    );
+    return { seen, counted };
+  }
+
   return {
     versions,
     heldAt,
+    hasOwnCounted: (peer, key) => countedAt(peer, key).counted.some(({ name }) => isBy(peer, name)),
     noteIncrement(written, replaced, by) {
       const previous = find(replaced);
       note(written.key, written.entry, {
@@ -153,12 +173,8 @@ export function createCounterGhost(): CounterGhost {
     },
     forget: ({ state }) => void newest.delete(state),
     shownAt(peer, key) {
-      const { entry, ended } = standingAt(peer, key);
-      const isSeen = entry !== undefined && isVisible(peer.state, peer.now(), entry);
-      const counted = heldAt(peer, key).filter(({ base }) =>
-        isSeen ? isUpon(base, entry) : base.kind === 'zero' && !isEnded(base, ended),
-      );
-      const text = isSeen ? Buffer.from(entry.value).toString() : undefined;
+      const { seen, counted } = countedAt(peer, key);
+      const text = seen === undefined ? undefined : Buffer.from(seen.value).toString();
       return counted.length === 0
         ? text
         : addTo(
@@ -171,8 +187,8 @@ export function createCounterGhost(): CounterGhost {
 
 /** What is shown upon a text, or upon nothing. */
 export function addTo(text: string | undefined, counted: readonly Version[]): string | undefined {
-  const upon = parseHundredths(text ?? '0');
-  return upon === undefined ? text : formatHundredths(upon + sumOf(counted));
+  const upon = parseAmount(text ?? '0');
+  return upon === undefined ? text : formatAmount(upon + sumOf(counted));
 }
 
 /** Each increment once, in however many of them it is. */
@@ -189,15 +205,15 @@ export function* incrementsOf(version: Version): IterableIterator<Increment> {
   }
 }
 
-export function parseHundredths(text: string): bigint | undefined {
-  const [, sign, whole, places = ''] = HUNDREDTHS.exec(text) ?? [];
-  return whole === undefined ? undefined : BigInt(`${sign ?? ''}${whole}${places.padEnd(2, '0')}`);
+export function parseAmount(text: string): bigint | undefined {
+  const [, sign, whole, places = ''] = AMOUNT.exec(text) ?? [];
+  return whole === undefined ? undefined : BigInt(`${sign ?? ''}${whole}${places.padEnd(PLACES, '0')}`);
 }
 
-export function formatHundredths(hundredths: bigint): string {
-  const digits = (hundredths < 0n ? -hundredths : hundredths).toString().padStart(3, '0');
-  const places = digits.slice(-2).replace(/0+$/, '');
-  return `${hundredths < 0n ? '-' : ''}${digits.slice(0, -2)}${places === '' ? '' : `.${places}`}`;
+export function formatAmount(amount: bigint): string {
+  const digits = (amount < 0n ? -amount : amount).toString().padStart(PLACES + 1, '0');
+  const places = digits.slice(-PLACES).replace(/0+$/, '');
+  return `${amount < 0n ? '-' : ''}${digits.slice(0, -PLACES)}${places === '' ? '' : `.${places}`}`;
 }
 
 /** Counts upon that value. */
@@ -232,6 +248,6 @@ export function nameOf({ id, incarnation, sequence }: Entry): string {
   return `${id}/${incarnation}/${sequence}`;
 }
 
-function isBy({ state: { self } }: VirtualPeer, { id, incarnation }: Entry): boolean {
+function isBy({ state: { self } }: VirtualPeer, { id, incarnation }: Origin): boolean {
   return id === self.id && incarnation === self.incarnation;
 }

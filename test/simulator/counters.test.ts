@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import type { CounterFigures } from '../../src/simulator/counterClients.ts';
-import { formatHundredths, parseHundredths } from '../../src/simulator/counterGhost.ts';
+import { formatAmount, parseAmount } from '../../src/simulator/counterGhost.ts';
 import { simulate } from '../../src/simulator/index.ts';
 
 const SEEDS = 8;
@@ -16,6 +16,7 @@ describe('simulated counters', function () {
       incremented: 0,
       faulty: 0,
       refused: 0,
+      listed: 0,
       begun: 0,
       judged: 0,
       unsure: 0,
@@ -46,12 +47,21 @@ describe('simulated counters', function () {
     assert.deepEqual(withClients.schedule?.events, one?.schedule?.events);
   });
 
-  it('are reckoned in hundredths', () => {
-    for (const text of ['0', '-0.25', '7', '-70', '0.5', '10.01', '9223372036854775807']) {
-      const hundredths = parseHundredths(text);
-      assert.ok(hundredths !== undefined);
-      assert.equal(formatHundredths(hundredths), text);
+  it('are reckoned in whole numbers of the least they differ by', () => {
+    for (const text of [
+      '0',
+      '-0.25',
+      '7',
+      '-70',
+      '0.5',
+      '10.01',
+      '-0.00000000000000001',
+      '9223372036854775807',
+    ]) {
+      const amount = parseAmount(text);
+      assert.ok(amount !== undefined);
+      assert.equal(formatAmount(amount), text);
     }
-    assert.equal(parseHundredths('no number'), undefined);
+    assert.equal(parseAmount('no number'), undefined);
   });
 });
