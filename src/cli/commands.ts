@@ -12,6 +12,8 @@ import { printLine } from './print.ts';
 interface ShownCommand {
   /** As clients write it: CLIENT LIST. */
   readonly name: string;
+  /** What is typed behind it; '' for nothing. */
+  readonly syntax: string;
   /** Number of words, the name's included; negative: at least so many. */
   readonly arity: number;
   readonly group: string;
@@ -27,9 +29,9 @@ export function listShown(commands: readonly Command[]): readonly ShownCommand[]
   return commands.flatMap((command) => {
     const subcommands = listShown(command.subcommands ?? []);
     if (command.run === undefined && command.unwrap === undefined) return subcommands;
-    const { arity, group, flags, keys, summary, partition } = command;
+    const { syntax, arity, group, flags, keys, summary, partition } = command;
     const name = command.name.replace('|', ' ').toUpperCase();
-    return [{ name, arity, group, flags, keys, summary, partition }, ...subcommands];
+    return [{ name, syntax, arity, group, flags, keys, summary, partition }, ...subcommands];
   });
 }
 
@@ -41,19 +43,13 @@ export function renderCommands(shown: readonly ShownCommand[]): readonly string[
     '',
     ...shown
       .filter((command) => command.group === group)
-      .flatMap(({ name, arity, summary, partition }) => [
-        `${name} (${describeArity(arity)})`,
+      .flatMap(({ name, syntax, summary, partition }) => [
+        `${name} ${syntax}`.trimEnd(),
         `    ${summary}`,
         `    Partition: ${partition}`,
         '',
       ]),
   ]);
-}
-
-function describeArity(arity: number): string {
-  const count = Math.abs(arity);
-  const words = count === 1 ? 'word' : 'words';
-  return arity < 0 ? `${count} ${words} or more` : `${count} ${words}`;
 }
 
 export function addCommands(yargs: Argv): Argv {

@@ -24,6 +24,7 @@ export const aclCommand: Command = {
   flags: [],
   name: 'acl',
   arity: -2,
+  syntax: '',
   summary: 'Tell who the users are and what they may do; they are changed in the users file',
   subcommands: [
     {
@@ -31,6 +32,7 @@ export const aclCommand: Command = {
       flags: ['noscript', 'loading', 'stale'],
       name: 'acl|whoami',
       arity: 2,
+      syntax: '',
       summary: 'Tell which user this connection is',
       partition: LOCAL_TO_CONNECTION,
       run: ({ client, reply }) => {
@@ -42,6 +44,7 @@ export const aclCommand: Command = {
       ...ORDINARY,
       name: 'acl|users',
       arity: 2,
+      syntax: '',
       summary: 'List the names of all users',
       run: ({ reply, server }) => {
         const names = describeUsers(server).map(({ name }) => name);
@@ -54,6 +57,7 @@ export const aclCommand: Command = {
       ...ORDINARY,
       name: 'acl|list',
       arity: 2,
+      syntax: '',
       summary: "List all users with what they may do, in the words of Redis's rules",
       run: ({ reply, server }) => {
         const users = describeUsers(server);
@@ -67,6 +71,7 @@ export const aclCommand: Command = {
       ...ORDINARY,
       name: 'acl|getuser',
       arity: 3,
+      syntax: 'username',
       summary: 'Tell what one user may do',
       run: (context, request) => {
         writeUser(context, argumentText(request, 2));
@@ -77,6 +82,7 @@ export const aclCommand: Command = {
       ...ORDINARY,
       name: 'acl|cat',
       arity: -2,
+      syntax: '[category]',
       summary: 'List the categories of commands, or the commands of one: CAT [category]',
       run: (context, request) => {
         if (request.count > 3)

@@ -81,6 +81,7 @@ export const authCommand: Command = {
   flags: ['noscript', 'loading', 'stale', 'fast', 'no_auth'],
   group: 'connection',
   keys: NO_KEYS,
+  syntax: '[username] password',
   summary: 'Give the password: AUTH [user] password',
   partition: LOCAL_TO_CONNECTION,
   run: (context, request) => {

@@ -19,6 +19,7 @@ export const clientCommand: Command = {
   flags: [],
   group: 'connection',
   keys: NO_KEYS,
+  syntax: '',
   summary: 'Ask about connections, and name this one',
   partition: LOCAL_TO_PEER,
   subcommands: [
@@ -26,6 +27,7 @@ export const clientCommand: Command = {
       ...ORDINARY,
       name: 'client|id',
       arity: 2,
+      syntax: '',
       summary: 'Tell the number of this connection',
       partition: LOCAL_TO_CONNECTION,
       run: ({ client, reply }) => {
@@ -37,6 +39,7 @@ export const clientCommand: Command = {
       ...ORDINARY,
       name: 'client|setname',
       arity: 3,
+      syntax: 'connection-name',
       summary: 'Name this connection',
       partition: LOCAL_TO_CONNECTION,
       run: ({ client, reply }, request) => {
@@ -55,6 +58,7 @@ export const clientCommand: Command = {
       ...ORDINARY,
       name: 'client|getname',
       arity: 2,
+      syntax: '',
       summary: 'Tell the name of this connection',
       partition: LOCAL_TO_CONNECTION,
       run: ({ client, reply }) => {
@@ -67,6 +71,7 @@ export const clientCommand: Command = {
       ...ORDINARY,
       name: 'client|setinfo',
       arity: 4,
+      syntax: 'LIB-NAME|LIB-VER value',
       summary: 'Tell which client library this is: LIB-NAME name or LIB-VER version',
       partition: LOCAL_TO_CONNECTION,
       run: ({ client, reply }, request) => {
@@ -91,6 +96,7 @@ export const clientCommand: Command = {
       ...ORDINARY,
       name: 'client|info',
       arity: 2,
+      syntax: '',
       summary: 'Tell what is known of this connection',
       partition: LOCAL_TO_CONNECTION,
       run: ({ client, reply }) => {
@@ -103,6 +109,7 @@ export const clientCommand: Command = {
       name: 'client|list',
       arity: -2,
       flags: ['admin', 'noscript', 'loading', 'stale'],
+      syntax: '[TYPE NORMAL|MASTER|REPLICA|PUBSUB] [ID client-id [client-id ...]]',
       summary:
         'Tell what is known of every connection to this peer, a line each: LIST [TYPE type | ID id ...]',
       partition: LOCAL_TO_PEER,
@@ -123,6 +130,7 @@ export const clientCommand: Command = {
       name: 'client|kill',
       arity: -3,
       flags: ['admin', 'noscript', 'loading', 'stale'],
+      syntax: 'ip:port|filter [value] [filter value ...]',
       summary:
         'Close connections: KILL address, or KILL ID|TYPE|ADDR|LADDR|USER|MAXAGE value ... [SKIPME yes|no]',
       partition: LOCAL_TO_PEER,
@@ -135,6 +143,7 @@ export const clientCommand: Command = {
       ...ORDINARY,
       name: 'client|reply',
       arity: 3,
+      syntax: 'ON|OFF|SKIP',
       summary: 'Say whether replies are wanted: ON, OFF, or SKIP for the next one',
       partition: LOCAL_TO_CONNECTION,
       run: ({ client, reply }, request) => {
@@ -172,6 +181,7 @@ function switchCommand(word: string, summary: string): Command {
     ...ORDINARY,
     name: `client|${word}`,
     arity: 3,
+    syntax: 'ON|OFF',
     summary,
     partition: LOCAL_TO_CONNECTION,
     run: ({ reply }, request) => {

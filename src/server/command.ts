@@ -172,8 +172,8 @@ export interface Command {
   readonly group: CommandGroup;
   /** First key, last key (negative from the end), step; zeros for none. */
   readonly keys: readonly [first: number, last: number, step: number];
-  /** What is typed behind the name, as `key value [NX|XX]`; where it is left out, what arity and keys tell (commandSyntax.ts). */
-  readonly syntax?: string;
+  /** What is typed behind the name, as `key value [NX|XX]` (commandSyntax.ts); '' for nothing, and for a name that is only the first word of others. */
+  readonly syntax: string;
   /** What a named user needs for it; left out: what its flags say. */
   readonly needs?: ClientRight;
   /** What the names of keys or channels begin with that it touches beside those of `keys`; '' for any. Whoever has this reads at least. */

@@ -103,6 +103,7 @@ export const conditionalCommands: readonly Command[] = [
     flags: ['write', 'fast'],
     group: 'string',
     keys: [1, 1, 1],
+    syntax: 'key',
     summary: 'Get the value of a key and delete it',
     partition: EXCHANGES,
     run: (context, request) => {
@@ -138,6 +139,7 @@ export const conditionalCommands: readonly Command[] = [
     flags: ['readonly', 'fast'],
     group: 'string',
     keys: [1, 1, 1],
+    syntax: 'key',
     summary: 'Tell how many bytes the value of a key has',
     partition: READS,
     run: (context, request) => {

@@ -23,12 +23,14 @@ export const configCommand: Command = {
   ...ORDINARY,
   name: 'config',
   arity: -2,
+  syntax: '',
   summary: 'Tell and change what is in force on this server',
   subcommands: [
     {
       ...ORDINARY,
       name: 'config|get',
       arity: -3,
+      syntax: 'parameter [parameter ...]',
       summary: 'Tell the parameters that match a pattern: GET pattern [pattern ...]',
       run: (context, request) => {
         writeMatching(context, argumentsFrom(request, 2));
@@ -39,6 +41,7 @@ export const configCommand: Command = {
       ...ORDINARY,
       name: 'config|set',
       arity: -4,
+      syntax: 'parameter value [parameter value ...]',
       summary: 'Change parameters until this peer ends: SET name value [name value ...]',
       run: (context, request) => {
         const problem = setAll(context, request);
@@ -51,6 +54,7 @@ export const configCommand: Command = {
       ...ORDINARY,
       name: 'config|resetstat',
       arity: 2,
+      syntax: '',
       summary: 'Let INFO count from zero again; metrics and status go on',
       run: ({ reply, server }) => {
         server.countersAtReset = { ...server.counters };
@@ -62,6 +66,7 @@ export const configCommand: Command = {
       ...ORDINARY,
       name: 'config|rewrite',
       arity: 2,
+      syntax: '',
       summary: 'Refused: this server writes no configuration file',
       run: ({ reply }) => {
         reply.error('ERR The server is running without a config file');

@@ -32,6 +32,7 @@ export const connectionCommands: readonly Command[] = [
     flags: ['fast'],
     group: 'connection',
     keys: NO_KEYS,
+    syntax: '[message]',
     summary: 'Ask whether this peer answers',
     partition: LOCAL_TO_PEER,
     run: ({ client, reply }, request) => {
@@ -51,6 +52,7 @@ export const connectionCommands: readonly Command[] = [
     flags: ['loading', 'stale', 'fast'],
     group: 'connection',
     keys: NO_KEYS,
+    syntax: 'message',
     summary: 'Get back what was sent',
     partition: LOCAL_TO_CONNECTION,
     run: ({ reply }, request) => {
@@ -65,6 +67,7 @@ export const connectionCommands: readonly Command[] = [
     flags: ['noscript', 'loading', 'stale', 'fast', 'no_auth'],
     group: 'connection',
     keys: NO_KEYS,
+    syntax: '[protover [AUTH username password] [SETNAME clientname]]',
     summary: 'Choose RESP2 or RESP3: HELLO [2|3 [AUTH user password] [SETNAME name]]',
     partition: LOCAL_TO_CONNECTION,
     run: (context, request) => {
@@ -78,6 +81,7 @@ export const connectionCommands: readonly Command[] = [
     flags: ['noscript', 'loading', 'stale', 'fast', 'no_auth'],
     group: 'connection',
     keys: NO_KEYS,
+    syntax: '',
     summary:
       'Make this connection as a new one: RESP2, no name, no transaction, no watches, no channels, no tracking, no session, no password given',
     partition: LOCAL_TO_CONNECTION,
@@ -108,6 +112,7 @@ export const connectionCommands: readonly Command[] = [
     flags: ['noscript', 'loading', 'stale', 'fast', 'no_auth'],
     group: 'connection',
     keys: NO_KEYS,
+    syntax: '',
     summary: 'End this connection after everything asked before was answered',
     partition: LOCAL_TO_CONNECTION,
     run: ({ client, reply }) => {

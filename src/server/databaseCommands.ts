@@ -48,6 +48,7 @@ function flushCommand(name: string, summary: string): Command {
     group: 'server',
     keys: NO_KEYS,
     touches: anyKey,
+    syntax: '[ASYNC|SYNC]',
     summary,
     partition:
       'Never refused because of a cut; deletes the keys that this peer has, one by one. What only the other side of a cut has stays, and so does what it wrote later to the same keys.',
@@ -66,6 +67,7 @@ export const databaseCommands: readonly Command[] = [
     flags: ['loading', 'stale', 'fast'],
     group: 'connection',
     keys: NO_KEYS,
+    syntax: 'index',
     summary: 'Choose the database; there is one, number 0',
     partition: LOCAL_TO_CONNECTION,
     run: ({ reply }, request) => {
@@ -81,6 +83,7 @@ export const databaseCommands: readonly Command[] = [
     flags: ['write', 'fast'],
     group: 'generic',
     keys: [1, 1, 1],
+    syntax: 'key db',
     summary: 'Refused: there is one database, and a key cannot be moved to where it is',
     partition: 'Changes nothing; partitions do not matter.',
     run: ({ reply }, request) => {
@@ -97,6 +100,7 @@ export const databaseCommands: readonly Command[] = [
     group: 'server',
     keys: NO_KEYS,
     touches: anyKey,
+    syntax: 'index1 index2',
     summary: 'Exchange two databases; there is one, number 0',
     partition: 'Changes nothing; partitions do not matter.',
     run: ({ reply }, request) => {

@@ -199,6 +199,7 @@ function helpOf(command: Command): Command {
     flags: ['loading', 'stale'],
     group: command.group,
     keys: NO_KEYS,
+    syntax: '',
     summary: 'Prints this help.',
     partition: LOCAL_TO_CONNECTION,
     run: (context) => {

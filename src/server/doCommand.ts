@@ -55,8 +55,7 @@ export const doSubcommand: Command = {
   flags: ['noscript', 'loading', 'stale'],
   group: 'server',
   keys: NO_KEYS,
-  syntax:
-    '[ACK level] [READ level] [WITHIN ms] [ID request-id] [AGAIN] [SINCE ticket] RUN command [argument ...]',
+  syntax: '[ACK level] [READ level] [WITHIN ms] [ID request-id] [AGAIN] [SINCE ticket] RUN command [arg ...]',
   summary: `Run one command with a level of its own: ${GRAMMAR}`,
   partition: 'What the command promises, and what was chosen for it.',
   unwrap: (request) => {

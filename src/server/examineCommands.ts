@@ -31,6 +31,7 @@ export const examineSubcommands: readonly Command[] = [
     ...ADMIN,
     name: 'toposphere|doctor',
     arity: 2,
+    syntax: '',
     summary: 'Measure this machine and its surroundings, as JSON: disk, buffers, interface, who is heard how',
     partition: LOCAL_TO_PEER,
     run: async ({ backend }) => {
@@ -44,6 +45,7 @@ export const examineSubcommands: readonly Command[] = [
     ...ADMIN,
     name: 'toposphere|digests',
     arity: -6,
+    syntax: 'from before above parts|AT [bound ...]',
     summary:
       'Hash what lies between two keys, part by part: TOPOSPHERE DIGESTS from|"" before|"" above parts|AT bound...',
     partition: 'As DIGEST: parts differ while a cut keeps updates from one of two peers.',
@@ -63,6 +65,7 @@ export const examineSubcommands: readonly Command[] = [
     ...ADMIN,
     name: 'toposphere|marks',
     arity: 6,
+    syntax: 'from before above count',
     summary:
       'List keys with tag, kind and hash, without values: TOPOSPHERE MARKS from|"" before|"" above count',
     partition: 'Tells what this peer holds.',

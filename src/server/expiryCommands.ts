@@ -144,6 +144,7 @@ function timeCommand(name: string, { isAbsolute, unitMs }: TimeForm, summary: st
     flags: ['readonly', 'fast'],
     group: 'generic',
     keys: [1, 1, 1],
+    syntax: 'key',
     summary,
     partition: READS,
     run: ({ backend, keys, reply }, request) => {
@@ -259,6 +260,7 @@ export const expiryCommands: readonly Command[] = [
     flags: ['write', 'fast'],
     group: 'generic',
     keys: [1, 1, 1],
+    syntax: 'key',
     summary: 'Let a key not expire any more',
     partition: WRITES,
     run: (context, request) => {

@@ -38,6 +38,7 @@ export const infoCommand: Command = {
   flags: ['loading', 'stale'],
   group: 'server',
   keys: NO_KEYS,
+  syntax: '[section [section ...]]',
   summary: 'Tell about this peer: INFO [section ...]',
   partition: LOCAL_TO_PEER,
   run: (context, request) => {

@@ -25,6 +25,7 @@ export const introspectionCommand: Command = {
   ...ORDINARY,
   name: 'command',
   arity: -1,
+  syntax: '',
   summary: 'Tell about all commands',
   run: ({ server, reply }) => {
     reply.array(server.table.commands.length);
@@ -36,6 +37,7 @@ export const introspectionCommand: Command = {
       ...ORDINARY,
       name: 'command|count',
       arity: 2,
+      syntax: '',
       summary: 'Count the commands',
       run: ({ server, reply }) => {
         reply.integer(server.table.commands.length);
@@ -46,6 +48,7 @@ export const introspectionCommand: Command = {
       ...ORDINARY,
       name: 'command|info',
       arity: -2,
+      syntax: '[command-name [command-name ...]]',
       summary: 'Tell about the commands named, or all',
       run: (context, request) => {
         const { reply } = context;
@@ -64,6 +67,7 @@ export const introspectionCommand: Command = {
       ...ORDINARY,
       name: 'command|docs',
       arity: -2,
+      syntax: '[command-name [command-name ...]]',
       summary: 'Tell what the commands named, or all, are for and what they promise',
       run: (context, request) => {
         const names = argumentsFrom(request, 2);
@@ -80,6 +84,7 @@ export const introspectionCommand: Command = {
       ...ORDINARY,
       name: 'command|list',
       arity: -2,
+      syntax: '[FILTERBY MODULE module-name|ACLCAT category|PATTERN pattern]',
       summary: 'List the names of all commands, or LIST FILTERBY MODULE name|ACLCAT category|PATTERN pattern',
       run: ({ server, reply }, request) => {
         const isListed = readListFilter(argumentsFrom(request, 2));
@@ -97,6 +102,7 @@ export const introspectionCommand: Command = {
       ...ORDINARY,
       name: 'command|getkeys',
       arity: -4,
+      syntax: 'command arg [arg ...]',
       summary: 'Tell which arguments of a command are keys: GETKEYS command [arg ...]',
       run: (context, request) => {
         const keys = readKeys(context, argumentsFrom(request, 2));

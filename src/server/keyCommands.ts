@@ -21,6 +21,7 @@ function removeCommand(name: string, summary: string): Command {
     flags: ['write'],
     group: 'generic',
     keys: [1, -1, 1],
+    syntax: 'key [key ...]',
     summary,
     partition: `${WRITES} The count is of keys that were visible on this peer.`,
     run: ({ keys, reply }, request) => {
@@ -41,6 +42,7 @@ function countCommand(name: string, summary: string): Command {
     flags: ['readonly', 'fast'],
     group: 'generic',
     keys: [1, -1, 1],
+    syntax: 'key [key ...]',
     summary,
     partition: READS,
     run: ({ keys, reply, server }, request) => {
@@ -63,6 +65,7 @@ export const keyCommands: readonly Command[] = [
     flags: ['readonly', 'fast'],
     group: 'string',
     keys: [1, 1, 1],
+    syntax: 'key',
     summary: 'Get the value of a key',
     partition: READS,
     run: ({ keys, reply, server }, request) => {
@@ -88,6 +91,7 @@ export const keyCommands: readonly Command[] = [
     flags: ['readonly', 'fast'],
     group: 'string',
     keys: [1, -1, 1],
+    syntax: 'key [key ...]',
     summary: 'Get the values of several keys',
     partition: READS,
     run: ({ keys, reply, server }, request) => {
@@ -136,6 +140,7 @@ export const keyCommands: readonly Command[] = [
     flags: ['readonly', 'fast'],
     group: 'generic',
     keys: [1, 1, 1],
+    syntax: 'key',
     summary: 'Tell the type of the value of a key: string, or none',
     partition: READS,
     run: ({ keys, reply }, request) => {
@@ -149,6 +154,7 @@ export const keyCommands: readonly Command[] = [
     flags: ['readonly', 'fast'],
     group: 'server',
     keys: NO_KEYS,
+    syntax: '',
     summary: 'Count the keys that this peer holds',
     partition: LOCAL_TO_PEER,
     run: ({ backend, reply }) => {

@@ -34,6 +34,7 @@ function objectSubcommand(
     ...ABOUT_VALUE,
     name: `object|${name}`,
     arity: 3,
+    syntax: 'key',
     summary,
     run: (context, request) => {
       const value = context.keys.read(argumentKey(request, 2));
@@ -58,6 +59,7 @@ export const objectCommand: Command = {
   name: 'object',
   arity: -2,
   keys: [0, 0, 0],
+  syntax: '',
   summary: 'Tell how the value of a key is kept',
   subcommands: [
     objectSubcommand('encoding', 'Tell how Redis would keep the value of a key', ({ reply }, value) => {
@@ -83,6 +85,7 @@ export const memoryCommand: Command = {
   arity: -2,
   group: 'server',
   keys: [0, 0, 0],
+  syntax: '',
   summary: 'Tell how much room a key takes',
   subcommands: [
     {

@@ -23,6 +23,7 @@ export const publishCommand: Command = {
   flags: ['loading', 'stale', 'fast'],
   group: 'pubsub',
   keys: NO_KEYS,
+  syntax: 'channel message',
   summary: 'Tell all who listen to a channel, at any peer',
   partition:
     'Answers the number of subscribers on this peer alone. Those of other peers are told as soon as they can be reached, each message once at most; a peer that is cut off for longer than 2 s (--publish-kept-ms), or down, misses it: nothing is stored. What was written on this peer before leaves before the message.',
@@ -38,6 +39,7 @@ export const pubsubCommand: Command = {
   flags: [],
   group: 'pubsub',
   keys: NO_KEYS,
+  syntax: '',
   summary: 'Ask what is listened to on this peer',
   partition: LOCAL_TO_PEER,
   subcommands: [
@@ -46,6 +48,7 @@ export const pubsubCommand: Command = {
       name: 'pubsub|channels',
       arity: -2,
       touches: (request) => [request.count === 3 ? compileGlob(argumentText(request, 2)).prefix : ''],
+      syntax: '[pattern]',
       summary: 'List the channels that are listened to here, or those of them that match a pattern',
       run: ({ backend, reply }, request) => {
         if (request.count > 3) {
@@ -70,6 +73,7 @@ export const pubsubCommand: Command = {
       name: 'pubsub|numsub',
       arity: -2,
       touches: (request) => argumentsFrom(request, 2),
+      syntax: '[channel [channel ...]]',
       summary: 'Count who listens here to each of the named channels, patterns left out',
       run: ({ backend, reply }, request) => {
         const channels = argumentsFrom(request, 2);
@@ -85,6 +89,7 @@ export const pubsubCommand: Command = {
       ...ASKS,
       name: 'pubsub|numpat',
       arity: 2,
+      syntax: '',
       summary: 'Count the patterns by which channels are listened to here',
       run: ({ backend, reply }) => {
         reply.integer(backend.subscriptions.patternCount());

@@ -120,6 +120,7 @@ export const ticketSubcommand: Command = {
   flags: ['noscript', 'fast'],
   group: 'server',
   keys: NO_KEYS,
+  syntax: '',
   summary:
     'Get a text by which this process can prove later that it has not executed a request: TOPOSPHERE DO ID id AGAIN SINCE ticket',
   partition:

@@ -42,6 +42,7 @@ export const scanCommands: readonly Command[] = [
     group: 'generic',
     keys: NO_KEYS,
     touches: (request) => [scannedPrefix(request)],
+    syntax: 'cursor [MATCH pattern] [COUNT count] [TYPE type]',
     summary: 'Walk over the keys in steps: SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]',
     partition: `${WALKS} A cursor is good on the peer that gave it, until that peer restarts.`,
     run: (context, request) => {
@@ -56,6 +57,7 @@ export const scanCommands: readonly Command[] = [
     group: 'generic',
     keys: NO_KEYS,
     touches: (request) => [compileGlob(argumentText(request, 1)).prefix],
+    syntax: 'pattern',
     summary: 'List all keys that match a pattern, in one reply',
     partition: WALKS,
     run: ({ backend, reply }, request) => {
@@ -84,6 +86,7 @@ export const scanCommands: readonly Command[] = [
     group: 'generic',
     keys: NO_KEYS,
     touches: anyKey,
+    syntax: '',
     summary: 'Draw a key; among many, those that begin like few others are drawn more often',
     partition: 'Draws from the keys of this peer; the other side of a cut may hold more.',
     run: ({ backend, reply }) => {

@@ -110,12 +110,14 @@ export const slowlogCommand: Command = {
   ...ORDINARY,
   name: 'slowlog',
   arity: -2,
+  syntax: '',
   summary: 'Tell which commands took long here',
   subcommands: [
     {
       ...ORDINARY,
       name: 'slowlog|get',
       arity: -2,
+      syntax: '[count]',
       summary: 'List the last slow commands, the newest first: GET [count], -1 for all',
       run: ({ reply, server }, request) => {
         if (request.count > 3) {
@@ -138,6 +140,7 @@ export const slowlogCommand: Command = {
       ...ORDINARY,
       name: 'slowlog|len',
       arity: 2,
+      syntax: '',
       summary: 'Count the slow commands that are remembered',
       run: ({ reply, server }) => {
         reply.integer(server.slowlog.size());
@@ -148,6 +151,7 @@ export const slowlogCommand: Command = {
       ...ORDINARY,
       name: 'slowlog|reset',
       arity: 2,
+      syntax: '',
       summary: 'Forget the slow commands',
       run: ({ reply, server }) => {
         server.slowlog.clear();

@@ -44,6 +44,7 @@ export const subscribeCommands: readonly Command[] = [
     arity: -2,
     // What is told there the client's own other connection has chosen.
     touches: (request) => argumentsFrom(request, 1).filter((channel) => channel !== INVALIDATION_CHANNEL),
+    syntax: 'channel [channel ...]',
     summary: 'Listen to channels',
     partition: LISTENS,
     run: (context, request) => {
@@ -60,6 +61,7 @@ export const subscribeCommands: readonly Command[] = [
     name: 'psubscribe',
     arity: -2,
     touches: (request) => argumentsFrom(request, 1).map((pattern) => compileGlob(pattern).prefix),
+    syntax: 'pattern [pattern ...]',
     summary: 'Listen to all channels that match patterns',
     partition: LISTENS,
     run: (context, request) => {
@@ -75,6 +77,7 @@ export const subscribeCommands: readonly Command[] = [
     ...ORDINARY,
     name: 'unsubscribe',
     arity: -1,
+    syntax: '[channel [channel ...]]',
     summary: 'Listen no more, to the named channels or to any',
     partition: ENDS,
     run: (context, request) => {
@@ -92,6 +95,7 @@ export const subscribeCommands: readonly Command[] = [
     ...ORDINARY,
     name: 'punsubscribe',
     arity: -1,
+    syntax: '[pattern [pattern ...]]',
     summary: 'Listen no more by the named patterns, or by any',
     partition: ENDS,
     run: (context, request) => {

@@ -31,6 +31,7 @@ export const toposphereCommand: Command = {
   ...ORDINARY,
   name: 'toposphere',
   arity: -2,
+  syntax: '',
   summary: 'Ask this peer for what Redis has no word for',
   partition: LOCAL_TO_PEER,
   subcommands: [
@@ -38,6 +39,7 @@ export const toposphereCommand: Command = {
       ...ORDINARY,
       name: 'toposphere|status',
       arity: 2,
+      syntax: '',
       summary: 'Tell everything this peer knows of itself and the others, as JSON',
       partition: LOCAL_TO_PEER,
       run: ({ backend, server, reply }) => {
@@ -54,6 +56,7 @@ export const toposphereCommand: Command = {
       ...ORDINARY,
       name: 'toposphere|digest',
       arity: 2,
+      syntax: '',
       summary: 'Hash everything this peer holds: digest, visible keys, tombstones',
       partition: 'Equal on peers that hold the same; differs while a cut keeps updates from one of them.',
       run: async ({ backend }) => {
@@ -76,6 +79,7 @@ export const toposphereCommand: Command = {
       name: 'toposphere|faults',
       arity: -3,
       flags: ['admin', 'noscript', 'loading', 'stale'],
+      syntax: 'cut|heal|drop [word ...]',
       summary: 'Rehearse a partition, on a peer started for it: TOPOSPHERE FAULTS cut|heal|drop ...',
       partition: 'Makes one.',
       run: ({ backend, reply }, request) => {
@@ -90,6 +94,7 @@ export const toposphereCommand: Command = {
       name: 'toposphere|forget',
       arity: -3,
       flags: ['admin', 'noscript', 'loading', 'stale'],
+      syntax: 'id [YES]',
       summary: 'Say what forgetting a member would lose, or with YES forget it for good',
       partition: 'Spreads like any update; rounds no longer wait for the member where it is known.',
       run: ({ backend, reply }, request) => {
@@ -109,6 +114,7 @@ export const toposphereCommand: Command = {
       name: 'toposphere|admit',
       arity: 3,
       flags: ['admin', 'noscript', 'loading', 'stale'],
+      syntax: 'id',
       summary: 'Admit a peer that was discovered as a member',
       partition: 'Spreads like any update.',
       run: async ({ backend }, request) => {
@@ -123,6 +129,7 @@ export const toposphereCommand: Command = {
       name: 'toposphere|bootstrap',
       arity: -2,
       flags: ['admin', 'noscript', 'loading', 'stale'],
+      syntax: '[YES]',
       summary:
         'Say what it would mean if this peer took part with what its disk holds, or with YES do so, when nobody is left to join from',
       partition: LOCAL_TO_PEER,
@@ -142,6 +149,7 @@ export const toposphereCommand: Command = {
       name: 'toposphere|reload',
       arity: -2,
       flags: ['admin', 'noscript', 'loading', 'stale'],
+      syntax: '[FORCE]',
       summary:
         'Read servers.txt (new lines are admitted as members), the cluster key file, the client password file and the users file again; with FORCE retire also keys that members seal with',
       partition: LOCAL_TO_PEER,
@@ -157,6 +165,7 @@ export const toposphereCommand: Command = {
       name: 'toposphere|checkpoint',
       arity: 2,
       flags: ['admin', 'noscript', 'loading', 'stale'],
+      syntax: '',
       summary:
         'Write a checkpoint file, a compact copy of everything this peer holds; answers its path there',
       partition: 'Holds what this peer holds: what a cut keeps from it is not in the file.',
@@ -172,6 +181,7 @@ export const toposphereCommand: Command = {
       name: 'toposphere|watch',
       arity: 3,
       touches: (request) => [argumentText(request, 2)],
+      syntax: 'prefix',
       summary: 'Be told of every change of a key with this prefix until the connection ends',
       partition:
         'Tells of changes as they reach this peer; a key changed often on the other side of a cut changes once here.',
@@ -196,6 +206,7 @@ export const toposphereCommand: Command = {
       arity: 5,
       flags: ['readonly'],
       touches: (request) => [argumentText(request, 2)],
+      syntax: 'prefix after count',
       summary: 'Read keys and values in byte order: TOPOSPHERE RANGE prefix after|"" count',
       partition:
         'Reads what this peer holds; ask again with the last key as `after` until the reply is empty.',

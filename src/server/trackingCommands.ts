@@ -26,6 +26,8 @@ export const trackingSubcommands: readonly Command[] = [
     name: 'client|tracking',
     arity: -3,
     touches: trackedPrefixes,
+    syntax:
+      'ON|OFF [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]',
     summary:
       'Be told when a key that was read changes, or (BCAST) any with a prefix: ON|OFF [REDIRECT id] [PREFIX p ...] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]',
     partition:
@@ -41,6 +43,7 @@ export const trackingSubcommands: readonly Command[] = [
     ...ORDINARY,
     name: 'client|caching',
     arity: 3,
+    syntax: 'YES|NO',
     summary:
       'Say of the next command alone whether the keys it reads are tracked: YES with OPTIN, NO with OPTOUT',
     partition: LOCAL_TO_CONNECTION,
@@ -55,6 +58,7 @@ export const trackingSubcommands: readonly Command[] = [
     ...ORDINARY,
     name: 'client|trackinginfo',
     arity: 2,
+    syntax: '',
     summary: 'Tell how this connection tracks',
     partition: LOCAL_TO_CONNECTION,
     run: ({ client, reply }) => {
@@ -76,6 +80,7 @@ export const trackingSubcommands: readonly Command[] = [
     ...ORDINARY,
     name: 'client|getredir',
     arity: 2,
+    syntax: '',
     summary:
       'Tell the number of the connection that is told instead of this one: 0 for none, -1 where nothing is tracked',
     partition: LOCAL_TO_CONNECTION,

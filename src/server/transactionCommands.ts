@@ -23,6 +23,7 @@ export const transactionCommands: readonly Command[] = [
     ...ORDINARY,
     name: 'multi',
     arity: 1,
+    syntax: '',
     summary: 'Begin a transaction: what follows is queued until EXEC',
     partition: LOCAL_TO_CONNECTION,
     run: ({ client, reply }) => {
@@ -39,6 +40,7 @@ export const transactionCommands: readonly Command[] = [
     name: 'exec',
     arity: 1,
     flags: ['noscript', 'loading', 'stale'],
+    syntax: '',
     summary: 'Run all that was queued since MULTI, with nothing between, unless a watched key has changed',
     partition:
       'Atomic on this peer; the others take its writes together when they first receive them, each key by the larger tag. What has to be repaired (a loss, a cut, a restart) may come one by one. On two sides of a cut two transactions on one key both succeed.',
@@ -51,6 +53,7 @@ export const transactionCommands: readonly Command[] = [
     ...ORDINARY,
     name: 'discard',
     arity: 1,
+    syntax: '',
     summary: 'Forget what was queued since MULTI, and what is watched',
     partition: LOCAL_TO_CONNECTION,
     run: ({ client, reply, server }) => {
@@ -68,6 +71,7 @@ export const transactionCommands: readonly Command[] = [
     arity: -2,
     keys: [1, -1, 1],
     needs: 'read',
+    syntax: 'key [key ...]',
     summary: 'Let the next EXEC run nothing if one of these keys changes before it',
     partition:
       'Sees changes that have reached this peer, wherever they were made. What others write on the far side of a cut, or have just written, is none yet: EXEC runs, and the larger tag wins where both meet.',
@@ -92,6 +96,7 @@ export const transactionCommands: readonly Command[] = [
     ...ORDINARY,
     name: 'unwatch',
     arity: 1,
+    syntax: '',
     summary: 'Watch nothing any more',
     partition: LOCAL_TO_CONNECTION,
     run: ({ client, reply, server }) => {

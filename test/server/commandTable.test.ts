@@ -21,10 +21,13 @@ function complaintOf(answer: string): string | undefined {
 }
 
 describe('the table of commands', () => {
-  it('has in each row a name, an arity, a group, a meaning and what it promises under partition', () => {
-    for (const { name, arity, group, keys, summary, partition, run, unwrap, subcommands } of ROWS) {
+  it('has in each row a name, an arity, what is typed behind it, a group, a meaning and what it promises under partition', () => {
+    for (const { name, arity, syntax, group, keys, summary, partition, run, unwrap, subcommands } of ROWS) {
       ok(/^[a-z-]+(?:\|[a-z-]+)?$/.test(name), name);
       ok(Number.isInteger(arity) && Math.abs(arity) >= name.split('|').length, `${name}: arity ${arity}`);
+      // The compiler says so too; rows that are made by a function must not pass on what is undefined.
+      ok(typeof (syntax as unknown) === 'string', `${name} has no syntax of its own`);
+      ok(!/\bargument\b/.test(syntax), `${name}: '${syntax}' names no argument`);
       ok(group.length > 0, name);
       for (const text of [summary, partition])
         ok(text.length >= 10 && text === text.trim(), `${name}: '${text}'`);
@@ -110,8 +113,10 @@ describe('the table of commands', () => {
       runnable.map(({ name }) => name.replace('|', ' ').toUpperCase()).sort(),
     );
     const text = renderCommands(shown).join('\n');
-    for (const { summary, partition } of runnable)
-      ok(text.includes(summary) && text.includes(partition), summary);
+    for (const { name, syntax, summary, partition } of runnable) {
+      const shownName = `${name.replace('|', ' ').toUpperCase()} ${syntax}`.trimEnd();
+      ok(text.includes(`${shownName}\n    ${summary}\n    Partition: ${partition}\n`), shownName);
+    }
   });
 
   it('names only categories that a client can ask for', () => {
