@@ -59,6 +59,11 @@ export function findGroupRefusal(
   };
 }
 
+/** Whether so many updates, of so many bytes of keys and values, have room in one group. */
+export function hasGroupRoom({ settings }: PeerState, updates: number, bytes: number): boolean {
+  return bytes + updates * GROUP_UPDATE_BYTES <= settings.limits.maxGroupBytes;
+}
+
 /** R3: the stamp of the next local write. */
 export function stampNext({ group, clock, horizon, promised }: PeerState, now: Now): Timestamp {
   if (group !== undefined && group.timestamp > 0) return group.timestamp;

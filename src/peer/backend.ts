@@ -137,6 +137,8 @@ export interface Backend extends KeyAccess {
   assertTakesWrites(): void;
   /** What `run` writes, at once, is one for everybody else (core/groups.ts). Not to be called within itself. */
   asGroup<Result>(run: () => Result): Result;
+  /** Whether so many updates, of so many bytes of keys and values, have room in one group: more than that it refuses with NO_ROOM, half way. */
+  hasGroupRoom(updates: number, bytes: number): boolean;
   /** The time that expiry goes by, milliseconds since 1970: this peer's clock, or the others' where it disagrees with them. */
   timeMs(): number;
   /** Up to `limit` visible keys in byte order, strictly after `after` (from the first key when undefined). */

@@ -6,7 +6,7 @@ import { readCounted, shownEntries, type Shown } from '../core/counted.ts';
 import type { Decimal } from '../core/decimal.ts';
 import { isPast, isVisible, LATEST_EXPIRY_MS, timeMs } from '../core/expiry.ts';
 import { ToposphereError } from '../core/errors.ts';
-import { closeGroup, openGroup } from '../core/groups.ts';
+import { closeGroup, hasGroupRoom, openGroup } from '../core/groups.ts';
 import { isHidden } from '../core/hiddenKeys.ts';
 import type { CounterForm } from '../core/increment.ts';
 import type { KeyRange, StoreSnapshot } from '../core/store.ts';
@@ -147,6 +147,10 @@ export class PeerBackend implements Backend {
     } finally {
       closeGroup(state);
     }
+  }
+
+  hasGroupRoom(updates: number, bytes: number): boolean {
+    return hasGroupRoom(this.#parts.runtime.state, updates, bytes);
   }
 
   write(key: Key, value: Uint8Array, expiresAtMs = 0, isFast = false): void {

@@ -6,7 +6,9 @@
  */
 import type { Key } from '../core/types.ts';
 import type { Command, CommandContext } from './command.ts';
-import { COUNTS_ANEW, argumentBytes, argumentKey, argumentValue } from './command.ts';
+import { COUNTS_ANEW, argumentKey, argumentValue } from './command.ts';
+import { TOGETHER } from './oneGroup.ts';
+import { writePairs } from './pairs.ts';
 import type { Request } from './requestParser.ts';
 
 const READS =
@@ -61,21 +63,15 @@ export const conditionalCommands: readonly Command[] = [
     keys: [1, -1, 2],
     syntax: 'key value [key value ...]',
     summary: 'Set several keys if none of them exists',
-    partition: `${CONDITIONAL} All keys are set at once here; elsewhere they may arrive one by one.`,
+    partition: `${CONDITIONAL} ${TOGETHER}`,
     run: (context, request) => {
-      const { backend, keys, reply } = context;
+      const { reply } = context;
       if (request.count % 2 === 0) {
         reply.error("ERR wrong number of arguments for 'msetnx' command");
         return undefined;
       }
       const isMet = !hasAny(context, request);
-      if (isMet) {
-        // All are asked for before the first is written: a refusal leaves every key as it was.
-        for (let index = 1; index < request.count; index += 2)
-          backend.assertWritable(argumentKey(request, index), argumentBytes(request, index + 1));
-        for (let index = 1; index < request.count; index += 2)
-          keys.write(argumentKey(request, index), argumentValue(request, index + 1));
-      }
+      if (isMet) writePairs(context, request);
       reply.integer(isMet ? 1 : 0);
       return undefined;
     },

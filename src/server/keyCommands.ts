@@ -6,7 +6,9 @@
  * Invariant: a value handed to the backend is never written again.
  */
 import type { Command } from './command.ts';
-import { argumentBytes, argumentKey, argumentValue, LOCAL_TO_PEER, NO_KEYS } from './command.ts';
+import { argumentKey, LOCAL_TO_PEER, NO_KEYS } from './command.ts';
+import { TOGETHER } from './oneGroup.ts';
+import { writePairs } from './pairs.ts';
 import { setCommand } from './setCommand.ts';
 
 const READS =
@@ -117,20 +119,14 @@ export const keyCommands: readonly Command[] = [
     keys: [1, -1, 2],
     syntax: 'key value [key value ...]',
     summary: 'Set several keys',
-    partition: `${WRITES} All keys are set at once here; elsewhere they may arrive one by one.`,
-    run: ({ backend, keys, reply }, request) => {
+    partition: `${WRITES} ${TOGETHER}`,
+    run: (context, request) => {
       if (request.count % 2 === 0) {
-        reply.error("ERR wrong number of arguments for 'mset' command");
+        context.reply.error("ERR wrong number of arguments for 'mset' command");
         return undefined;
       }
-      // All are asked for before the first is written: a refusal leaves every key as it was.
-      for (let index = 1; index < request.count; index += 2) {
-        backend.assertWritable(argumentKey(request, index), argumentBytes(request, index + 1));
-      }
-      for (let index = 1; index < request.count; index += 2) {
-        keys.write(argumentKey(request, index), argumentValue(request, index + 1));
-      }
-      reply.ok();
+      writePairs(context, request);
+      context.reply.ok();
       return undefined;
     },
   },

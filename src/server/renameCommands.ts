@@ -1,28 +1,38 @@
 /**
  * The commands that take what one key holds to another: RENAME RENAMENX COPY.
  *
- * Owns what becomes of both keys: the value with the time at which it expires. Invariant: both changes are of one turn, on this disk both or none, and whether they are taken is asked before the
- * first is made; the new key is written before the old one goes, so that a peer which has only one of them has the value.
+ * Owns what becomes of both keys: the value with the time at which it expires. Invariant: both changes are of one turn, on this disk both or none, and one group where that has room; whether they are taken is
+ * asked before the first is made. The new key is written before the old one goes, so that a peer which has only one of them (a repair may bring one) has the value.
  */
 import type { Key } from '../core/types.ts';
 import type { Command, CommandContext } from './command.ts';
 import { COUNTS_ANEW, argumentKey, argumentText, SYNTAX } from './command.ts';
 import { findDatabaseFault } from './databaseCommands.ts';
+import { asOneGroup, TOGETHER } from './oneGroup.ts';
 import type { Request } from './requestParser.ts';
 
 const NO_SUCH_KEY = 'ERR no such key';
 
-const RENAMES = `Never refused because of a cut; two updates, of the new key and the old: both are made at once here; elsewhere the new key may be seen before the old one is gone, and what the other side of a cut wrote later to either of them stands. ${COUNTS_ANEW}`;
+const RENAMES = `Never refused because of a cut; two updates, of the new key and then of the old. ${TOGETHER} What the other side of a cut wrote later to either of them stands. ${COUNTS_ANEW}`;
 const CONDITIONAL =
   'That there is no such key is judged by what this peer has: on two sides of a cut both may find none, and then the later of the two values stands.';
 const COPIES = `Never refused because of a cut; copies what this peer has. What the other side of a cut wrote later to the new key stands. ${COUNTS_ANEW}`;
 
 /** Writes what `from` holds to `to`; the caller has seen that it holds something. */
-function transfer({ backend, keys }: CommandContext, from: Key, to: Key): void {
+function copy({ backend, keys }: CommandContext, from: Key, to: Key): void {
   const value = Uint8Array.from(keys.read(from) ?? []);
-  const expiresAtMs = keys.expiryOf(from) ?? 0;
   backend.assertWritable(to, value.length);
-  keys.write(to, value, expiresAtMs);
+  keys.write(to, value, keys.expiryOf(from) ?? 0);
+}
+
+function move(context: CommandContext, from: Key, to: Key): void {
+  const { backend, keys } = context;
+  backend.assertWritable(from, 0);
+  const bytes = to.length + (keys.read(from)?.length ?? 0) + from.length;
+  asOneGroup(context, 2, bytes, () => {
+    copy(context, from, to);
+    keys.remove(from);
+  });
 }
 
 function renameCommand(name: string, isConditional: boolean, summary: string): Command {
@@ -36,18 +46,14 @@ function renameCommand(name: string, isConditional: boolean, summary: string): C
     summary,
     partition: isConditional ? `${RENAMES} ${CONDITIONAL}` : RENAMES,
     run: (context, request) => {
-      const { backend, keys, reply } = context;
+      const { keys, reply } = context;
       const [from, to] = [argumentKey(request, 1), argumentKey(request, 2)];
       if (keys.read(from) === undefined) {
         reply.error(NO_SUCH_KEY);
         return undefined;
       }
       const isMet = !isConditional || keys.read(to) === undefined;
-      if (isMet && from !== to) {
-        backend.assertWritable(from, 0);
-        transfer(context, from, to);
-        keys.remove(from);
-      }
+      if (isMet && from !== to) move(context, from, to);
       if (isConditional) reply.integer(isMet ? 1 : 0);
       else reply.ok();
       return undefined;
@@ -99,7 +105,7 @@ export const renameCommands: readonly Command[] = [
         return undefined;
       }
       const isMet = keys.read(from) !== undefined && (replaces || keys.read(to) === undefined);
-      if (isMet) transfer(context, from, to);
+      if (isMet) copy(context, from, to);
       reply.integer(isMet ? 1 : 0);
       return undefined;
     },

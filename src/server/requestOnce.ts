@@ -10,12 +10,17 @@
  * Owns running on buffered keys, and the words; judging is core/requests.ts's.
  */
 import { ToposphereError } from '../core/errors.ts';
-import type { RequestVerdict } from '../peer/backend.ts';
+import type { RequestedChange, RequestVerdict } from '../peer/backend.ts';
 import { bufferKeys } from './bufferedKeys.ts';
 import type { Command, CommandContext, RequestChoice } from './command.ts';
 import { keysOf, NO_KEYS } from './command.ts';
 import { keepReply, replayReply } from './keptReply.ts';
+import { asOneGroup } from './oneGroup.ts';
 import type { Request } from './requestParser.ts';
+
+/** Of a request's record its key and all beside the reply, of a counter its value, at most. */
+const RECORD_BYTES = 256;
+const COUNTER_BYTES = 64;
 
 /**
  * The command, run at most once for the request; `isForDisks`: its reply waits until other disks have what it wrote. Throws MAYBE_APPLIED, LOST_WRITE, UNKNOWN, BAD_ARGUMENT, and what the
@@ -75,15 +80,25 @@ function execute(context: CommandContext, command: Command, request: Request, { 
   const { bytes, isError } = kept;
   if (!isError) {
     session?.follow();
+    const changes = buffered.changes();
     const record = (): void => {
-      backend.executeRequest(id, bytes, buffered.changes());
+      backend.executeRequest(id, bytes, changes);
     };
-    // What a transaction changes is one group, and its record with it.
-    if (context.client.transaction === undefined) record();
-    else backend.asGroup(record);
+    // What a transaction changes is one group, and its record with it; what another command changes, where that has room.
+    if (context.client.transaction !== undefined) backend.asGroup(record);
+    else if (changes.length > 1) asOneGroup(context, changes.length + 1, weigh(changes, bytes), record);
+    else record();
     noteKeys(context, command, request);
   }
   replayReply(bytes, context.reply);
+}
+
+/** Bytes of keys and values, the record's as well. */
+function weigh(changes: readonly RequestedChange[], reply: Uint8Array): number {
+  let bytes = RECORD_BYTES + reply.length;
+  for (const change of changes)
+    bytes += change.key.length + (change.kind === 'write' ? (change.value?.length ?? 0) : COUNTER_BYTES);
+  return bytes;
 }
 
 /** The session has seen what the command did to the keys that it names, or, of a transaction, its commands. */

@@ -2,7 +2,7 @@
  * Groups: one timestamp, one UPDATE, taken whole or not at all.
  */
 import assert from 'node:assert/strict';
-import { closeGroup, openGroup } from '../../src/core/groups.ts';
+import { closeGroup, hasGroupRoom, openGroup } from '../../src/core/groups.ts';
 import { findBrokenInvariants } from '../../src/core/invariants.ts';
 import type { UpdateMessage } from '../../src/core/messages.ts';
 import { defaultLimits, defaultSettings } from '../../src/core/settings.ts';
@@ -155,6 +155,9 @@ describe('a group', () => {
     assert.match(refusal.message, /at most 1000 bytes \(maxTransactionBytes\)/);
     assert.equal(cluster.read('alpha', 'big')?.length, 800);
     assert.equal(cluster.read('alpha', 'more'), undefined);
+    assert.equal(hasGroupRoom(member.state, 1, 1000 - 128), true);
+    assert.equal(hasGroupRoom(member.state, 1, 1000 - 127), false);
+    assert.equal(hasGroupRoom(member.state, 2, 1000 - 128), false);
     openGroup(member.state);
     const write = { key: 'w' as Key, value: Buffer.alloc(400), expiresAt: 0 };
     assert.equal(onWrites(member.state, cluster.now(member), [write, write], false)?.code, 'NO_ROOM');

@@ -41,6 +41,8 @@ export interface MapBackend extends Backend {
   refusal: ToposphereError | undefined;
   /** Calls of `asGroup`. */
   groups: number;
+  /** Updates of which a group takes so many. */
+  groupRoom: number;
   /** What `findLoading` answers. */
   loading: string | undefined;
 }
@@ -60,6 +62,7 @@ export function createMapBackend(): MapBackend {
   const pending: PendingAcknowledgement[] = [];
   let sorted: Key[] | undefined;
   let isBusy = false;
+  let isGroupOpen = false;
   const readyListeners: (() => void)[] = [];
   let pendingListeners: { readonly count: number; readonly resolve: () => void }[] = [];
 
@@ -91,6 +94,7 @@ export function createMapBackend(): MapBackend {
     loading: undefined,
     refusal: undefined,
     groups: 0,
+    groupRoom: Infinity,
     findLoading: () => backend.loading,
     mode: 'prompt',
     tellsLate: false,
@@ -121,9 +125,16 @@ export function createMapBackend(): MapBackend {
     assertTakesWrites: () => {
       if (backend.refusal !== undefined) throw backend.refusal;
     },
+    hasGroupRoom: (updates) => updates <= backend.groupRoom,
     asGroup: (run) => {
+      if (isGroupOpen) throw new Error('a group was opened inside another');
+      isGroupOpen = true;
       backend.groups += 1;
-      return run();
+      try {
+        return run();
+      } finally {
+        isGroupOpen = false;
+      }
     },
     write: (key, value, expiresAtMs = 0) => {
       assertWritable(key);

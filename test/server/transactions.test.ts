@@ -57,6 +57,37 @@ describe('transactions', () => {
     );
   });
 
+  for (const [line, reply] of [
+    ['MSET a 1 b 2', '+OK'],
+    ['MSETNX a 1 b 2', ':1'],
+    ['RENAME from a', '+OK'],
+    ['RENAMENX from a', ':1'],
+  ] as const)
+    it(`${line} is one group by itself, none of its own in EXEC, with a request id one with its record, and separate updates where it has no room`, async () => {
+      const again = lines('DEL a b', 'SET from 1');
+      const reset = async (): Promise<void> => {
+        const before = other.received().length;
+        other.send(again);
+        while (!other.received().slice(before).endsWith('+OK\r\n'))
+          await other.waitForBytes(other.received().length + 1);
+        backend.groups = 0;
+      };
+      await reset();
+      await client.ask(lines(line), `${reply}\r\n`);
+      equal(backend.groups, 1);
+      await reset();
+      await client.ask(lines('MULTI', line, 'EXEC'), `+OK\r\n${QUEUED}*1\r\n${reply}\r\n`);
+      equal(backend.groups, 1);
+      await reset();
+      await client.ask(lines(`TOPOSPHERE DO ID ${line.replaceAll(' ', '-')} RUN ${line}`), `${reply}\r\n`);
+      equal(backend.groups, 2, 'what ran on buffered keys, and what was recorded');
+      await reset();
+      backend.groupRoom = 1;
+      await client.ask(lines(line), `${reply}\r\n`);
+      equal(backend.groups, 0);
+      await other.ask(lines('GET a'), '$1\r\n1\r\n');
+    });
+
   it('change nothing before EXEC, and nothing at all when the client goes', async () => {
     await client.ask(lines('MULTI', 'SET a 1'), `+OK\r\n${QUEUED}`);
     await other.ask(lines('EXISTS a'), ':0\r\n');
