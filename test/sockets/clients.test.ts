@@ -10,10 +10,11 @@ import { createHash, randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { createClient, RESP_TYPES } from 'redis';
+import type { ChildPeer } from './childPeer.ts';
 import type { ChildCluster } from './cluster.ts';
 import { useClusters } from './cluster.ts';
 import { awaitAllPresent, awaitEqualDigests } from './convergence.ts';
-import { report, waitUntil } from './waiting.ts';
+import { report, WAIT_TIMEOUT_MS, waitUntil } from './waiting.ts';
 
 const run = promisify(execFile);
 const PIPELINE = 1000;
@@ -26,6 +27,54 @@ function hashOf(bytes: Uint8Array): string {
 
 function pipelineEntries(prefix: string): Map<string, string> {
   return new Map(Array.from({ length: PIPELINE }, (_, index) => [`${prefix}:${index}`, `value ${index}`]));
+}
+
+/** More than one datagram: it goes by TCP. */
+const GROUP_KEYS = Array.from({ length: 100 }, (_, index) => `group:${index}`);
+const GROUP_VALUE_BYTES = 500;
+const GROUP_ROUNDS = 6;
+
+/** What is written at `writer` as one, by EXEC and by MSET, is never seen in part at `reader`, which looks all the while. */
+async function assertArriveWhole(writer: ChildPeer, reader: ChildPeer): Promise<void> {
+  const isSeen = async (round: number): Promise<boolean> => {
+    const values = (await reader.ask('MGET', ...GROUP_KEYS)) as readonly (Buffer | null)[];
+    const rounds = new Set(values.map((value) => (value === null ? '0' : value.toString().split('.')[0])));
+    assert.equal(rounds.size, 1, `rounds ${[...rounds].join(', ')} at once`);
+    return rounds.has(String(round));
+  };
+  for (let round = 1; round <= GROUP_ROUNDS; round += 1) {
+    const pairs = GROUP_KEYS.map((key) => [key, `${round}.`.padEnd(GROUP_VALUE_BYTES, 'x')] as const);
+    const write = async (): Promise<void> => {
+      if (round % 2 === 0) await writer.ask('MSET', ...pairs.flat());
+      else {
+        await writer.ask('MULTI');
+        await Promise.all(pairs.map(([key, value]) => writer.ask('SET', key, value)));
+        assert.equal(((await writer.ask('EXEC')) as readonly unknown[]).length, pairs.length);
+      }
+    };
+    const written = write();
+    const deadlineMs = performance.now() + WAIT_TIMEOUT_MS;
+    while (!(await isSeen(round))) assert.ok(performance.now() < deadlineMs, `round ${round} did not come`);
+    await written;
+  }
+  assert.equal((await writer.status()).counters['groupsStreamed'], GROUP_ROUNDS);
+}
+
+/** A key that is watched at one peer is changed by a client of the other: EXEC runs nothing. */
+async function assertOvertaken(alpha: ChildPeer, beta: ChildPeer): Promise<void> {
+  const watching = await alpha.connect();
+  try {
+    assert.equal(await watching.text('WATCH', 'watched'), 'OK');
+    await beta.set('watched', 'theirs');
+    await waitUntil('the write of beta at alpha', async () => (await alpha.get('watched')) === 'theirs');
+    assert.equal(await watching.text('MULTI'), 'OK');
+    assert.equal(await watching.text('SET', 'watched', 'mine'), 'QUEUED');
+    assert.equal(await watching.text('SET', 'unwatched', 'mine'), 'QUEUED');
+    assert.equal(await watching.call('EXEC'), null);
+    assert.deepEqual(await watching.call('MGET', 'watched', 'unwatched'), [Buffer.from('theirs'), null]);
+  } finally {
+    watching.close();
+  }
 }
 
 describe('clients', () => {
@@ -142,13 +191,15 @@ describe('clients', () => {
     }).timeout(90_000);
   }
 
-  it('keys expire for the clients of every peer, as the last of them has asked', async () => {
+  it('keys expire for the clients of every peer, as the last of them has asked; transactions arrive whole, and are overtaken', async () => {
     const cluster = await clusters.start({ ids: ['alpha', 'beta'] });
     const [alpha, beta] = [cluster.peer('alpha'), cluster.peer('beta')];
+    await assertArriveWhole(alpha, beta);
+    await assertOvertaken(alpha, beta);
     assert.equal(String(await alpha.ask('SET', 'session:1', 'ada', 'EX', '1000')), 'OK');
     await waitUntil('the session at beta', async () => (await beta.get('session:1')) === 'ada');
-    const left = Number(await beta.ask('TTL', 'session:1'));
-    assert.ok(left >= 999 && left <= 1001, `${left} s left`);
+    const seconds = Number(await beta.ask('TTL', 'session:1'));
+    assert.ok(seconds >= 999 && seconds <= 1001, `${seconds} s left`);
     assert.equal(await beta.ask('PEXPIRE', 'session:1', '700'), 1);
     await waitUntil('the new time at alpha', async () => Number(await alpha.ask('PTTL', 'session:1')) < 1200);
     await waitUntil(
@@ -157,7 +208,8 @@ describe('clients', () => {
     );
     assert.equal(await alpha.ask('TTL', 'session:1'), -2);
     // Counts follow when it is noticed: a clock must be sure for that, for reading it need not.
-    await waitUntil('noticed', async () => (await alpha.ask('DBSIZE')) === 0);
+    const left = GROUP_KEYS.length + 1;
+    await waitUntil('noticed', async () => (await alpha.ask('DBSIZE')) === left);
     await awaitEqualDigests(cluster.peers);
   });
 
