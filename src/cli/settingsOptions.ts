@@ -12,6 +12,12 @@ import type { Flags, GivenSettings } from '../peer/settingSources.ts';
 import { optionName, PEER_TUNABLE_NAMES, TUNABLE_NAMES, TUNABLES } from '../peer/tunables.ts';
 import type { Settings, Tunable, TunableName } from '../peer/tunables.ts';
 
+/**
+ * Whether the options are to be in the help. yargs writes the help of each command that it runs, shown or not, which with all of these in it is a sixth of the
+ * processor time that `serve` takes until it is ready: where nobody asks for the help, they are left out of it.
+ */
+const IS_HELP_ASKED = process.argv.some((word) => word === '--help' || word.startsWith('--help='));
+
 function describeTunable(tunable: Tunable): string {
   if (tunable.kind !== 'number') return tunable.meaning;
   const range = `${tunable.minimum} to ${tunable.maximum} ${tunable.unit}`;
@@ -20,9 +26,10 @@ function describeTunable(tunable: Tunable): string {
 
 function buildOption(tunable: Tunable): Options {
   const describe = describeTunable(tunable);
-  if (tunable.kind === 'flag') return { type: 'boolean', describe };
+  const hidden = !IS_HELP_ASKED;
+  if (tunable.kind === 'flag') return { type: 'boolean', describe, hidden };
   const shown = tunable.default === undefined ? {} : { defaultDescription: String(tunable.default) };
-  return { type: 'string', requiresArg: true, describe, ...shown };
+  return { type: 'string', requiresArg: true, describe, hidden, ...shown };
 }
 
 /** Adds the named tunables, and which configuration file to read, without defaults: those are tunables.ts's. */

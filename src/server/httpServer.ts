@@ -10,7 +10,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { PeerDescription } from '../peer/backend.ts';
 import { describeListenFailure, errorCode } from '../network/tcp.ts';
-import { createMetrics, type ClientFigures, type Metrics } from './httpMetrics.ts';
+import type { ClientFigures, Metrics } from './httpMetrics.ts';
 
 /** Connections at a time, count: a probe and a scraper need one each. Beyond, they are closed at once. */
 export const MAX_HTTP_CONNECTIONS = 64;
@@ -54,7 +54,13 @@ interface Answer {
   readonly type?: string;
 }
 
-type Page = (parts: { readonly peer: HttpSource; readonly metrics: Metrics }) => Answer | Promise<Answer>;
+interface Parts {
+  readonly peer: HttpSource;
+  /** What prom-client needs to be loaded is loaded for the first who asks: a peer is ready earlier, and many are never asked. */
+  readonly loadMetrics: () => Promise<Metrics>;
+}
+
+type Page = (parts: Parts) => Answer | Promise<Answer>;
 
 const PAGES: Readonly<Partial<Record<string, Page>>> = {
   '/': ({ peer }) => ({ status: 200, body: describePages(peer.describe().id) }),
@@ -66,11 +72,10 @@ const PAGES: Readonly<Partial<Record<string, Page>>> = {
       ? { status: 200, body: 'ready\n' }
       : { status: 503, body: `${reason.replaceAll(/\s+/g, ' ')}\n` };
   },
-  '/metrics': async ({ metrics }) => ({
-    status: 200,
-    body: await metrics.collect(),
-    type: metrics.contentType,
-  }),
+  '/metrics': async ({ loadMetrics }) => {
+    const { collect, contentType } = await loadMetrics();
+    return { status: 200, body: await collect(), type: contentType };
+  },
 };
 
 /** For a browser that follows a link here, or one that a stranger's page sends: nothing to run, to keep or to embed. */
@@ -84,7 +89,10 @@ const HEADERS = {
 
 /** Rejects with the ToposphereError of `describeListenFailure` when the address cannot be had. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  const parts = { peer: options.peer, metrics: createMetrics(options.peer, options.clients) };
+  const { peer, clients } = options;
+  let metrics: Promise<Metrics> | undefined;
+  const loadMetrics = (): Promise<Metrics> =>
+    (metrics ??= import('./httpMetrics.ts').then(({ createMetrics }) => createMetrics(peer, clients)));
   const server = createServer(
     {
       maxHeaderSize: MAX_HEADER_BYTES,
@@ -94,7 +102,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       connectionsCheckingInterval: LOOK_EVERY_MS,
     },
     (request, response) => {
-      void answer(request, parts).then((found) => {
+      void answer(request, { peer, loadMetrics }).then((found) => {
         send(request, response, found);
       });
     },
@@ -122,10 +130,7 @@ function listen(server: Server, { host, port }: HttpServerOptions): Promise<numb
 }
 
 /** Never rejects: a page that fails is an answer too. */
-async function answer(
-  { method = '', url = '' }: IncomingMessage,
-  parts: Parameters<Page>[0],
-): Promise<Answer> {
+async function answer({ method = '', url = '' }: IncomingMessage, parts: Parts): Promise<Answer> {
   if (method !== 'GET' && method !== 'HEAD') return { status: 405, body: 'only GET and HEAD\n' };
   const path = url.split('?', 1)[0] ?? '';
   const page = Object.hasOwn(PAGES, path) ? PAGES[path] : undefined;

@@ -1,5 +1,5 @@
 /**
- * The built command line as a process: `node dist/cli/main.js …`, as a user's shell runs it.
+ * The built command line as a process: `node dist/bin/toposphere.js …`, as a user's shell runs it.
  *
  * Owns the build (once, when dist is older than src), the process, its output as lines and its end.
  * What it was started for is the caller's. Invariant: no process outlives the test run: each is killed
@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { withDeadline } from './waiting.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-export const MAIN = `${ROOT}dist/cli/main.js`;
+export const MAIN = `${ROOT}dist/bin/toposphere.js`;
 const BUILD_TIMEOUT_MS = 120_000;
 /** Milliseconds a command is given when its end is awaited. */
 const END_TIMEOUT_MS = 20_000;

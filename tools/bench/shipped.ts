@@ -30,7 +30,7 @@ export async function loadBuilt(name: string): Promise<unknown> {
 
 /** The command line, to be run with node. */
 export function builtCommand(): string {
-  return builtPath('cli/main.js');
+  return builtPath('bin/toposphere.js');
 }
 
 /** The embedded peer. */

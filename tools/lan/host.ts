@@ -1,7 +1,7 @@
 /**
  * One host of the laboratory: its peer as users start it, over kills and pauses, and its disk.
  *
- * Owns the process `node dist/cli/main.js serve`, the connection that asks it things, and the file system under its data. Invariant: an end
+ * Owns the process `node dist/bin/toposphere.js serve`, the connection that asks it things, and the file system under its data. Invariant: an end
  * that nobody asked for is remembered (`unexpectedEnds`), and so is what the peer said on its way.
  */
 import { mkdir, rm, statfs } from 'node:fs/promises';
@@ -21,7 +21,7 @@ import type { Settings } from '../../src/peer/tunables.ts';
 import { CLIENT_PORT, runCommand, type Card } from './namespaces.ts';
 import { Program } from './program.ts';
 
-export const COMMAND = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+export const COMMAND = fileURLToPath(new URL('../../dist/bin/toposphere.js', import.meta.url));
 const MEBIBYTE = 2 ** 20;
 const START_TIMEOUT_MS = 60_000;
 const ASK_TIMEOUT_MS = 5_000;

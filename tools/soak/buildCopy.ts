@@ -39,7 +39,7 @@ export class BuildCopy {
     return BuildCopy.#fill(async (directory) => {
       await cp(build, join(directory, 'src'), {
         recursive: true,
-        filter: (path) => !path.endsWith('.d.ts') && !path.endsWith('.map'),
+        filter: (path) => !path.endsWith('.d.ts') && !path.endsWith('.map') && path !== join(build, 'bin'),
       });
       await writeFile(join(directory, 'package.json'), '{ "type": "module" }\n');
       await symlink(join(ROOT, 'node_modules'), join(directory, 'node_modules'));
