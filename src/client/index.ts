@@ -10,7 +10,7 @@ export type {
   StickyClientEvents,
   WriteOptions,
 } from './stickyClient.ts';
-export type { BufferOptions, NearCacheOptions, StickyClientOptions } from './options.ts';
+export type { BufferOptions, NearCacheOptions, StickyClientOptions, TlsOptions } from './options.ts';
 export type { NearCacheCounts } from './nearCache.ts';
 export type { ReadLevel, WriteLevel } from './levels.ts';
 export type { BufferFailure } from './writeBuffer.ts';

@@ -12,12 +12,12 @@ import type { NearCache } from './nearCache.ts';
 import type { Answer, Request, Word } from './operation.ts';
 import type { PeerAddress } from './peerList.ts';
 import { createRedis } from './redis.ts';
-import type { RedisConnection } from './redis.ts';
+import type { Access, RedisConnection } from './redis.ts';
 import { readRefusal } from './refusals.ts';
 import { Watchdog } from './watchdog.ts';
 
 export interface LinkSettings {
-  readonly password: string | undefined;
+  readonly access: Access;
   readonly hasSession: boolean;
   /** Told of what this client's reads depend on, while the link is the one that it uses. */
   readonly nearCache: NearCache | undefined;
@@ -72,7 +72,7 @@ export class Link {
     this.tokens = tokens;
     this.peer = peer;
     this.#settings = settings;
-    const { password, operationTimeoutMs, nearCache } = settings;
+    const { access, operationTimeoutMs, nearCache } = settings;
     const onEnd = (reason: string): void => {
       this.#brokenBy = reason;
       this.#watchdog?.stop();
@@ -83,7 +83,7 @@ export class Link {
       if (key === null) nearCache?.flush();
       else nearCache?.invalidate([key.toString('latin1')]);
     };
-    this.#redis = createRedis(peer, password, operationTimeoutMs, onEnd, nearCache && onInvalidated);
+    this.#redis = createRedis(peer, access, operationTimeoutMs, onEnd, nearCache && onInvalidated);
   }
 
   /** Connects and begins the session. Rejects with NotServed; `signal` gives it up. */
@@ -98,7 +98,8 @@ export class Link {
     } catch (error) {
       // As for the command line, a password for all peers serves also where none is asked for.
       if (!(error instanceof NotServed) || !error.message.includes(NO_PASSWORD_ASKED)) throw error;
-      return await Link.#open(peer, { ...settings, password: undefined }, tokens, signal);
+      const access = { ...settings.access, password: undefined, username: undefined };
+      return await Link.#open(peer, { ...settings, access }, tokens, signal);
     }
   }
 

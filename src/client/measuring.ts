@@ -5,6 +5,7 @@
  */
 import type { PeerAddress } from './peerList.ts';
 import { createRedis } from './redis.ts';
+import type { Access } from './redis.ts';
 
 /** The first round trips of a connection take longer; chance makes any of them longer, none shorter. */
 const ROUND_TRIPS = 5;
@@ -12,14 +13,14 @@ const ROUND_TRIPS = 5;
 /** Milliseconds by name, for those that answered. */
 export async function measurePeers(
   peers: readonly PeerAddress[],
-  password: string | undefined,
+  access: Access,
   withinMs: number,
 ): Promise<ReadonlyMap<string, number>> {
   if (peers.length < 2) return new Map();
   const found = new Map<string, number>();
   await Promise.all(
     peers.map(async (peer) => {
-      const ms = await measure(peer, password, withinMs);
+      const ms = await measure(peer, access, withinMs);
       if (ms !== undefined) found.set(peer.name, ms);
     }),
   );
@@ -27,12 +28,8 @@ export async function measurePeers(
 }
 
 /** Who cannot be measured is tried last, and then says why. */
-async function measure(
-  peer: PeerAddress,
-  password: string | undefined,
-  withinMs: number,
-): Promise<number | undefined> {
-  const redis = createRedis(peer, password, withinMs, () => undefined);
+async function measure(peer: PeerAddress, access: Access, withinMs: number): Promise<number | undefined> {
+  const redis = createRedis(peer, access, withinMs, () => undefined);
   let shortestMs: number | undefined;
   const timer = setTimeout(() => {
     redis.end('too far');

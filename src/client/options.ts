@@ -6,17 +6,27 @@
  */
 import { hostname } from 'node:os';
 import { ToposphereError } from '../core/errors.ts';
+import { LAST_PORT } from '../network/tcp.ts';
+import { assertTlsMaterial } from '../network/tls.ts';
+import type { TlsTrust } from '../network/tls.ts';
 import type { NearCacheSettings } from './nearCache.ts';
 import { assertReadLevel, assertWriteLevel } from './levels.ts';
 import type { ReadLevel, WriteLevel } from './levels.ts';
+import type { Access } from './redis.ts';
 
 export interface StickyClientOptions {
   /** Where peers serve Redis clients, `host:port` each; or `servers`. */
   readonly peers?: readonly string[];
-  /** Path of a servers.txt: its peers are reached at their port less 1000. */
+  /** Path of a servers.txt: its peers are reached at their port less 1000, with `tls` at `tlsPort`. */
   readonly servers?: string;
   /** What the peers ask of Redis clients. */
   readonly password?: string;
+  /** User of their users file, whose password it is. */
+  readonly username?: string;
+  /** Goes to them over TLS; true: shows no certificate, and takes those of authorities that Node.js knows. */
+  readonly tls?: boolean | TlsOptions;
+  /** With `servers` and `tls`: where all of them serve Redis clients over TLS (`--client-tls-port`). Addresses of `peers` have it in them. */
+  readonly tlsPort?: number;
   /** The token of another session, which this one goes on with. */
   readonly sessionToken?: string;
   /** False: no session, and no promise beyond that of each command; what any Redis client that goes to another peer has. */
@@ -43,6 +53,15 @@ export interface StickyClientOptions {
   readonly affinity?: string;
   /** Keep values that were read, and serve them while the peer tells of changes; true: with the limits as they are. Off when left out. */
   readonly nearCache?: boolean | NearCacheOptions;
+}
+
+/** As PEM, by the names of node:tls. A certificate has to be for the address at which its peer is reached. */
+export interface TlsOptions {
+  /** The authority that has to have signed the peers' certificates; left out: those that Node.js knows. */
+  readonly ca?: string | Uint8Array;
+  /** What is shown to peers that ask for a certificate, and its key. */
+  readonly cert?: string | Uint8Array;
+  readonly key?: string | Uint8Array;
 }
 
 export interface NearCacheOptions {
@@ -85,7 +104,8 @@ type TimeName = keyof typeof TIMES;
 export interface ClientSettings extends Readonly<Record<TimeName, number>> {
   readonly peers: readonly string[];
   readonly servers: string | undefined;
-  readonly password: string | undefined;
+  readonly access: Access;
+  readonly tlsPort: number | undefined;
   readonly sessionToken: string | undefined;
   readonly hasSession: boolean;
   readonly read: ReadLevel;
@@ -117,6 +137,10 @@ export function readClientOptions(options: StickyClientOptions): ClientSettings 
     faults.push('read: "session" needs a session; with session: false say read: "local"');
   if (buffer !== undefined && write !== 'fast')
     faults.push('a buffer writes at the level fast: leave out write, and ask for more where it matters');
+  const access = readAccess(options, faults);
+  attempt(() => {
+    if (access.tls !== undefined) assertTlsMaterial(access.tls);
+  });
   attempt(() => {
     assertReadLevel(read);
   });
@@ -133,7 +157,8 @@ export function readClientOptions(options: StickyClientOptions): ClientSettings 
     ...times,
     peers,
     servers,
-    password: options.password,
+    access,
+    tlsPort: options.tlsPort,
     sessionToken: options.sessionToken,
     hasSession: session,
     read,
@@ -142,6 +167,29 @@ export function readClientOptions(options: StickyClientOptions): ClientSettings 
     nearCache,
     buffer: bounds,
   };
+}
+
+function readAccess(options: StickyClientOptions, faults: string[]): Access {
+  const { servers, password, username, tls, tlsPort } = options;
+  if (username !== undefined && password === undefined)
+    faults.push('username needs the password of that user beside it');
+  const isTls = tls !== undefined && tls !== false;
+  if (isTls && servers !== undefined && tlsPort === undefined)
+    faults.push('over TLS the peers of a servers.txt are reached at one port: say tlsPort, or give peers');
+  if (tlsPort !== undefined && (!isTls || servers === undefined))
+    faults.push('tlsPort is for servers and tls together; leave it out, or add them');
+  if (tlsPort !== undefined && (!Number.isSafeInteger(tlsPort) || tlsPort < 1 || tlsPort > LAST_PORT))
+    faults.push(`tlsPort is ${tlsPort}; give a whole number of 1 to ${LAST_PORT}`);
+  return { password, username, tls: isTls ? readTls(tls === true ? {} : tls, faults) : undefined };
+}
+
+function readTls({ ca, cert, key }: TlsOptions, faults: string[]): TlsTrust {
+  const textOf = (pem: string | Uint8Array | undefined): string | undefined =>
+    pem === undefined ? undefined : Buffer.from(pem).toString('latin1');
+  const trust = { authority: textOf(ca), certificate: textOf(cert), key: textOf(key) };
+  if ((cert === undefined) !== (key === undefined))
+    faults.push('tls.cert needs tls.key, and the other way round; give both, or neither');
+  return trust;
 }
 
 /** An idle peer is asked each `heartbeatMs` whether it is there: a lease that is not longer than two of these ends between them. */

@@ -37,11 +37,11 @@ export function parsePeers(texts: readonly string[]): readonly PeerAddress[] {
   return [...peers.values()];
 }
 
-/** Where the peers of a servers.txt serve Redis clients. Rejects with BAD_CONFIGURATION. */
-export async function readPeers(path: string): Promise<readonly PeerAddress[]> {
+/** Where the peers of a servers.txt serve Redis clients; over TLS all at `tlsPort`, which the file does not say. Rejects with BAD_CONFIGURATION. */
+export async function readPeers(path: string, tlsPort?: number): Promise<readonly PeerAddress[]> {
   const { servers } = await readServersFile(path);
   return servers.map((server) => {
-    const port = clientPortOf(server);
+    const port = tlsPort ?? clientPortOf(server);
     return { name: formatAddress(server.host, port), host: server.host, port };
   });
 }

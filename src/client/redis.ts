@@ -7,9 +7,21 @@
 import { createClient, RESP_TYPES } from '@redis/client';
 import type { RedisClientType } from '@redis/client';
 import { errorCode } from '../network/tcp.ts';
+import { contextOf } from '../network/tls.ts';
+import type { TlsTrust } from '../network/tls.ts';
+import { findTlsFault } from '../network/tlsFaults.ts';
 import type { PeerAddress } from './peerList.ts';
 
 type Redis = RedisClientType<Record<string, never>, Record<string, never>, Record<string, never>>;
+
+/** How a client gets in: the same at all peers. */
+export interface Access {
+  readonly password: string | undefined;
+  /** Whose password it is; undefined: the one of all who give no name. */
+  readonly username: string | undefined;
+  /** Undefined: what is said is in clear. */
+  readonly tls: TlsTrust | undefined;
+}
 
 export interface RedisConnection {
   /** Resolves when commands can be sent. Rejects with the reason, also when it is ended meanwhile. */
@@ -24,7 +36,7 @@ export interface RedisConnection {
 /** `onInvalidated`: the connection tracks what it reads, and is told of a key that has changed (null: of all). Before anybody hears of replies that came behind that. */
 export function createRedis(
   { host, port }: PeerAddress,
-  password: string | undefined,
+  { password, username, tls }: Access,
   connectTimeoutMs: number,
   onEnd: (reason: string) => void,
   onInvalidated?: (key: Buffer | null) => void,
@@ -33,8 +45,15 @@ export function createRedis(
   let rejectConnect: (reason: Error) => void = () => undefined;
   const redis = createClient({
     RESP: 3,
-    socket: { host, port, connectTimeout: connectTimeoutMs, reconnectStrategy: false },
+    socket: {
+      host,
+      port,
+      connectTimeout: connectTimeoutMs,
+      reconnectStrategy: false,
+      ...(tls === undefined ? {} : { tls: true, ...contextOf(tls) }),
+    },
     ...(password === undefined ? {} : { password }),
+    ...(username === undefined ? {} : { username }),
     disableOfflineQueue: true,
     maintNotifications: 'disabled',
     emitInvalidate: onInvalidated !== undefined,
@@ -52,7 +71,7 @@ export function createRedis(
 
   if (onInvalidated !== undefined) redis.on('invalidate', onInvalidated);
   redis.on('error', (error: unknown) => {
-    end(errorCode(error));
+    end(describeError(error));
   });
   // node-redis goes on dialling what was destroyed meanwhile, and would keep it.
   redis.on('connect', () => {
@@ -68,7 +87,7 @@ export function createRedis(
             resolve();
           },
           (error: unknown) => {
-            end(errorCode(error));
+            end(describeError(error));
           },
         );
       }),
@@ -76,4 +95,8 @@ export function createRedis(
     send: (words) => redis.sendCommand<unknown>([...words]),
     end,
   };
+}
+
+function describeError(error: unknown): string {
+  return findTlsFault(error)?.seen ?? errorCode(error);
 }

@@ -137,9 +137,9 @@ export class StickyClient extends EventEmitter<StickyClientEvents> {
    */
   static async connect(options: StickyClientOptions): Promise<StickyClient> {
     const settings = readClientOptions(options);
-    const { servers, peers: texts, affinity, deadlineMs, measureMs, password } = settings;
-    const listed = servers === undefined ? parsePeers(texts) : await readPeers(servers);
-    const peers = orderPeers(listed, await measurePeers(listed, password, measureMs), affinity);
+    const { servers, tlsPort, peers: texts, affinity, deadlineMs, measureMs, access } = settings;
+    const listed = servers === undefined ? parsePeers(texts) : await readPeers(servers, tlsPort);
+    const peers = orderPeers(listed, await measurePeers(listed, access, measureMs), affinity);
     const standing = isOwnLevel(settings.write) ? settings.write : STANDING;
     const nearCache = settings.nearCache && new NearCache(settings.nearCache, () => performance.now());
     const client = new StickyClient(

@@ -5,6 +5,7 @@
  * inside to its callers, what an error means to tlsFaults.ts. Invariant: `onSocket` is called for no connection whose handshake, with a client's certificate where one is asked for, has not succeeded,
  * and `onOpen` for none whose other side has not shown a certificate of its own address, signed by whom it is to be signed by.
  */
+import { X509Certificate } from 'node:crypto';
 import { connect, createSecureContext, createServer } from 'node:tls';
 import type { SecureContextOptions } from 'node:tls';
 import { ToposphereError } from '../core/errors.ts';
@@ -47,7 +48,8 @@ interface TlsListenOptions {
   readonly onHandshakeFailed: () => void;
 }
 
-function contextOf({ certificate, key, authority }: TlsTrust): SecureContextOptions {
+/** As node:tls calls them. */
+export function contextOf({ certificate, key, authority }: TlsTrust): SecureContextOptions {
   return {
     ...(certificate === undefined ? {} : { cert: certificate }),
     ...(key === undefined ? {} : { key }),
@@ -59,10 +61,12 @@ function contextOf({ certificate, key, authority }: TlsTrust): SecureContextOpti
 export function assertTlsMaterial(material: TlsTrust): void {
   try {
     createSecureContext(contextOf(material));
+    // Of an authority that is none createSecureContext says nothing, and takes no certificate for trusted.
+    if (material.authority !== undefined) new X509Certificate(material.authority);
   } catch (error) {
     throw new ToposphereError(
       'BAD_CONFIGURATION',
-      `the certificate, its key, or the authority for the other side's certificates cannot be used (${errorCode(error)}); give PEM files, the key the certificate's own and without a passphrase`,
+      `the certificate, its key, or the authority for the other side's certificates cannot be used (${errorCode(error)}); give PEM, the key the certificate's own and without a passphrase`,
     );
   }
 }

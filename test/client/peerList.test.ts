@@ -1,6 +1,6 @@
 /** In which order a client tries peers, and what an error reply means to it. */
 import assert from 'node:assert/strict';
-import { orderPeers, parsePeers } from '../../src/client/peerList.ts';
+import { orderPeers, parsePeers, readPeers } from '../../src/client/peerList.ts';
 import { readRefusal } from '../../src/client/refusals.ts';
 
 const PEERS = parsePeers(['10.0.0.1:6401', '10.0.0.2:6401', '10.0.0.3:6401', '10.0.0.4:6401']);
@@ -39,6 +39,13 @@ describe('the order of peers', () => {
   it('has each address once', () => {
     const names = parsePeers(['a:1', 'A:1', '[::1]:2', '[0:0::1]:2']).map(({ name }) => name);
     assert.deepEqual(names, ['a:1', '[::1]:2']);
+  });
+
+  it('is of those of servers.txt at their ports less 1000, or all at the one for TLS', async () => {
+    const portsOf = async (tlsPort?: number): Promise<readonly number[]> =>
+      (await readPeers('config/servers.txt', tlsPort)).map(({ port }) => port);
+    assert.deepEqual(await portsOf(), [6401, 6402, 6403, 6404]);
+    assert.deepEqual(await portsOf(6501), [6501, 6501, 6501, 6501]);
   });
 });
 

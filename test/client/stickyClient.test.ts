@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { ToposphereError } from '../../src/core/errors.ts';
 import { StickyClient } from '../../src/client/index.ts';
 import type { ErrorCode, StickyClientOptions } from '../../src/client/index.ts';
+import { OTHER_CERTIFICATE, PEER_KEY } from '../server/certificates.ts';
 import { waitUntil } from '../sockets/waiting.ts';
 import { startScriptedPeer } from './scriptedPeer.ts';
 import type { Script, ScriptedPeer } from './scriptedPeer.ts';
@@ -54,6 +55,35 @@ describe('the sticky client', () => {
     });
 
   const since = (peer: ScriptedPeer, count: number): readonly string[] => peer.asked().slice(count);
+
+  it('gives the password of the user that it names, and refuses what does not go together', async () => {
+    const hellos: string[] = [];
+    const only = await peer('only', (words) => {
+      if (words.startsWith('HELLO')) hellos.push(words);
+      return 'ordinary';
+    });
+    await connect([only], { username: 'shop', password: 'shop-horse' });
+    assert.ok(
+      hellos.length > 0 && hellos.every((words) => words.includes('AUTH shop shop-horse')),
+      hellos.join(),
+    );
+    const refused = async (options: StickyClientOptions, message: RegExp): Promise<void> =>
+      rejects(StickyClient.connect(options), 'BAD_ARGUMENT', message);
+    const peers = [only.address];
+    await refused({ peers, username: 'shop' }, /^username needs the password/);
+    await refused(
+      { servers: 'servers.txt', tls: true },
+      /^over TLS the peers of a servers\.txt .* say tlsPort/,
+    );
+    await refused({ peers, tls: true, tlsPort: 6501 }, /^tlsPort is for servers and tls together/);
+    await refused({ servers: 'servers.txt', tls: true, tlsPort: 0 }, /^tlsPort is 0; give a whole number/);
+    await refused({ peers, tls: { key: PEER_KEY } }, /^tls\.cert needs tls\.key/);
+    await refused(
+      { peers, tls: { ca: 'ca.crt' } },
+      /cannot be used \(ERR_OSSL_PEM_NO_START_LINE\); give PEM/,
+    );
+    await refused({ peers, tls: { cert: OTHER_CERTIFICATE, key: PEER_KEY } }, /cannot be used .*; give PEM/);
+  });
 
   it('asks for one token behind all operations of a turn, and has it when they resolve', async () => {
     const only = await peer('only');

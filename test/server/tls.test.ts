@@ -135,6 +135,9 @@ describe('Redis clients over TLS', () => {
         (error: unknown) =>
           error instanceof Error && !error.message.includes('MIG') && /PEM/.test(error.message),
       );
+      throws(() => {
+        assertTlsMaterial({ ...MATERIAL, authority: 'no certificate' });
+      }, /PEM/);
       assertTlsMaterial({ ...MATERIAL, authority: AUTHORITY });
     });
   });

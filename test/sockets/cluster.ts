@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Peer } from '../../src/peer/peer.ts';
 import type { Settings } from '../../src/peer/tunables.ts';
+import { PEER_CERTIFICATE, PEER_KEY } from '../server/certificates.ts';
 import { ChildPeer } from './childPeer.ts';
 import { ensureBuilt } from './command.ts';
 import type { RespClient } from './respClient.ts';
@@ -19,6 +20,8 @@ import { waitUntil } from './waiting.ts';
 
 export const FOUR_IDS = ['alpha', 'beta', 'gamma', 'delta'] as const;
 const BUILD_TIMEOUT_MS = 150_000;
+/** From the port of clients without TLS to the one with it: no other test process comes there (test/ports.ts). */
+export const TLS_DISTANCE = 3000;
 /** Log lines of each peer shown after a failure. */
 const LINES_SHOWN = 25;
 
@@ -35,6 +38,8 @@ export interface ClusterOptions {
   readonly programOf?: Readonly<Partial<Record<string, readonly string[]>>>;
   /** Clients are served at one port, each peer's at an address of its own: 127.0.0.1, 127.0.0.2 and so on, as the machines of a LAN do. */
   readonly sameClientPort?: boolean;
+  /** Clients are served over TLS too, at their port plus TLS_DISTANCE, with files of the folder: peer.crt, which AUTHORITY of test/server/certificates.ts has signed, and peer.key. */
+  readonly tls?: boolean;
   /** Ids that stand in servers.txt and are not started: the first of the others begins without them (`--bootstrap`), the rest join it (R10). */
   readonly absent?: readonly string[];
 }
@@ -112,6 +117,7 @@ export function useClusters(): Clusters {
       dataDirectory: join(folder, 'data'),
       multicastGroup: group.group,
       multicastPort: group.port,
+      ...(options.tls === true ? await writeCertificate(folder) : {}),
       ...options.settings,
     };
     return { folder, serversPath, group, ports, settings };
@@ -125,7 +131,8 @@ export function useClusters(): Clusters {
       .map(([id, port], index) => {
         const begins = isWhole || index > 0 ? {} : { bootstrap: true };
         const clients = options.sameClientPort === true ? clientsAt(site, index) : {};
-        const settings = { ...site.settings, ...begins, ...clients, ...options.settingsOf?.[id] };
+        const tls = options.tls === true ? { clientTlsPort: port - 1000 + TLS_DISTANCE } : {};
+        const settings = { ...site.settings, ...begins, ...clients, ...tls, ...options.settingsOf?.[id] };
         return new ChildPeer(id, port, settings, options.programOf?.[id], options.host);
       });
     children.push(...peers);
@@ -184,6 +191,13 @@ export function useClusters(): Clusters {
     prepare,
     onEnd: (release) => void releases.push(release),
   };
+}
+
+async function writeCertificate(folder: string): Promise<Settings> {
+  const [clientTlsCertificateFile, clientTlsKeyFile] = [join(folder, 'peer.crt'), join(folder, 'peer.key')];
+  await writeFile(clientTlsCertificateFile, PEER_CERTIFICATE);
+  await writeFile(clientTlsKeyFile, PEER_KEY, { mode: 0o600 });
+  return { clientTlsCertificateFile, clientTlsKeyFile };
 }
 
 /** Where the `index`-th peer serves clients when all do so at one port. */

@@ -2,10 +2,14 @@
  * The sticky-session client over real peers: it goes on when its peer is killed, paused or stopped, reads what it wrote, and says what it cannot know.
  */
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { StickyClient } from '../../src/client/index.ts';
 import type { Failover, StickyClientOptions } from '../../src/client/index.ts';
+import { addClientUser } from '../../src/peer/clientUsers.ts';
+import { AUTHORITY } from '../server/certificates.ts';
 import type { ChildPeer } from './childPeer.ts';
-import { useClusters } from './cluster.ts';
+import { TLS_DISTANCE, useClusters } from './cluster.ts';
 import type { ChildCluster } from './cluster.ts';
 
 const THREE = ['alpha', 'beta', 'gamma'];
@@ -44,6 +48,40 @@ describe('the sticky-session client', function () {
     assert.equal(failovers.length, 6);
     assert.equal(await client.delete('turn'), true);
     assert.equal(await client.has('turn'), false);
+  });
+
+  it('goes from peer to peer over TLS as a named user, and tells a peer whose certificate it does not trust from one that is away', async () => {
+    const site = await clusters.prepare({ ids: [] });
+    const clientUsersFile = join(site.folder, 'users');
+    const user = { name: 'shop', rights: 'write', prefixes: ['shop:'], password: 'shop-horse' };
+    await writeFile(clientUsersFile, addClientUser(undefined, 'users', user), { mode: 0o600 });
+    const settings = { clientUsersFile, clientPasswordFile: join(site.folder, 'password') };
+    await writeFile(settings.clientPasswordFile, 'correct-horse', { mode: 0o600 });
+    const { peers } = await clusters.start({ ids: ['alpha', 'beta'], tls: true, settings });
+    const portOf = ({ clientPort }: ChildPeer): number => clientPort + TLS_DISTANCE;
+    const options = {
+      peers: peers.map((peer) => `127.0.0.1:${portOf(peer)}`),
+      username: 'shop',
+      password: 'shop-horse',
+      nearCache: true,
+      deadlineMs: 20_000,
+    };
+    const client = await connect({ ...options, tls: { ca: AUTHORITY } });
+    for (let turn = 0; turn < 2; turn += 1) {
+      const left = peers.find((peer) => client.peer === `127.0.0.1:${portOf(peer)}`);
+      assert.ok(left !== undefined);
+      await client.set('shop:turn', `${turn}`, {
+        once: true,
+        write: { replicated: 'all', withinMs: 10_000 },
+      });
+      await left.kill();
+      assert.equal(await client.getText('shop:turn'), `${turn}`);
+      assert.notEqual(client.peer, `127.0.0.1:${portOf(left)}`);
+      await left.start();
+    }
+    await assert.rejects(client.set('other', '1'), /NOPERM/);
+    const stranger = StickyClient.connect({ ...options, tls: true, deadlineMs: 500 });
+    await assert.rejects(stranger, /: shows a certificate of an authority that is not known here/);
   });
 
   it('is one session with the next client that brings its token, and merges another', async () => {
