@@ -1,7 +1,7 @@
 /**
  * The kinds of clients that a run may have beside those of its events: how many of each a seed is asked for, and what they need of the settings.
  */
-import { pick, wholeBetween } from './random.ts';
+import { chance, pick, wholeBetween } from './random.ts';
 import type { RandomStream } from './random.ts';
 import { GOOD_LINK } from './schedule.ts';
 import type { LinkQuality, Schedule } from './schedule.ts';
@@ -37,6 +37,16 @@ export function clientsOf(counts: ClientCounts): ClientCounts {
   return Object.fromEntries(
     KINDS.map((kind) => [kind, counts[kind] ?? 0] as const).filter(([, count]) => count > 0),
   );
+}
+
+/** There is not always room for a cell of each counter and peer. */
+export function limitCells(
+  settings: Schedule['settings'],
+  random: RandomStream,
+  counters = 0,
+): Schedule['settings'] {
+  if (counters === 0 || !chance(random, 0.25)) return settings;
+  return { ...settings, limits: { ...settings.limits, maxCounterCells: 5 } };
 }
 
 /** Records of requests end within the run, but later than any request is on its way, also by clocks that jump; and there is not always room for all. */

@@ -4,17 +4,19 @@
  * What a peer must show is counterGhost.ts's, from the increments alone; what must hold at rest, counterChecks.ts's. Looked at whenever a step has changed a counter or one of its cells,
  * after each start, and where a client reads. Each client has a stream of chance of its own, and draws nothing that the schedule draws.
  */
-import { readCounted } from '../core/counted.ts';
-import { formatDecimal, parseFloating } from '../core/decimal.ts';
+import { formatDecimal } from '../core/decimal.ts';
 import { isVisible } from '../core/expiry.ts';
 import type { CounterForm } from '../core/increment.ts';
 import type { Key } from '../core/types.ts';
 import { BrokenInvariant } from './brokenInvariant.ts';
 import type { Checker } from './checker.ts';
 import { increment } from './clientIncrement.ts';
+import { isForWantOfRoom, lookAtRoom } from './counterRoom.ts';
+import { answerTo, decimalOf, readText } from './counterAnswers.ts';
 import type { ClosureWatch } from './closureWatch.ts';
 import { assertCountersAtRest } from './counterChecks.ts';
 import { counterName, createCounterGhost, formatAmount, ONE, parseAmount } from './counterGhost.ts';
+import type { CounterGhost } from './counterGhost.ts';
 import { between, chance, openStream, pick, untilNextMs, wholeBetween } from './random.ts';
 import type { RandomStream } from './random.ts';
 import type { Level, Schedule } from './schedule.ts';
@@ -31,13 +33,14 @@ const READ_SHARE = 0.1;
 const LEVELS: readonly Level[] = ['fast', 'committed', 'committed', 'durable'];
 /** What counters are set to: numbers, the last before 64 bits end, and what is no number. */
 const VALUES = ['0', '100', '-7', '5', '10', '20', '9223372036854775806', 'no number'] as const;
-const LARGEST = 2n ** 63n - 1n;
 
 export interface CounterFigures {
   incremented: number;
   /** By what redis says of values that cannot be counted upon. */
   faulty: number;
   refused: number;
+  /** Of those, for want of room for another cell. */
+  full: number;
   /** Looks at a range of keys and their number. */
   listed: number;
   /** SET, DEL, and such that expire: each begins a new base. */
@@ -49,6 +52,8 @@ export interface CounterFigures {
 
 interface CounterClients {
   readonly figures: CounterFigures;
+  /** For others who count; undefined where nobody does. */
+  readonly ghost: CounterGhost | undefined;
   /** To be called before time starts, with what tells which updates survive. */
   readonly begin: (world: World, closures: ClosureWatch) => void;
   readonly checker: Checker;
@@ -77,6 +82,7 @@ export function createCounterClients({
     incremented: 0,
     faulty: 0,
     refused: 0,
+    full: 0,
     listed: 0,
     begun: 0,
     judged: 0,
@@ -109,12 +115,13 @@ export function createCounterClients({
   function attempt(world: World, peer: VirtualPeer, { key, by, form, level }: Asked): string {
     const before = readText(peer, key);
     const wasSeen = isValueSeen(peer, key);
-    const amount = parseFloating(Buffer.from(formatAmount(by)));
-    if (amount === undefined || amount === 'infinite') throw new Error(`${by} is no amount`);
-    const expected = expect(before, by, form);
-    const outcome = increment(world, peer, { key, amount, form, level });
+    const expected = answerTo(before, by, form);
+    const room = lookAtRoom(peer, ghost, key);
+    const outcome = increment(world, peer, { key, amount: decimalOf(by), form, level });
+    room.assertKept(outcome);
     if (outcome.kind === 'refused') {
       figures.refused += 1;
+      if (isForWantOfRoom(outcome.error)) figures.full += 1;
       return outcome.error.code;
     }
     if (outcome.kind === 'fault') {
@@ -185,6 +192,7 @@ export function createCounterClients({
 
   return {
     figures,
+    ghost: counters === 0 ? undefined : ghost,
     begin: (world, watch) => {
       closures = watch;
       for (let at = 0; at < counters; at += 1) {
@@ -239,30 +247,6 @@ function nextFraction(client: Client): bigint {
   const text = FRACTIONS[client.fractions % FRACTIONS.length] ?? '0';
   client.fractions += 1;
   return parseAmount(text) ?? 0n;
-}
-
-/** What redis would say of it. */
-function expect(
-  before: string | undefined,
-  by: bigint,
-  form: CounterForm,
-): { readonly fault: undefined; readonly total: string } | { readonly fault: string } {
-  const upon = before ?? '0';
-  const amount = parseAmount(upon);
-  const isWhole = amount !== undefined && amount % ONE === 0n && isIn64Bits(amount);
-  if (form === 'integer' && !isWhole) return { fault: 'notAnInteger' };
-  if (amount === undefined) return { fault: 'notANumber' };
-  if (form === 'integer' && !isIn64Bits(amount + by)) return { fault: 'overflow' };
-  return { fault: undefined, total: formatAmount(amount + by) };
-}
-
-function isIn64Bits(amount: bigint): boolean {
-  return amount <= LARGEST * ONE && amount >= (-LARGEST - 1n) * ONE;
-}
-
-function readText(peer: VirtualPeer, key: Key): string | undefined {
-  const shown = readCounted(peer.state, peer.now(), key, peer.disk.store.readEntry(key));
-  return shown === undefined ? undefined : Buffer.from(shown.value).toString();
 }
 
 function isValueSeen(peer: VirtualPeer, key: Key): boolean {

@@ -8,7 +8,7 @@ import type { CoreLimits } from '../core/settings.ts';
 import { between, chance, openStream, part, pick, untilNextMs, wholeBetween } from './random.ts';
 import type { RandomStream } from './random.ts';
 import { drawRegisterConditions } from './registerConditions.ts';
-import { clientsOf, linkOf, rememberRequests } from './clientKinds.ts';
+import { clientsOf, limitCells, linkOf, rememberRequests } from './clientKinds.ts';
 import type { ClientCounts } from './clientKinds.ts';
 import { GOOD_LINK } from './schedule.ts';
 import type { Fault, Level, LinkQuality, Operation, Schedule, ScheduleEvent, ValueSpec } from './schedule.ts';
@@ -73,12 +73,13 @@ export function generateSchedule(options: GenerateOptions): Schedule {
   const forgotten = new Set(faults.flatMap((fault) => (fault.do === 'forget' ? [fault.member] : [])));
   const lasting = peers.filter((peer) => !admitted.has(peer) && !forgotten.has(peer));
   const coreRandom = stream('core');
+  const settings = limitCells(drawSettings(stream('settings')), stream('counters'), options.counters);
   return {
     version: 1,
     seed,
     peers,
     durationMs,
-    settings: rememberRequests(drawSettings(stream('settings')), stream('requests'), options.requests),
+    settings: rememberRequests(settings, stream('requests'), options.requests),
     link: worse?.link ?? linkOf(options, kinds.size > 0) ?? drawLink(stream('link'), kinds.has('links')),
     ...(admitted.size > 0 ? { founders: peers.filter((peer) => !admitted.has(peer)) } : {}),
     healthyCore: lasting.length > 2 && coreRandom() < 0.5 ? part(coreRandom, lasting) : [],

@@ -5,16 +5,17 @@
  * late, after its own retry, but only by the process that it was sent to. Judged by what was really executed, never by records. Each client has a stream of chance of its own, and
  * draws nothing that the schedule draws.
  */
-import { isVisible } from '../core/expiry.ts';
 import { recordKey, type RequestId } from '../core/requestRecord.ts';
 import { giveTicket, judgeRequest, onRequest, type Attempt, type Ticket } from '../core/requests.ts';
 import { ToposphereError } from '../core/errors.ts';
-import type { Dot, Key } from '../core/types.ts';
-import type { KeyWrite } from '../core/write.ts';
+import type { Dot } from '../core/types.ts';
 import { BrokenInvariant } from './brokenInvariant.ts';
 import type { Checker } from './checker.ts';
-import { between, chance, openStream, pick, untilNextMs, wholeBetween } from './random.ts';
+import { noteCounted } from './countedRequests.ts';
+import type { CounterGhost } from './counterGhost.ts';
+import { between, chance, openStream, pick, untilNextMs } from './random.ts';
 import type { RandomStream } from './random.ts';
+import { drawCommand, runAsked, type AskedCommand } from './requestCommands.ts';
 import { assertEffects, assertTokensOnce, assertWhole, type Executed } from './requestChecks.ts';
 import type { Level, Schedule } from './schedule.ts';
 import type { VirtualPeer } from './virtualPeer.ts';
@@ -41,6 +42,8 @@ export interface RequestFigures {
   unsure: number;
   lost: number;
   refused: number;
+  /** Increments among those executed. */
+  counted: number;
 }
 
 interface RequestClients {
@@ -53,6 +56,8 @@ interface RequestClients {
 interface Client {
   readonly name: string;
   readonly random: RandomStream;
+  /** Of its increments; undefined where nobody counts. */
+  readonly counting: RandomStream | undefined;
   readonly perSecond: number;
   readonly hopShare: number;
   /** Share of replies that it never gets, and of requests that are read late. */
@@ -64,12 +69,9 @@ interface Client {
 }
 
 /** One request of a client, through all its attempts. */
-interface Asked {
+interface Asked extends AskedCommand {
   readonly client: Client;
   readonly id: RequestId;
-  readonly token: string;
-  readonly verb: 'append' | 'setnx' | 'set' | 'delete';
-  readonly key: Key;
   readonly level: Level;
   /** Of the process that all attempts so far were sent to; undefined once they were not. */
   ticket: Ticket | undefined;
@@ -77,12 +79,11 @@ interface Asked {
   isOver: boolean;
 }
 
-export function createRequestClients({
-  seed,
-  durationMs,
-  events,
-  requests = 0,
-}: Pick<Schedule, 'seed' | 'durationMs' | 'events' | 'requests'>): RequestClients {
+/** `ghost`: of counters, on which requests count too then. */
+export function createRequestClients(
+  { seed, durationMs, events, requests = 0 }: Pick<Schedule, 'seed' | 'durationMs' | 'events' | 'requests'>,
+  ghost: CounterGhost | undefined,
+): RequestClients {
   const figures: RequestFigures = {
     executed: 0,
     recorded: 0,
@@ -91,6 +92,7 @@ export function createRequestClients({
     unsure: 0,
     lost: 0,
     refused: 0,
+    counted: 0,
   };
   const executed = new Map<RequestId, Executed>();
   /** Machines whose disk is not the one that they began with: what it had of their own may come back from others, bit by bit. */
@@ -200,8 +202,15 @@ export function createRequestClients({
   }
 
   function execute(world: World, peer: VirtualPeer, asked: Asked, how: Attempt, answer: () => void): void {
-    const { state, runtime } = peer;
-    const { reply, changes } = run(peer, asked);
+    const { state, runtime, touched } = peer;
+    const ran = runAsked(peer, asked);
+    if (ran.kind !== 'done') {
+      if (ran.kind === 'error') answer();
+      else figures.refused += 1;
+      return;
+    }
+    const { reply, changes } = ran;
+    const first = touched.entries.length;
     const record: Dot = { ...state.self, sequence: state.own.have.contiguous + 1 };
     try {
       runtime.attempt((core, now) =>
@@ -215,6 +224,10 @@ export function createRequestClients({
     if (executed.has(asked.id)) throw broken(peer, asked, 'was executed twice');
     executed.set(asked.id, { record, last: record.sequence + changes.length, reply, atMs: world.nowMs });
     figures.executed += 1;
+    if (asked.counted !== undefined && ghost !== undefined) {
+      noteCounted(world, peer, ghost, asked.counted, asked.level, first);
+      figures.counted += 1;
+    }
     if (how !== 'first') figures.proved += 1;
     const kept = peer.disk.store.readEntry(recordKey(asked.id));
     if (kept?.sequence !== record.sequence || state.own.have.contiguous !== record.sequence + changes.length)
@@ -276,6 +289,7 @@ export function createRequestClients({
         next(world, {
           name: `asker${at}`,
           random,
+          counting: ghost === undefined ? undefined : openStream(seed, `requests ${at} that count`),
           perSecond: between(random, 2, 15),
           hopShare: pick(random, [0, 0.1, 0.5]),
           lossShare: pick(random, [0, 0.1, 0.5]),
@@ -302,49 +316,19 @@ function broken(peer: VirtualPeer, { id }: Asked, what: string): BrokenInvariant
 
 /** Ids of one client have parts in common, and so have those of two. */
 function draw(client: Client): Asked {
-  const { random } = client;
+  const { random, counting } = client;
   client.serial += 1;
-  const verb = pick(random, ['append', 'append', 'setnx', 'set', 'delete'] as const);
-  const key =
-    verb === 'append' ? `append.${wholeBetween(random, 1, 3)}` : `once.${wholeBetween(random, 1, 4)}`;
+  const command = drawCommand(random, counting);
   return {
     client,
     id: `of ${client.name}/${client.serial}` as RequestId,
     token: `${client.name}/${client.serial}`,
-    verb,
-    key: key as Key,
+    ...command,
     level: pick(random, LEVELS),
     ticket: undefined,
     attempts: 0,
     isOver: false,
   };
-}
-
-/** What the command would answer and change here and now. */
-function run(
-  peer: VirtualPeer,
-  { verb, key, token }: Asked,
-): { readonly reply: string; readonly changes: readonly KeyWrite[] } {
-  const entry = peer.disk.store.readEntry(key);
-  const old = entry !== undefined && isVisible(peer.state, peer.now(), entry) ? entry.value : undefined;
-  const write = (value: Uint8Array | undefined): readonly KeyWrite[] => [{ key, value, expiresAt: 0 }];
-  switch (verb) {
-    case 'append': {
-      const value = Buffer.concat([old ?? Buffer.alloc(0), Buffer.from(`${token};`)]);
-      return { reply: `:${value.length} ${token}`, changes: write(value) };
-    }
-    case 'setnx':
-      return old === undefined
-        ? { reply: `:1 ${token}`, changes: write(Buffer.from(token)) }
-        : { reply: `:0 ${token}`, changes: [] };
-    case 'set':
-      return { reply: `+OK ${token}`, changes: write(Buffer.from(token)) };
-    case 'delete':
-      return {
-        reply: `${old === undefined ? 0 : 1} ${token}`,
-        changes: old === undefined ? [] : write(undefined),
-      };
-  }
 }
 
 function hop(world: World, client: Client): void {

@@ -162,9 +162,9 @@ export function conclude({ world, talk, losses }: OpenRun, body: () => void): Ru
 
 export function runSchedule(schedule: Schedule, options: RunOptions): RunResult {
   const sessions = createSessionClients(schedule);
-  const requests = createRequestClients(schedule);
-  const publishers = createPublishClients(schedule);
   const counters = createCounterClients(schedule);
+  const requests = createRequestClients(schedule, counters.ghost);
+  const publishers = createPublishClients(schedule);
   const groups = createGroupClients(schedule);
   const checkers = [
     sessions.checker,

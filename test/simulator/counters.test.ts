@@ -16,6 +16,7 @@ describe('simulated counters', function () {
       incremented: 0,
       faulty: 0,
       refused: 0,
+      full: 0,
       listed: 0,
       begun: 0,
       judged: 0,

@@ -20,6 +20,7 @@ describe('simulated requests with ids', function () {
       unsure: 0,
       lost: 0,
       refused: 0,
+      counted: 0,
     };
     for (let seed = 1; seed <= SEEDS; seed += 1) {
       const { failure, requests } = await simulate({
@@ -27,6 +28,7 @@ describe('simulated requests with ids', function () {
         servers: 3 + (seed % 3),
         minutes: 0.5,
         requests: 3,
+        counters: seed % 2,
       });
       assert.equal(failure, undefined, `seed ${seed}: ${failure?.detail ?? ''}`);
       for (const figure of Object.keys(met) as (keyof RequestFigures)[])

@@ -20,7 +20,7 @@ export const COUNTING_RULES: readonly Mutant[] = [
         replace: 'return isSettledEverywhere(state, entry);',
       },
     ],
-    kill: { ...WITH_COUNTERS, first: 3 },
+    kill: { ...WITH_COUNTERS, first: 2 },
   },
   {
     number: 'C2',
@@ -32,7 +32,7 @@ export const COUNTING_RULES: readonly Mutant[] = [
         replace: "return base.kind === 'value' ? 'counted' : 'waiting';",
       },
     ],
-    kill: { ...WITH_COUNTERS, first: 2 },
+    kill: { ...WITH_COUNTERS, first: 4 },
   },
   {
     number: 'C3',
@@ -85,7 +85,7 @@ export const COUNTING_RULES: readonly Mutant[] = [
         replace: "if (cell.incarnation < (absorbed?.get(groupOf(cell)) ?? 0)) return 'dead';",
       },
     ],
-    kill: { ...WITH_COUNTERS, first: 2 },
+    kill: { ...WITH_COUNTERS, first: 3 },
   },
   {
     number: 'C7',
@@ -137,6 +137,6 @@ export const COUNTING_RULES: readonly Mutant[] = [
           'writeUnasked(state, now, hidden, encodeCell(isSaid ? { sum: own?.sum ?? absorbed.sum, absorbed: absorbed.absorbed } : { sum: absorbed.sum, absorbed: own?.absorbed ?? (0 as Incarnation) }), first.entry.expiresAt);',
       },
     ],
-    kill: { ...WITH_COUNTERS, first: 2 },
+    kill: { ...WITH_COUNTERS, first: 3 },
   },
 ];
