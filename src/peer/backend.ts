@@ -15,12 +15,14 @@ import type { Subscriptions } from './subscriptions.ts';
 
 export { addDecimals, parseFloating, parseInteger, type Decimal } from '../core/decimal.ts';
 export { countedBytes } from './counting.ts';
+export type { CounterForm } from '../core/increment.ts';
 export type { DigestRange, EntryMark, PartDigest } from './rangeDigests.ts';
 export { LATEST_EXPIRY_MS } from '../core/expiry.ts';
 export { LONGEST_WITHIN_MS, type ReplicatedLevel } from './replicated.ts';
 export { MAX_REQUEST_ID_BYTES, type RequestId } from '../core/requestRecord.ts';
 export type { Attempt, RequestVerdict } from '../core/requests.ts';
 export type { Subscriber, Subscriptions } from './subscriptions.ts';
+export { EVENT_CLASSES, EVENT_LETTERS, formatEventClasses, parseEventClasses } from './eventClasses.ts';
 export { parseTicket } from './tickets.ts';
 export type { ClientRight, ClientUser } from './clientUsers.ts';
 export { hashPassword } from './clientUsers.ts';
@@ -42,7 +44,13 @@ export interface KeyChange {
   readonly previous: Uint8Array | undefined;
   /** Visible value now, undefined when it was deleted. */
   readonly value: Uint8Array | undefined;
+  readonly how: ChangeKind;
+  /** What was there was past its time already, and nobody has been told. */
+  readonly hadExpired: boolean;
 }
+
+/** A value came, or a deletion; what was there was found to be past its time; or cells of a counter changed, and not its entry. */
+export type ChangeKind = 'written' | 'deleted' | 'expired' | 'counted';
 
 /** Keys as a client reads and writes them: as they are here, or in its session. */
 export interface KeyAccess {

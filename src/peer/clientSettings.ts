@@ -11,6 +11,7 @@ import type { CertificateFiles } from './clientCertificate.ts';
 import { readClientPassword } from './clientPassword.ts';
 import { readClientUsers } from './clientUsers.ts';
 import type { ClientUser } from './clientUsers.ts';
+import { EVENT_LETTERS, parseEventClasses } from './eventClasses.ts';
 import { gather, readSecret } from './faultReport.ts';
 import type { FaultReport } from './faultReport.ts';
 import { canonicalHost, clientPortOf, httpPortOf, isLoopback } from './serversFile.ts';
@@ -46,6 +47,8 @@ export interface ClientOptions {
   readonly clientStalledMs: number;
   readonly slowCommandMicroseconds: number;
   readonly slowCommandsKept: number;
+  /** Of eventClasses.ts. */
+  readonly keyspaceEventClasses: number;
 }
 
 interface TlsOptions {
@@ -95,9 +98,19 @@ export async function checkClients(
     clientStalledMs: limitOf('clientStalledMs'),
     slowCommandMicroseconds: limitOf('slowCommandMicroseconds'),
     slowCommandsKept: limitOf('slowCommandsKept'),
+    keyspaceEventClasses: checkEventClasses(settings, faults),
     ...(password === undefined ? {} : { password, passwordFile: settings.clientPasswordFile }),
     ...(users === undefined ? {} : { users, usersFile: settings.clientUsersFile }),
   };
+}
+
+function checkEventClasses({ notifyKeyspaceEvents: letters = '' }: Settings, faults: FaultReport): number {
+  const classes = parseEventClasses(letters);
+  if (classes === undefined)
+    faults.push(
+      `${faults.called('notifyKeyspaceEvents')} is '${letters}'; use some of the letters ${EVENT_LETTERS}, as KEA, or leave it out`,
+    );
+  return classes ?? 0;
 }
 
 const TLS_FILES = ['clientTlsCertificateFile', 'clientTlsKeyFile', 'clientTlsCaFile'] as const;

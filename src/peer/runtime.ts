@@ -219,7 +219,7 @@ export class Runtime {
     this.publications.tell();
     const changes = takeChanges(this.state);
     if (this.watchers.isEmpty) return;
-    for (const change of changes) this.watchers.onChanged(change);
+    for (const change of changes) this.watchers.onChanged(change, this.state);
   }
 
   #openTurn(): void {

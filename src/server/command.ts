@@ -22,6 +22,7 @@ import type { PasswordCheck } from './authentication.ts';
 import type { ReplyWriter } from './reply.ts';
 import type { Request } from './requestParser.ts';
 import type { CommandTable } from './commandTable.ts';
+import type { KeyspaceEvents } from './keyspaceEvents.ts';
 import type { ScanCursors } from './scanCursors.ts';
 import type { ServerCounters } from './serverCounters.ts';
 import type { ClientSubscriber } from './subscriber.ts';
@@ -106,6 +107,7 @@ export interface ServerState {
   readonly facts: ServerFacts;
   readonly slowlog: Slowlog;
   readonly tracking: Tracking;
+  readonly keyspaceEvents: KeyspaceEvents;
   readonly watched: WatchedKeys;
   /** What one client may queue behind MULTI, and what it may watch. */
   readonly maxTransactionBytes: number;

@@ -7,6 +7,7 @@
 import type { Key } from '../core/types.ts';
 import type { Command, CommandContext } from './command.ts';
 import { COUNTS_ANEW, argumentKey, argumentValue } from './command.ts';
+import { noteMiss, removeNoted, writeNoted } from './keyspaceEvents.ts';
 import { TOGETHER } from './oneGroup.ts';
 import { writePairs } from './pairs.ts';
 import type { Request } from './requestParser.ts';
@@ -19,10 +20,13 @@ const EXCHANGES = `Never refused because of a cut; the value that it answers is 
 const APPENDS = `Never refused because of a cut; appended to what this peer has and written as a whole: of what two sides of a cut appended the later value stands, and what the other side appended is gone. ${COUNTS_ANEW}`;
 
 /** The value of a key, counted as Redis counts it. */
-function look({ keys, server }: CommandContext, key: Key): Uint8Array | undefined {
-  const value = keys.read(key);
-  if (value === undefined) server.counters.keyspaceMisses += 1;
-  else server.counters.keyspaceHits += 1;
+function look(context: CommandContext, key: Key): Uint8Array | undefined {
+  const { counters } = context.server;
+  const value = context.keys.read(key);
+  if (value === undefined) {
+    counters.keyspaceMisses += 1;
+    noteMiss(context, key);
+  } else counters.keyspaceHits += 1;
   return value;
 }
 
@@ -47,11 +51,11 @@ export const conditionalCommands: readonly Command[] = [
     syntax: 'key value',
     summary: 'Set the value of a key that does not exist',
     partition: CONDITIONAL,
-    run: ({ keys, reply }, request) => {
+    run: (context, request) => {
       const key = argumentKey(request, 1);
-      const isMet = keys.read(key) === undefined;
-      if (isMet) keys.write(key, argumentValue(request, 2));
-      reply.integer(isMet ? 1 : 0);
+      const isMet = context.keys.read(key) === undefined;
+      if (isMet) writeNoted(context, 'set', key, argumentValue(request, 2));
+      context.reply.integer(isMet ? 1 : 0);
       return undefined;
     },
   },
@@ -88,7 +92,7 @@ export const conditionalCommands: readonly Command[] = [
     run: (context, request) => {
       const key = argumentKey(request, 1);
       const old = look(context, key);
-      context.keys.write(key, argumentValue(request, 2));
+      writeNoted(context, 'set', key, argumentValue(request, 2));
       replyValue(context, old);
       return undefined;
     },
@@ -105,7 +109,7 @@ export const conditionalCommands: readonly Command[] = [
     run: (context, request) => {
       const key = argumentKey(request, 1);
       const old = look(context, key);
-      if (old !== undefined) context.keys.remove(key);
+      if (old !== undefined) removeNoted(context, key);
       replyValue(context, old);
       return undefined;
     },
@@ -119,12 +123,13 @@ export const conditionalCommands: readonly Command[] = [
     syntax: 'key value',
     summary: 'Append to the value of a key; it expires when it did',
     partition: APPENDS,
-    run: ({ keys, reply }, request) => {
+    run: (context, request) => {
+      const { keys, reply } = context;
       const key = argumentKey(request, 1);
       const old = keys.read(key);
       const more = argumentValue(request, 2);
       const value = old === undefined ? more : Buffer.concat([old, more]);
-      keys.write(key, value, keys.expiryOf(key) ?? 0);
+      writeNoted(context, 'append', key, value, keys.expiryOf(key) ?? 0);
       reply.integer(value.length);
       return undefined;
     },

@@ -43,6 +43,7 @@ export const configCommand: Command = {
       arity: -4,
       syntax: 'parameter value [parameter value ...]',
       summary: 'Change parameters until this peer ends: SET name value [name value ...]',
+      partition: 'Changes this peer alone; works the same while it is cut off.',
       run: (context, request) => {
         const problem = setAll(context, request);
         if (problem === undefined) context.reply.ok();

@@ -4,6 +4,7 @@
  * Owns names, ranges and the words that refuse a value. Leaves the commands to configCommand.ts, what is in force to ServerState. Only what exists has a row; a setting of
  * Redis that would do nothing here is unknown. Invariant: a value is taken over only by what `parse` answered for it, so that of several none is when one is wrong.
  */
+import { EVENT_LETTERS, formatEventClasses, parseEventClasses } from '../peer/backend.ts';
 import type { ServerState } from './command.ts';
 import type { ServerLimits } from './serverLimits.ts';
 
@@ -43,12 +44,26 @@ function fixed(name: string, read: ConfigParameter['read']): ConfigParameter {
   return { name, read };
 }
 
+const NOTIFY_KEYSPACE_EVENTS: ConfigParameter = {
+  name: 'notify-keyspace-events',
+  read: ({ limits }) => formatEventClasses(limits.keyspaceEventClasses),
+  parse: ({ limits, keyspaceEvents }, value) => {
+    const classes = parseEventClasses(value);
+    if (classes === undefined) return `Invalid event class character. Use '${EVENT_LETTERS}'.`;
+    return () => {
+      limits.keyspaceEventClasses = classes;
+      keyspaceEvents.renew();
+    };
+  },
+};
+
 export const CONFIG_PARAMETERS: readonly ConfigParameter[] = [
   wholeNumber('maxclients', 'maxClients', [1, 4_294_967_295]),
   wholeNumber('timeout', 'clientIdleMs', [0, 2_147_483_647], 1000),
   wholeNumber('client-stalled-ms', 'clientStalledMs', [0, 2_147_483_647]),
   wholeNumber('slowlog-log-slower-than', 'slowCommandMicroseconds', [-1, MAXIMUM]),
   wholeNumber('slowlog-max-len', 'slowCommandsKept', [0, 1_000_000]),
+  NOTIFY_KEYSPACE_EVENTS,
   fixed('bind', ({ facts }) => facts.host),
   fixed('port', ({ port }) => String(port())),
   fixed('tls-port', ({ tlsPort }) => String(tlsPort() ?? 0)),

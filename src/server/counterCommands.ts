@@ -7,6 +7,7 @@ import type { Decimal } from '../peer/backend.ts';
 import { parseFloating, parseInteger } from '../peer/backend.ts';
 import type { Command } from './command.ts';
 import { argumentKey, argumentValue } from './command.ts';
+import { incrementNoted } from './keyspaceEvents.ts';
 import type { Request } from './requestParser.ts';
 
 const COUNTS =
@@ -37,12 +38,13 @@ export const counterCommands: readonly Command[] = [
     syntax: 'key increment',
     summary: 'Add a number, with a fraction or not, exactly: 17 places at most',
     partition: COUNTS,
-    run: ({ keys, reply }, request) => {
+    run: (context, request) => {
+      const { keys, reply } = context;
       const by = parseFloating(argumentValue(request, 2));
       const key = argumentKey(request, 1);
       if (by === undefined) reply.error(NOT_A_NUMBER);
       else if (by === 'infinite') reply.error(isNumber(keys.read(key)) ? INFINITE : NOT_A_NUMBER);
-      else reply.bulk(keys.increment(key, by, 'float'));
+      else reply.bulk(incrementNoted(context, key, by, 'float'));
       return undefined;
     },
   },
@@ -63,10 +65,10 @@ function counterCommand(
     syntax: arity === 2 ? 'key' : 'key number',
     summary,
     partition: COUNTS + SPILLS,
-    run: ({ keys, reply }, request) => {
+    run: (context, request) => {
       const by = readBy(request);
-      if (typeof by === 'string') reply.error(by);
-      else reply.integerText(textOf(keys.increment(argumentKey(request, 1), by, 'integer')));
+      if (typeof by === 'string') context.reply.error(by);
+      else context.reply.integerText(textOf(incrementNoted(context, argumentKey(request, 1), by, 'integer')));
       return undefined;
     },
   };

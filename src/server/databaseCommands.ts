@@ -19,6 +19,7 @@ import {
   SYNTAX,
 } from './command.ts';
 import { replicationOf } from './replicationCommands.ts';
+import { noteFlushed } from './keyspaceEvents.ts';
 import type { Request } from './requestParser.ts';
 
 /** Keys that are deleted before others have their turn, count. */
@@ -137,7 +138,7 @@ function runFlushAtOnce(context: CommandContext, request: Request): void {
 }
 
 function runFlush(context: CommandContext, request: Request): LateReply | undefined {
-  const { backend, keys, reply } = context;
+  const { backend, reply } = context;
   if (!areFlushWords(request)) {
     reply.error(SYNTAX);
     return undefined;
@@ -156,7 +157,7 @@ function runFlush(context: CommandContext, request: Request): LateReply | undefi
   const level = context.choices?.acknowledge ?? context.client.acknowledge;
   const settled = (): Promise<void> =>
     disks === undefined ? whenAcknowledged(backend, level) : backend.whenReplicated(disks);
-  return removeRest({ backend, keys }, next)
+  return removeRest(context, next)
     .then(settled)
     .then(() => (writer) => {
       writer.ok();
@@ -171,19 +172,25 @@ function flushAtOnce(context: CommandContext): void {
   context.reply.ok();
 }
 
-type Deleting = Pick<CommandContext, 'backend' | 'keys'>;
+type Deleting = Pick<CommandContext, 'backend' | 'keys' | 'server'>;
 
 /** Deletes the keys of one turn; where to go on, if there may be more. */
-function removeSome({ backend, keys }: Deleting, after: Key | undefined): Key | undefined {
+function removeSome(deleting: Deleting, after: Key | undefined): Key | undefined {
+  const { backend, keys } = deleting;
   const batch = backend.keysAfter(after, TURN_KEYS);
-  for (const key of batch) keys.remove(key);
+  for (const key of batch) {
+    keys.remove(key);
+    noteFlushed(deleting, key);
+  }
   return batch.length < TURN_KEYS ? undefined : batch.at(-1);
 }
 
-async function removeRest(deleting: Deleting, after: Key | undefined): Promise<void> {
-  for (let next = after; next !== undefined; next = removeSome(deleting, next)) {
+async function removeRest({ backend, keys, server }: Deleting, after: Key | undefined): Promise<void> {
+  for (let next = after; next !== undefined;) {
     await new Promise<void>((resolve) => setImmediate(resolve));
-    if (deleting.backend.isBusy()) await deleting.backend.whenReady();
+    if (backend.isBusy()) await backend.whenReady();
+    const from = next;
+    next = server.keyspaceEvents.run(true, () => removeSome({ backend, keys, server }, from));
   }
 }
 

@@ -90,9 +90,9 @@ function perform(context: CommandContext, command: Command, request: Request): D
     const chosen =
       context.choices === undefined ? command : asChosen(command, context.choices, disks !== undefined);
     const row = disks === undefined ? chosen : whenOnDisks(chosen, disks);
-    late = server.tracking.isActive
-      ? server.tracking.run(row, context, request)
-      : row.run?.(context, request);
+    late = server.keyspaceEvents.isActive
+      ? server.keyspaceEvents.run(command.flags.includes('write'), () => runRow(row, context, request))
+      : runRow(row, context, request);
   } catch (error) {
     if (!(error instanceof ToposphereError)) throw error;
     reply.error(wordError(error));
@@ -102,6 +102,11 @@ function perform(context: CommandContext, command: Command, request: Request): D
   client.lastWritten = context.backend.lastWritten();
   // A write that failed half way may have changed something: its reply waits like any other.
   return late ?? 'written';
+}
+
+function runRow(row: Command, context: CommandContext, request: Request): LateReply | undefined {
+  const { tracking } = context.server;
+  return tracking.isActive ? tracking.run(row, context, request) : row.run?.(context, request);
 }
 
 /** Runs one command of a transaction: exactly one reply, now. */

@@ -17,6 +17,7 @@ import {
   SYNTAX,
   untilNul,
 } from './command.ts';
+import { noteExpiry, noteMiss, removeNoted, setPast, writeNoted } from './keyspaceEvents.ts';
 import type { Request } from './requestParser.ts';
 
 const READS =
@@ -57,21 +58,29 @@ export function readTime(
   return { atMs };
 }
 
-/** Writes, or deletes where the time is past already. */
-export function writeUntil(
-  { backend, keys }: CommandContext,
-  key: Key,
-  value: Uint8Array,
-  atMs: number,
-): void {
-  if (atMs !== 0 && atMs <= backend.timeMs()) keys.remove(key);
-  else keys.write(key, value, atMs);
+/** Sets a value that expires (0: never); where the time is past already, it deletes. */
+export function setUntil(context: CommandContext, key: Key, value: Uint8Array, atMs: number): void {
+  if (isOver(context, atMs)) {
+    setPast(context, key);
+    return;
+  }
+  writeNoted(context, 'set', key, value, atMs);
+  if (atMs !== 0) noteExpiry(context, key, atMs);
+}
+
+function isOver({ backend }: CommandContext, atMs: number): boolean {
+  return atMs !== 0 && atMs <= backend.timeMs();
 }
 
 /** Changes when a key expires (0: never); the key is there. */
 function rewrite(context: CommandContext, key: Key, atMs: number): void {
   const value = context.keys.read(key);
-  if (value !== undefined) writeUntil(context, key, Uint8Array.from(value), atMs);
+  if (value === undefined) return;
+  if (isOver(context, atMs)) removeNoted(context, key);
+  else {
+    context.keys.write(key, Uint8Array.from(value), atMs);
+    noteExpiry(context, key, atMs);
+  }
 }
 
 /** What EXPIRE demands of the present time (0: none) and the new one. */
@@ -147,10 +156,14 @@ function timeCommand(name: string, { isAbsolute, unitMs }: TimeForm, summary: st
     syntax: 'key',
     summary,
     partition: READS,
-    run: ({ backend, keys, reply }, request) => {
-      const atMs = keys.expiryOf(argumentKey(request, 1));
-      if (atMs === undefined) reply.integer(-2);
-      else if (atMs === 0) reply.integer(-1);
+    run: (context, request) => {
+      const { backend, keys, reply } = context;
+      const key = argumentKey(request, 1);
+      const atMs = keys.expiryOf(key);
+      if (atMs === undefined) {
+        noteMiss(context, key);
+        reply.integer(-2);
+      } else if (atMs === 0) reply.integer(-1);
       else {
         const ms = isAbsolute ? atMs : Math.max(0, atMs - backend.timeMs());
         reply.integer(Math.floor((ms + unitMs / 2) / unitMs)); // rounded, as Redis does
@@ -175,7 +188,7 @@ function setUntilCommand(name: string, form: TimeForm, summary: string): Command
       const time = readTime(backend, argumentText(request, 2), form, name, true);
       if ('error' in time) reply.error(time.error);
       else {
-        writeUntil(context, argumentKey(request, 1), argumentValue(request, 3), time.atMs);
+        setUntil(context, argumentKey(request, 1), argumentValue(request, 3), time.atMs);
         reply.ok();
       }
       return undefined;
@@ -203,6 +216,7 @@ function runGetex(context: CommandContext, request: Request): void {
   const value = keys.read(key);
   if (value === undefined) {
     server.counters.keyspaceMisses += 1;
+    noteMiss(context, key);
     reply.null();
     return;
   }
@@ -215,6 +229,7 @@ function runGetex(context: CommandContext, request: Request): void {
       return;
     }
     if (time.atMs !== keys.expiryOf(key)) rewrite(context, key, time.atMs);
+    else if (time.atMs !== 0) noteExpiry(context, key, time.atMs); // nothing is changed, and Redis tells of it
   }
   reply.bulk(value);
 }

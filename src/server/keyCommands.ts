@@ -7,6 +7,7 @@
  */
 import type { Command } from './command.ts';
 import { argumentKey, LOCAL_TO_PEER, NO_KEYS } from './command.ts';
+import { noteMiss, removeNoted } from './keyspaceEvents.ts';
 import { TOGETHER } from './oneGroup.ts';
 import { writePairs } from './pairs.ts';
 import { setCommand } from './setCommand.ts';
@@ -26,12 +27,12 @@ function removeCommand(name: string, summary: string): Command {
     syntax: 'key [key ...]',
     summary,
     partition: `${WRITES} The count is of keys that were visible on this peer.`,
-    run: ({ keys, reply }, request) => {
+    run: (context, request) => {
       let removed = 0;
       for (let index = 1; index < request.count; index += 1) {
-        if (keys.remove(argumentKey(request, index))) removed += 1;
+        if (removeNoted(context, argumentKey(request, index))) removed += 1;
       }
-      reply.integer(removed);
+      context.reply.integer(removed);
       return undefined;
     },
   };
@@ -47,10 +48,13 @@ function countCommand(name: string, summary: string): Command {
     syntax: 'key [key ...]',
     summary,
     partition: READS,
-    run: ({ keys, reply, server }, request) => {
+    run: (context, request) => {
+      const { keys, reply, server } = context;
       let present = 0;
       for (let index = 1; index < request.count; index += 1) {
-        if (keys.read(argumentKey(request, index)) !== undefined) present += 1;
+        const key = argumentKey(request, index);
+        if (keys.read(key) === undefined) noteMiss(context, key);
+        else present += 1;
       }
       server.counters.keyspaceHits += present;
       server.counters.keyspaceMisses += request.count - 1 - present;
@@ -70,10 +74,13 @@ export const keyCommands: readonly Command[] = [
     syntax: 'key',
     summary: 'Get the value of a key',
     partition: READS,
-    run: ({ keys, reply, server }, request) => {
-      const value = keys.read(argumentKey(request, 1));
+    run: (context, request) => {
+      const { keys, reply, server } = context;
+      const key = argumentKey(request, 1);
+      const value = keys.read(key);
       if (value === undefined) {
         server.counters.keyspaceMisses += 1;
+        noteMiss(context, key);
         reply.null();
       } else {
         server.counters.keyspaceHits += 1;
@@ -96,12 +103,15 @@ export const keyCommands: readonly Command[] = [
     syntax: 'key [key ...]',
     summary: 'Get the values of several keys',
     partition: READS,
-    run: ({ keys, reply, server }, request) => {
+    run: (context, request) => {
+      const { keys, reply, server } = context;
       reply.array(request.count - 1);
       for (let index = 1; index < request.count; index += 1) {
-        const value = keys.read(argumentKey(request, index));
+        const key = argumentKey(request, index);
+        const value = keys.read(key);
         if (value === undefined) {
           server.counters.keyspaceMisses += 1;
+          noteMiss(context, key);
           reply.null();
         } else {
           server.counters.keyspaceHits += 1;
@@ -139,8 +149,11 @@ export const keyCommands: readonly Command[] = [
     syntax: 'key',
     summary: 'Tell the type of the value of a key: string, or none',
     partition: READS,
-    run: ({ keys, reply }, request) => {
-      reply.simple(keys.read(argumentKey(request, 1)) === undefined ? 'none' : 'string');
+    run: (context, request) => {
+      const key = argumentKey(request, 1);
+      const isThere = context.keys.read(key) !== undefined;
+      if (!isThere) noteMiss(context, key);
+      context.reply.simple(isThere ? 'string' : 'none');
       return undefined;
     },
   },

@@ -5,12 +5,13 @@
  */
 import type { CommandContext } from './command.ts';
 import { argumentBytes, argumentKey, argumentValue } from './command.ts';
+import { writeNoted } from './keyspaceEvents.ts';
 import { asOneGroup } from './oneGroup.ts';
 import type { Request } from './requestParser.ts';
 
 /** Throws what a write is refused with; every key is as it was then. */
 export function writePairs(context: CommandContext, request: Request): void {
-  const { backend, keys } = context;
+  const { backend } = context;
   let bytes = 0;
   for (let index = 1; index < request.count; index += 2) {
     const valueBytes = argumentBytes(request, index + 1);
@@ -19,6 +20,6 @@ export function writePairs(context: CommandContext, request: Request): void {
   }
   asOneGroup(context, (request.count - 1) / 2, bytes, () => {
     for (let index = 1; index < request.count; index += 2)
-      keys.write(argumentKey(request, index), argumentValue(request, index + 1));
+      writeNoted(context, 'set', argumentKey(request, index), argumentValue(request, index + 1));
   });
 }

@@ -14,6 +14,7 @@ import {
   NOT_AN_INTEGER,
   readWideInteger,
 } from './command.ts';
+import { noteMiss, writeNoted } from './keyspaceEvents.ts';
 import type { Request } from './requestParser.ts';
 
 const READS =
@@ -35,16 +36,20 @@ function getRangeCommand(name: string, summary: string): Command {
     keys: [1, 1, 1],
     summary,
     partition: READS,
-    run: ({ keys, reply, server }, request) => {
+    run: (context, request) => {
+      const { keys, reply, server } = context;
       const [startText, endText] = [argumentText(request, 2), argumentText(request, 3)];
       const [start, end] = [readWideInteger(startText), readWideInteger(endText)];
       if (start === undefined || end === undefined) {
         reply.error(NOT_AN_INTEGER);
         return undefined;
       }
-      const value = keys.read(argumentKey(request, 1));
-      if (value === undefined) server.counters.keyspaceMisses += 1;
-      else server.counters.keyspaceHits += 1;
+      const key = argumentKey(request, 1);
+      const value = keys.read(key);
+      if (value === undefined) {
+        server.counters.keyspaceMisses += 1;
+        noteMiss(context, key);
+      } else server.counters.keyspaceHits += 1;
       // Exactly: beyond 53 bits both may be the same number here.
       const isTurned = start < 0 && end < 0 && BigInt(startText) > BigInt(endText);
       reply.bulk(value === undefined || isTurned ? NOTHING : sliceOf(value, start, end));
@@ -82,7 +87,8 @@ export const rangeCommands: readonly Command[] = [
   },
 ];
 
-function runSetRange({ backend, keys, reply }: CommandContext, request: Request): void {
+function runSetRange(context: CommandContext, request: Request): void {
+  const { backend, keys, reply } = context;
   const offset = readWideInteger(argumentText(request, 2));
   if (offset === undefined || offset < 0) {
     reply.error(offset === undefined ? NOT_AN_INTEGER : 'ERR offset is out of range');
@@ -104,6 +110,6 @@ function runSetRange({ backend, keys, reply }: CommandContext, request: Request)
   const value = Buffer.alloc(sizeBytes);
   value.set(old);
   value.set(argumentValue(request, 3), offset);
-  keys.write(key, value, keys.expiryOf(key) ?? 0);
+  writeNoted(context, 'setrange', key, value, keys.expiryOf(key) ?? 0);
   reply.integer(sizeBytes);
 }

@@ -8,6 +8,7 @@ import type { Key } from '../core/types.ts';
 import type { Command, CommandContext } from './command.ts';
 import { COUNTS_ANEW, argumentKey, argumentText, SYNTAX } from './command.ts';
 import { findDatabaseFault } from './databaseCommands.ts';
+import { noteMiss, noteTransfer } from './keyspaceEvents.ts';
 import { asOneGroup, TOGETHER } from './oneGroup.ts';
 import type { Request } from './requestParser.ts';
 
@@ -53,7 +54,10 @@ function renameCommand(name: string, isConditional: boolean, summary: string): C
         return undefined;
       }
       const isMet = !isConditional || keys.read(to) === undefined;
-      if (isMet && from !== to) move(context, from, to);
+      if (isMet && from !== to) {
+        move(context, from, to);
+        noteTransfer(context, from, to, true);
+      }
       if (isConditional) reply.integer(isMet ? 1 : 0);
       else reply.ok();
       return undefined;
@@ -104,8 +108,13 @@ export const renameCommands: readonly Command[] = [
         reply.error('ERR source and destination objects are the same');
         return undefined;
       }
-      const isMet = keys.read(from) !== undefined && (replaces || keys.read(to) === undefined);
-      if (isMet) copy(context, from, to);
+      const isThere = keys.read(from) !== undefined;
+      if (!isThere) noteMiss(context, from);
+      const isMet = isThere && (replaces || keys.read(to) === undefined);
+      if (isMet) {
+        copy(context, from, to);
+        noteTransfer(context, from, to, false);
+      }
       reply.integer(isMet ? 1 : 0);
       return undefined;
     },

@@ -52,8 +52,14 @@ function runOnce(
       `ID does not go with ${command.name}: it may take several turns`,
     );
   const verdict = backend.judgeRequest(choice.id, choice.attempt);
-  if (verdict.kind === 'new') execute(context, command, request, choice);
-  else if (verdict.kind === 'executed') {
+  if (verdict.kind === 'new') {
+    try {
+      execute(context, command, request, choice);
+    } catch (error) {
+      context.server.keyspaceEvents.discard(); // what the command noted has not happened
+      throw error;
+    }
+  } else if (verdict.kind === 'executed') {
     noteKeys(context, command, request);
     client.hasOthersWrite ||= !verdict.isOwn;
     if (isForDisks && !verdict.isOwn) throw describeOthers('nothing was executed now: this request');

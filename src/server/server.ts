@@ -18,6 +18,7 @@ import type { ClientState, ServerState } from './command.ts';
 import { createCommandTable } from './commandTable.ts';
 import type { ClientSocket, ConnectionHost } from './connectionHost.ts';
 import { Connection, WATCH_OUTPUT_LIMIT_BYTES } from './connection.ts';
+import { createKeyspaceEvents } from './keyspaceEvents.ts';
 import { createReplyWriter } from './reply.ts';
 import { BULK_LIMIT_BYTES, REQUEST_LIMIT_BYTES } from './requestParser.ts';
 import { createScanCursors } from './scanCursors.ts';
@@ -66,6 +67,8 @@ export interface RedisServerOptions {
   readonly clientStalledMs?: number;
   readonly slowCommandMicroseconds?: number;
   readonly slowCommandsKept?: number;
+  /** Events on keys that clients are told of (src/peer/eventClasses.ts); left out: none. */
+  readonly keyspaceEventClasses?: number;
   /** Where there is a password: how long a client may be connected without having given it. */
   readonly unauthenticatedClientMs?: number;
   /** Largest argument taken, bytes: the peer's maxValueBytes. */
@@ -144,6 +147,7 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
     watched: createWatchedKeys(backend, maxTransactionBytes),
     maxTransactionBytes,
     tracking: createTracking({ backend, counters, maxTrackedKeys, findClient }),
+    keyspaceEvents: createKeyspaceEvents(backend, limits),
     acknowledge: options.acknowledge ?? 'committed',
     isPassword: options.password === undefined ? undefined : createPasswordCheck(options.password),
     users: options.users && byName(options.users),
@@ -291,10 +295,12 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
   }
 
   const { outputTotalLimitBytes } = options;
+  server.keyspaceEvents.renew();
   const endSweep = startClientSweep({ connections, limits, counters, outputTotalLimitBytes });
 
   async function closeAll(): Promise<void> {
     endSweep();
+    server.keyspaceEvents.stop();
     unauthenticated.stop();
     for (const connection of connections.values()) connection.endGently();
     if (connections.size > 0) {

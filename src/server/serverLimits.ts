@@ -18,6 +18,8 @@ export interface ServerLimits {
   slowCommandMicroseconds: number;
   /** Slow commands that are remembered, the last ones, count. */
   slowCommandsKept: number;
+  /** Events on keys that clients are told of: a sum of classes (src/peer/eventClasses.ts); 0: none. */
+  keyspaceEventClasses: number;
 }
 
 const DEFAULT_LIMITS: Readonly<ServerLimits> = {
@@ -26,6 +28,7 @@ const DEFAULT_LIMITS: Readonly<ServerLimits> = {
   clientStalledMs: 60_000,
   slowCommandMicroseconds: 10_000,
   slowCommandsKept: 128,
+  keyspaceEventClasses: 0,
 };
 
 /** The defaults, but for what `given` says. */

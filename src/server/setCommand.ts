@@ -6,7 +6,8 @@
  */
 import type { Command, CommandContext } from './command.ts';
 import { argumentKey, argumentText, argumentValue, SYNTAX } from './command.ts';
-import { readTime, TIME_FORMS, writeUntil } from './expiryCommands.ts';
+import { readTime, setUntil, TIME_FORMS } from './expiryCommands.ts';
+import { noteMiss, writeNoted } from './keyspaceEvents.ts';
 import type { Request } from './requestParser.ts';
 
 type Condition = 'nx' | 'xx';
@@ -83,15 +84,14 @@ export const setCommand: Command = {
     'Never refused because of a cut; of two writes on two sides the one with the larger tag (later clock) stands everywhere once they meet. ' +
     'NX, XX and GET go by what this peer has: on two sides of a cut NX may succeed twice.',
   run: (context, request) => {
-    const { keys, reply } = context;
     const key = argumentKey(request, 1);
     if (request.count === 3) {
-      keys.write(key, argumentValue(request, 2));
-      reply.ok();
+      writeNoted(context, 'set', key, argumentValue(request, 2));
+      context.reply.ok();
       return undefined;
     }
     const words = readSetWords(context, request);
-    if ('error' in words) reply.error(words.error);
+    if ('error' in words) context.reply.error(words.error);
     else setIf(context, request, words);
     return undefined;
   },
@@ -102,8 +102,11 @@ function setIf(context: CommandContext, request: Request, words: SetWords): void
   const { condition, getsOld } = words;
   const key = argumentKey(request, 1);
   const old = condition === undefined && !getsOld ? undefined : keys.read(key);
+  if (getsOld && old === undefined) noteMiss(context, key);
   const isMet = condition === undefined || (condition === 'xx') === (old !== undefined);
-  if (isMet) writeUntil(context, key, argumentValue(request, 2), words.atMs ?? keys.expiryOf(key) ?? 0);
+  if (isMet && words.atMs === undefined)
+    writeNoted(context, 'set', key, argumentValue(request, 2), keys.expiryOf(key) ?? 0);
+  else if (isMet) setUntil(context, key, argumentValue(request, 2), words.atMs ?? 0);
   if (getsOld) {
     if (old === undefined) server.counters.keyspaceMisses += 1;
     else server.counters.keyspaceHits += 1;

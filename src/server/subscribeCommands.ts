@@ -34,7 +34,7 @@ const ORDINARY = {
   keys: NO_KEYS,
 } as const;
 const LISTENS =
-  'Listens on this peer to what is published at any peer that it hears. Messages of one peer come in the order in which it published them, none twice; one that was lost on the way is asked for again for 2 s (--publish-kept-ms). What is published on the other side of a cut that lasts longer never comes: nothing of it is stored.';
+  'Listens on this peer to what is published at any peer that it hears. Messages of one peer come in the order in which it published them, none twice; one that was lost on the way is asked for again for 2 s (--publish-kept-ms). What is published on the other side of a cut that lasts longer never comes: nothing of it is stored. Events on keys (CONFIG SET notify-keyspace-events) each peer tells its own listeners: of the commands of its own clients by name, of what comes from other peers as set, incrby, del or expired.';
 const ENDS = 'Ends on this peer; partitions do not matter.';
 
 export const subscribeCommands: readonly Command[] = [

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ToposphereError } from '../../src/core/errors.ts';
 import { resolvePeerOptions, resolveServeOptions } from '../../src/peer/configuration.ts';
+import { formatEventClasses } from '../../src/peer/eventClasses.ts';
 import { silentLogger } from '../../src/peer/logger.ts';
 import type { Logger } from '../../src/peer/logger.ts';
 import { optionName, TUNABLES } from '../../src/peer/tunables.ts';
@@ -109,6 +110,7 @@ describe('configuration', () => {
       clientStalledMs: 60_000,
       slowCommandMicroseconds: 10_000,
       slowCommandsKept: 128,
+      keyspaceEventClasses: 0,
       maxTransactionBytes: 8_388_608,
     });
   });
@@ -475,6 +477,17 @@ describe('configuration', () => {
     assert.match(
       (await faultsOf({ clientPort: 7401 })).join(),
       /--client-port is 7401, the port of 'alpha' itself/,
+    );
+  });
+
+  it('takes Redis’s letters for keyspace events, and refuses others by naming them all', async () => {
+    const { clients } = await resolveServeOptions({ ...(await base()), notifyKeyspaceEvents: 'Ex' }, logger);
+    assert.equal(formatEventClasses(clients.keyspaceEventClasses), 'xE');
+    const faults = await faultsOf({ notifyKeyspaceEvents: 'KEq' });
+    assert.equal(faults.length, 1);
+    assert.match(
+      faults.join(),
+      /--notify-keyspace-events is 'KEq'; use some of the letters Ag\$lshzxeKEtmdn/,
     );
   });
 

@@ -39,6 +39,10 @@ export interface MapBackend extends Backend {
   replicated: ReplicatedLevel[] | undefined;
   /** What `assertTakesWrites` throws. */
   refusal: ToposphereError | undefined;
+  /** Watches that have not ended, count. */
+  readonly watchCount: () => number;
+  /** As if it had come from elsewhere. */
+  readonly tell: (change: KeyChange) => void;
   /** Calls of `asGroup`. */
   groups: number;
   /** Updates of which a group takes so many. */
@@ -66,8 +70,8 @@ export function createMapBackend(): MapBackend {
   const readyListeners: (() => void)[] = [];
   let pendingListeners: { readonly count: number; readonly resolve: () => void }[] = [];
 
-  function tellWatches(key: Key, previous: Uint8Array | undefined, value: Uint8Array | undefined): void {
-    untold.push({ key, previous, value });
+  function tell(change: KeyChange): void {
+    untold.push(change);
     if (!backend.tellsLate) tellChanges();
   }
 
@@ -81,7 +85,11 @@ export function createMapBackend(): MapBackend {
   function endIfExpired(key: Key): void {
     if ((expiries.get(key) ?? Infinity) > Date.now()) return;
     expiries.delete(key);
-    if (values.delete(key)) sorted = undefined;
+    const previous = values.get(key);
+    if (previous === undefined) return;
+    values.delete(key);
+    sorted = undefined;
+    tell({ key, previous, value: undefined, how: 'expired', hadExpired: false });
   }
 
   function assertWritable(key: Key): void {
@@ -138,13 +146,14 @@ export function createMapBackend(): MapBackend {
     },
     write: (key, value, expiresAtMs = 0) => {
       assertWritable(key);
+      const hadExpired = (expiries.get(key) ?? Infinity) <= Date.now();
       if (expiresAtMs === 0) expiries.delete(key);
       else expiries.set(key, expiresAtMs);
       const previous = watches.size > 0 ? values.get(key) : undefined;
       const sizeBefore = values.size;
       values.set(key, value);
       if (values.size !== sizeBefore) sorted = undefined;
-      if (watches.size > 0) tellWatches(key, previous, value);
+      if (watches.size > 0) tell({ key, previous, value, how: 'written', hadExpired });
     },
     remove: (key) => {
       endIfExpired(key);
@@ -153,7 +162,7 @@ export function createMapBackend(): MapBackend {
       values.delete(key);
       expiries.delete(key);
       sorted = undefined;
-      tellWatches(key, previous, undefined);
+      tell({ key, previous, value: undefined, how: 'deleted', hadExpired: false });
       return true;
     },
     increment: (key, by, form) => {
@@ -208,7 +217,9 @@ export function createMapBackend(): MapBackend {
         watches.delete(watch);
       };
     },
+    watchCount: () => watches.size,
     tellChanges,
+    tell,
     subscriptions: new Subscriptions(),
     publish: (channel, message) => {
       if (message.length > PUBLISH_LIMIT)

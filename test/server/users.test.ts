@@ -174,6 +174,8 @@ describe('a server with named users', () => {
       'SUBSCRIBE a:x c:x',
       'PSUBSCRIBE a:* *',
       'PSUBSCRIBE ?:x',
+      'SUBSCRIBE __keyspace@0__:a:1',
+      'PSUBSCRIBE __key*@0__:*',
       'PUBSUB CHANNELS',
       'PUBSUB NUMSUB c:x',
     ];

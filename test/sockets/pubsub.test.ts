@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { createClient } from 'redis';
 import type { Published } from '../../src/peer/channels.ts';
 import { useClusters } from './cluster.ts';
+import type { RespClient } from './respClient.ts';
 import { duration, report, waitUntil } from './waiting.ts';
 
 const EACH = process.env['TOPOSPHERE_ALL_MESSAGES'] === undefined ? 500 : 2_500;
@@ -33,12 +34,40 @@ class Listener {
   };
 }
 
+/** Each peer tells its own listeners of what the first one did: there as the commands, elsewhere as the changes that they made. */
+async function tellEvents(
+  first: RespClient | undefined,
+  [own = [], ...others]: readonly string[][],
+): Promise<void> {
+  assert.ok(first !== undefined && others.length === 3);
+  const steps = [
+    ['SETRANGE k 0 x', ['new k', 'setrange k'], ['new k', 'set k']],
+    ['INCRBYFLOAT n 0.5', ['new n', 'incrbyfloat n'], ['new n', 'incrby n']],
+    ['EXPIRE k 100', ['expire k'], ['set k']],
+    ['GETDEL k', ['del k'], ['del k']],
+    ['PSETEX e 50 x', ['new e', 'set e', 'expire e', 'expired e'], ['new e', 'set e', 'expired e']],
+  ] as const;
+  for (const [line, here, there] of steps) {
+    for (const told of [own, ...others]) told.length = 0;
+    await first.call(...line.split(' '));
+    await waitUntil(
+      `${line} is told everywhere`,
+      () => own.length >= here.length && others.every(({ length }) => length >= there.length),
+    );
+    assert.deepEqual(own, here);
+    for (const told of others) assert.deepEqual(told, there);
+  }
+}
+
 describe('messages on channels', () => {
   const clusters = useClusters();
 
   it(`${4 * EACH} with 5% of all datagrams lost: none twice, in order, 999 of 1,000 told at four peers`, async () => {
-    const { peers } = await clusters.start({ settings: { allowFaults: true } });
+    const settings = { allowFaults: true, notifyKeyspaceEvents: 'EAn' };
+    const { peers } = await clusters.start({ settings });
     const listeners: Listener[] = [];
+    /** Of each peer. */
+    const events: string[][] = [];
     for (const { clientPort } of peers) {
       const client = createClient({ socket: { host: '127.0.0.1', port: clientPort } });
       client.on('error', () => undefined);
@@ -49,8 +78,14 @@ describe('messages on channels', () => {
       const listener = new Listener();
       await client.subscribe('feed', listener.take);
       listeners.push(listener);
+      const told: string[] = [];
+      await client.pSubscribe('__keyevent@0__:*', (key, channel) => {
+        told.push(`${channel.replace('__keyevent@0__:', '')} ${key}`);
+      });
+      events.push(told);
     }
     const publishers = await Promise.all(peers.map((peer) => clusters.connect(peer)));
+    await tellEvents(publishers[0], events);
     await Promise.all(peers.map((peer) => peer.faults('drop', '5')));
     const replies: unknown[] = [];
     for (let number = 1; number <= EACH; number += 1) {
