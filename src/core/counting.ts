@@ -28,10 +28,7 @@ export function judgeCells(
   cells: readonly Cell[],
 ): readonly Standing[] {
   const absorbed = absorbedBy(cells);
-  return cells.map((cell) => {
-    if (cell.incarnation <= (absorbed?.get(groupOf(cell)) ?? 0)) return 'dead';
-    return judgeBase(entry, isVisible, cell.base);
-  });
+  return cells.map((cell) => judgeCell(entry, isVisible, cell, absorbed));
 }
 
 /** Undefined where no cell counts: the key is what its entry says. */
@@ -40,14 +37,15 @@ export function countTotal(
   isVisible: boolean,
   cells: readonly Cell[],
 ): Decimal | undefined {
-  const standings = judgeCells(entry, isVisible, cells);
-  if (!standings.includes('counted')) return undefined;
-  const upon = isVisible && entry !== undefined ? parseFloating(entry.value) : ZERO;
+  const absorbed = absorbedBy(cells);
+  let sum: Decimal | undefined;
+  for (const cell of cells)
+    if (judgeCell(entry, isVisible, cell, absorbed) === 'counted')
+      sum = sum === undefined ? cell.sum : addDecimals(sum, cell.sum);
+  if (sum === undefined || entry === undefined || !isVisible) return sum;
+  const upon = parseFloating(entry.value);
   if (upon === undefined || upon === 'infinite') return undefined; // nobody of ours counts upon what is no number
-  return cells.reduce(
-    (sum, cell, at) => (standings[at] === 'counted' ? addDecimals(sum, cell.sum) : sum),
-    upon,
-  );
+  return addDecimals(upon, sum);
 }
 
 /** The base of an increment here and now: of the own cell that counts, else the newest that counts, else a new one. */
@@ -79,6 +77,17 @@ export function absorbCells(own: CellContent | undefined, former: readonly Cell[
     }),
     own ?? { sum: ZERO, absorbed: 0 as Incarnation },
   );
+}
+
+/** `absorbed` is what absorbedBy says of all cells of the key. */
+function judgeCell(
+  entry: Entry | undefined,
+  isVisible: boolean,
+  cell: Cell,
+  absorbed: ReadonlyMap<string, Incarnation> | undefined,
+): Standing {
+  if (absorbed !== undefined && cell.incarnation <= (absorbed.get(groupOf(cell)) ?? 0)) return 'dead';
+  return judgeBase(entry, isVisible, cell.base);
 }
 
 function judgeBase(entry: Entry | undefined, isVisible: boolean, base: CounterBase): Standing {

@@ -65,6 +65,7 @@ export function formatDecimal({ mantissa, scale }: Decimal): string {
 }
 
 export function addDecimals(one: Decimal, other: Decimal): Decimal {
+  if (one.scale === 0 && other.scale === 0) return { mantissa: one.mantissa + other.mantissa, scale: 0 };
   const scale = Math.max(one.scale, other.scale);
   return normalize(
     one.mantissa * power(scale - one.scale) + other.mantissa * power(scale - other.scale),

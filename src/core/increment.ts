@@ -57,8 +57,10 @@ export function onIncrement(
 
 /** What was found to be over is noticed now: whoever is told of changes hears what has come in its place. */
 function noteExpired(state: PeerState, now: Now, key: Key): void {
+  const base = state.cells.byKey.get(key)?.entry;
+  if (base?.kind !== 'value' || base.expiresAt === 0) return;
   const entry = state.store.readEntry(key);
-  if (entry?.kind !== 'value' || entry.expiresAt === 0) return;
+  if (entry === undefined) return;
   if (hasExpired(state, now, entry.expiresAt)) expireEntry(state, key, entry); // readers may take it for past before that is sure
 }
 
@@ -70,19 +72,13 @@ export function planIncrement(
   by: Decimal,
   form: CounterForm,
 ): IncrementPlan {
-  const entry = state.store.readEntry(key);
-  const seen = entry !== undefined && isVisible(state, now, entry) ? entry : undefined;
   const counter = state.cells.byKey.get(key);
+  const entry = counter === undefined ? state.store.readEntry(key) : counter.entry;
+  const seen = entry !== undefined && isVisible(state, now, entry) ? entry : undefined;
   const counted = counter === undefined ? undefined : totalOf(counter, seen);
   const total = counted === undefined ? countUpon(seen?.value, by, form) : add(counted, by, form);
   if (typeof total === 'string') return { kind: 'fault', fault: total };
-  const base = baseFor(
-    seen ?? counter?.entry ?? entry,
-    seen !== undefined,
-    counter?.cells ?? [],
-    state.self,
-    state.horizon,
-  );
+  const base = baseFor(entry, seen !== undefined, counter?.cells ?? [], state.self, state.horizon);
   const own = findOwn(state, counter, base);
   const hidden = own?.hidden ?? cellKey({ ...state.self, key, base });
   const refusal = own === undefined ? findRefusal(state, hidden) : undefined;

@@ -81,7 +81,7 @@ export const COUNTING_RULES: readonly Mutant[] = [
     edits: [
       {
         file: COUNTING,
-        find: "if (cell.incarnation <= (absorbed?.get(groupOf(cell)) ?? 0)) return 'dead';",
+        find: "if (absorbed !== undefined && cell.incarnation <= (absorbed.get(groupOf(cell)) ?? 0)) return 'dead';",
         replace: "if (cell.incarnation < (absorbed?.get(groupOf(cell)) ?? 0)) return 'dead';",
       },
     ],
