@@ -56,6 +56,8 @@ export interface FurtherFile {
   read(): Promise<() => string>;
 }
 
+const UNCHANGED = 'nothing was changed';
+
 interface Reloading extends ReloadOptions {
   readonly addresses: AddressBook;
   readonly runtime: Pick<Runtime, 'state' | 'admit'>;
@@ -67,8 +69,23 @@ interface Reloading extends ReloadOptions {
   readonly log: Log;
 }
 
-/** Resolves to what changed, in a sentence a file. Rejects with BAD_CONFIGURATION, and nothing changed then. */
+/** Resolves to what changed, in a sentence a file. Rejects with BAD_CONFIGURATION, and nothing changed then, as the message says. */
 export async function reload(reloading: Reloading): Promise<string> {
+  try {
+    return await reloadAll(reloading);
+  } catch (error) {
+    throw error instanceof ToposphereError ? sayUnchanged(error) : error;
+  }
+}
+
+/** Whoever changed two files has to know that the other one was not taken either. */
+function sayUnchanged(error: ToposphereError): ToposphereError {
+  const { code, message } = error;
+  if (message.includes(UNCHANGED)) return error;
+  return new ToposphereError(code, `${message}; ${UNCHANGED}`, { cause: error });
+}
+
+async function reloadAll(reloading: Reloading): Promise<string> {
   const { addresses, runtime, multicast, keys, discovering, further, now, log, force = false } = reloading;
   const { isUnlisted } = runtime.state.settings;
   const family = familyOf(addresses.hostOf(addresses.id) ?? '');
@@ -76,7 +93,7 @@ export async function reload(reloading: Reloading): Promise<string> {
   const faults = servers && findServersFaults(servers, multicast.port, keys !== undefined);
   if (faults !== undefined && faults.length > 0) {
     // The next start would refuse it, and nothing could be sent to some of those lines.
-    throw new ToposphereError('BAD_CONFIGURATION', [...faults, 'nothing was changed'].join('\n'));
+    throw new ToposphereError('BAD_CONFIGURATION', [...faults, UNCHANGED].join('\n'));
   }
   const takes = await Promise.all(further.map((file) => file.read()));
   const read = await keys?.read();

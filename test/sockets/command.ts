@@ -43,12 +43,13 @@ export function ensureBuilt(): void {
     ...sources.filter((name) => name.endsWith('.ts')).map((name) => statSync(`${ROOT}src/${name}`).mtimeMs),
   );
   if (!existsSync(MAIN) || statSync(MAIN).mtimeMs < newestMs) {
-    const compiler = `${ROOT}node_modules/typescript/bin/tsc`;
-    execFileSync(process.execPath, [compiler, '-p', 'tsconfig.build.json'], {
-      cwd: ROOT,
-      timeout: BUILD_TIMEOUT_MS,
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+    const compile = [`${ROOT}node_modules/typescript/bin/tsc`, '-p', 'tsconfig.build.json'];
+    for (const words of [compile, ['tools/bundle.js']])
+      execFileSync(process.execPath, words, {
+        cwd: ROOT,
+        timeout: BUILD_TIMEOUT_MS,
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
   }
   isBuilt = true;
 }
