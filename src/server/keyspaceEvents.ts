@@ -15,6 +15,8 @@ const { keyspace, keyevent, generic, string, expired, created, missed } = EVENT_
 const CHANNELS = keyspace | keyevent;
 /** Is asked for by nobody. */
 const UNTOLD = 0;
+/** What is noted of a key that may not have been there. */
+const COMES = string | created | missed;
 const EVENTS = generic | string | expired | created | missed;
 
 export interface KeyspaceEvents {
@@ -75,14 +77,18 @@ export function createKeyspaceEvents(backend: Backend, limits: ServerLimits): Ke
     publish(string, how === 'written' ? 'set' : 'incrby', key);
   }
 
-  /** Of the command that has run: each note, and before the first of a key that it had expired. */
+  /** Of the command that has run: each note; before the first of a key that was past its time that it has expired, and is new now. */
   function tellNotes(): void {
     const [noted, changed] = [notes, changes];
     [notes, changes] = [[], []];
     const over = new Set(changed.filter(endsByTime).map(({ key }) => key));
     const known = changed.length === 0 ? undefined : new Set(noted.map(({ key }) => key));
     for (const { eventClass, event, key } of noted) {
-      if (over.delete(key)) publish(expired, 'expired', key);
+      // Of a key that it found there, and changed or deleted as such, it does not matter that its time came meanwhile.
+      if (over.delete(key) && (eventClass & COMES) !== 0) {
+        publish(expired, 'expired', key);
+        if (eventClass === string) publish(created, 'new', key);
+      }
       publish(eventClass, event, key);
     }
     for (const change of changed) if (known?.has(change.key) === false) tellChange(change);

@@ -6,9 +6,11 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { ToposphereError } from '../../src/core/errors.ts';
 import type { Key } from '../../src/core/types.ts';
-import { formatEventClasses, parseEventClasses } from '../../src/peer/eventClasses.ts';
+import { EVENT_CLASSES, formatEventClasses, parseEventClasses } from '../../src/peer/eventClasses.ts';
+import { createKeyspaceEvents } from '../../src/server/keyspaceEvents.ts';
 import type { RedisServer } from '../../src/server/server.ts';
 import { startRedisServer } from '../../src/server/server.ts';
+import { createLimits } from '../../src/server/serverLimits.ts';
 import type { MapBackend } from './mapBackend.ts';
 import { createMapBackend } from './mapBackend.ts';
 import { encode, openRawClient } from './rawClient.ts';
@@ -290,6 +292,38 @@ describe('keyspace notifications', () => {
       'new a',
       'set a',
     ]);
+  });
+});
+
+describe('an expiry in the middle of a command', () => {
+  const KEY = 'k' as Key;
+  /** What a command tells that notes these, and whose write comes when the time of the value that it read is past. */
+  function told(...notes: readonly (readonly [eventClass: number, event: string])[]): string[] {
+    const backend = createMapBackend();
+    const heard: string[] = [];
+    const onMessage = (channel: string): number => heard.push(channel.replace('__keyevent@0__:', ''));
+    backend.subscriptions.addPattern('*', () => true, { onMessage });
+    const keyspaceEventClasses = parseEventClasses('EAmn') ?? 0;
+    const events = createKeyspaceEvents(backend, createLimits({ keyspaceEventClasses }));
+    events.renew();
+    events.run(true, () => {
+      const [previous, value] = [Buffer.from('1'), Buffer.from('2')];
+      backend.tell({ key: KEY, previous, value, how: 'written', hadExpired: true });
+      for (const [eventClass, event] of notes) events.note(eventClass, event, KEY);
+    });
+    return heard;
+  }
+
+  it('is told before a key that comes in its place, which is new then, and is none to who changes what it found', () => {
+    const { created, generic, missed, string } = EVENT_CLASSES;
+    deepEqual(told([string, 'set'], [generic, 'expire']), ['expired', 'new', 'set', 'expire']);
+    deepEqual(told([created, 'new'], [string, 'set']), ['expired', 'new', 'set']);
+    deepEqual(told([missed, 'keymiss'], [created, 'new'], [string, 'set']), [
+      ...['expired', 'keymiss', 'new', 'set'],
+    ]);
+    deepEqual(told([generic, 'persist']), ['persist']);
+    deepEqual(told([generic, 'del'], [created, 'new'], [string, 'set']), ['del', 'new', 'set']);
+    deepEqual(told(), ['expired', 'new', 'set']);
   });
 });
 
