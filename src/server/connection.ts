@@ -346,7 +346,7 @@ export class Connection {
     if (this.#isStopping()) return;
     this.#pushes.add(this.client.protocol, write);
     if (this.#pushes.sizeBytes() + this.#outputBytes() <= WATCH_OUTPUT_LIMIT_BYTES) return;
-    this.#host.server.counters.outputLimitClosed += 1;
+    this.#host.server.counters[this.client.isSubscribed ? 'subscriberLimitClosed' : 'outputLimitClosed'] += 1;
     this.destroy();
   }
 

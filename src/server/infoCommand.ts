@@ -131,7 +131,11 @@ function statisticsFields({ server }: CommandContext): Fields {
     ['client_protocol_errors', counters.protocolErrors],
     ['client_http_dropped', counters.httpDropped],
     ['client_query_buffer_limit_disconnections', counters.inputLimitClosed],
-    ['client_output_buffer_limit_disconnections', counters.outputLimitClosed],
+    [
+      'client_output_buffer_limit_disconnections',
+      counters.outputLimitClosed + counters.subscriberLimitClosed, // Redis counts both in one
+    ],
+    ['client_subscriber_limit_disconnections', counters.subscriberLimitClosed],
     ['client_acknowledgement_failures', counters.acknowledgementFailed],
     ['client_socket_errors', counters.socketErrors],
     ['client_killed', counters.clientsKilled],

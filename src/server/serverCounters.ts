@@ -38,6 +38,8 @@ export interface ServerCounters {
   inputLimitClosed: number;
   /** Closed: the client did not read its replies, or asked for one longer than the limit. */
   outputLimitClosed: number;
+  /** Closed: it listens to channels, and did not take what it was told. */
+  subscriberLimitClosed: number;
   /** Closed: CLIENT KILL. */
   clientsKilled: number;
   /** Closed: silent for longer than `clientIdleMs`. */
@@ -86,6 +88,7 @@ export function createServerCounters(): ServerCounters {
     httpDropped: 0,
     inputLimitClosed: 0,
     outputLimitClosed: 0,
+    subscriberLimitClosed: 0,
     clientsKilled: 0,
     idleClosed: 0,
     stalledClosed: 0,

@@ -139,12 +139,12 @@ describe('publish and subscribe', () => {
     slow.pause();
     const message = 'x'.repeat(1024 * 1024);
     let sent = 0;
-    for (let bytes = 0; server.counters.outputLimitClosed === 0 && sent < 100; sent += 1) {
+    for (let bytes = 0; server.counters.subscriberLimitClosed === 0 && sent < 100; sent += 1) {
       publisher.send(encode('PUBLISH', 'a', message));
       bytes += 4;
       await publisher.waitForBytes(bytes);
     }
-    equal(server.counters.outputLimitClosed, 1);
+    deepEqual([server.counters.subscriberLimitClosed, server.counters.outputLimitClosed], [1, 0]);
     while (server.connectionCount() > 1) await new Promise((resolve) => setImmediate(resolve));
     deepEqual([...backend.subscriptions.channels()], []);
     const before = publisher.received().length;
