@@ -2,13 +2,14 @@
  * CLIENT: what this server knows of its connections.
  *
  * Owns the names that connections give themselves, and whether they want replies. Whom LIST and KILL mean, and the line of each, is clientList.ts's;
- * CLIENT TRACKING and its kin are in trackingCommands.ts. What is left out (PAUSE, which only serves replicas that take over, MAINT_NOTIFICATIONS…) is an unknown subcommand, in Redis's words.
+ * CLIENT TRACKING and its kin are in trackingCommands.ts. CLIENT PAUSE in pauseCommands.ts. What is left out (MAINT_NOTIFICATIONS, UNBLOCK…) is an unknown subcommand, in Redis's words.
  * Invariant: a name has no space or line end, so a line of CLIENT LIST can be taken apart again.
  */
 import { describeClient, killClients, readListFilter } from './clientList.ts';
 import type { ClientState, Command } from './command.ts';
 import { argumentText, LOCAL_TO_CONNECTION, LOCAL_TO_PEER, NO_KEYS } from './command.ts';
 import type { ReplyWriter } from './reply.ts';
+import { pauseSubcommands } from './pauseCommands.ts';
 import { trackingSubcommands } from './trackingCommands.ts';
 
 const ORDINARY = { flags: ['noscript', 'loading', 'stale'], group: 'connection', keys: NO_KEYS } as const;
@@ -152,6 +153,7 @@ export const clientCommand: Command = {
       },
     },
     ...trackingSubcommands,
+    ...pauseSubcommands,
     switchCommand('no-evict', 'Accepted for compatibility: no connection is ever closed to save memory'),
     switchCommand('no-touch', 'Accepted for compatibility: reading a key changes nothing about it'),
   ],

@@ -9,7 +9,7 @@ import type { ClientState, CommandContext } from './command.ts';
 import { argumentText, readInteger } from './command.ts';
 import { describeLevel } from './replicationCommands.ts';
 import type { Request } from './requestParser.ts';
-import { describeTrackingFlags, redirectOf } from './trackingCommands.ts';
+import { redirectOf } from './trackingCommands.ts';
 
 const SYNTAX = 'ERR syntax error';
 
@@ -28,6 +28,11 @@ const TYPES: ReadonlyMap<string, Filter> = new Map<string, Filter>([
 /** Waits for messages: it may be silent for as long as it likes. */
 export function isListening(client: ClientState): boolean {
   return client.isSubscribed;
+}
+
+/** Waits for an answer: of WAIT, or because its command is held back. */
+export function isBlocked({ endWait, goOn }: ClientState): boolean {
+  return endWait !== undefined || goOn !== undefined;
 }
 
 /** What CLIENT LIST lists, or why it cannot: [TYPE type | ID id ...]. */
@@ -114,6 +119,20 @@ function kill({ client: own, server }: CommandContext, isMeant: Filter, skipsOwn
   return meant.length;
 }
 
+/** The word for CLIENT LIST: P listens, x has begun a transaction, b waits, t tracks, R whose redirection is broken, B every key with a prefix. */
+function describeFlags(client: ClientState): string {
+  const { tracking, transaction, isSubscribed } = client;
+  const flags = [
+    isSubscribed ? 'P' : '',
+    transaction === undefined ? '' : 'x',
+    isBlocked(client) ? 'b' : '',
+    tracking === undefined ? '' : 't',
+    tracking?.isBroken === true ? 'R' : '',
+    tracking?.isBroadcast === true ? 'B' : '',
+  ].join('');
+  return flags === '' ? 'N' : flags;
+}
+
 /** One line of CLIENT LIST, in Redis's `name=value` words and two of ours at the end. */
 export function describeClient(client: ClientState): string {
   const nowMs = performance.now();
@@ -122,7 +141,7 @@ export function describeClient(client: ClientState): string {
   const outputBytes = client.pendingOutputBytes();
   return (
     `id=${client.id} addr=${client.address} laddr=${client.localAddress} fd=-1 name=${client.name}` +
-    ` age=${ageSeconds} idle=${idleSeconds} flags=${describeTrackingFlags(client)} db=0 sub=${client.subscriber?.channels.size ?? 0} psub=${client.subscriber?.patterns.size ?? 0} ssub=0 multi=${client.transaction?.queue.length ?? -1}` +
+    ` age=${ageSeconds} idle=${idleSeconds} flags=${describeFlags(client)} db=0 sub=${client.subscriber?.channels.size ?? 0} psub=${client.subscriber?.patterns.size ?? 0} ssub=0 multi=${client.transaction?.queue.length ?? -1}` +
     ` qbuf=${client.pendingInputBytes()} qbuf-free=0 obl=0 oll=0 omem=${outputBytes} events=r` +
     ` cmd=${client.lastCommand} user=${userNameOf(client.user)} redir=${redirectOf(client)} resp=${client.protocol}` +
     ` lib-name=${client.libraryName} lib-ver=${client.libraryVersion}` +

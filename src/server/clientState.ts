@@ -31,6 +31,7 @@ export function createClientState(
     lastWritten: 0,
     hasOthersWrite: false,
     endWait: undefined,
+    goOn: undefined,
     isAuthenticated: isOpen(server),
     user: undefined,
     lastCommand: 'NULL',

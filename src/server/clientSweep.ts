@@ -2,10 +2,10 @@
  * Looks over all clients twice a second, and closes those that are silent, stand still, or hold too much between them.
  *
  * Owns these three rules; the limits are ServerLimits', closing is connection.ts's, each reason is counted. What one client alone may hold is bounded where it is written
- * (connection.ts); this is for what many make of it. A client is not silent that waits for messages, or whose command still waits.
+ * (connection.ts); this is for what many make of it. A client is not silent that waits for messages, or whose command still waits or is held back.
  * Invariant: whoever takes anything of its replies, however slowly, does not stand still.
  */
-import { isListening } from './clientList.ts';
+import { isBlocked, isListening } from './clientList.ts';
 import type { Connection } from './connection.ts';
 import type { ServerCounters } from './serverCounters.ts';
 import type { ServerLimits } from './serverLimits.ts';
@@ -44,7 +44,7 @@ function sweepClients({ connections, limits, counters, outputTotalLimitBytes }: 
       holders.push({ connection, bytes });
       if (limits.clientStalledMs > 0) connection.watchOutput(limits.clientStalledMs);
     } else if (limits.clientIdleMs > 0 && nowMs - client.lastCommandAtMs >= limits.clientIdleMs) {
-      if (isListening(client) || client.watches.length > 0 || client.endWait !== undefined) continue;
+      if (isListening(client) || client.watches.length > 0 || isBlocked(client)) continue;
       counters.idleClosed += 1;
       connection.destroy();
     }

@@ -19,6 +19,7 @@ import type {
   RequestId,
 } from '../peer/backend.ts';
 import type { PasswordCheck } from './authentication.ts';
+import type { ClientPause } from './clientPause.ts';
 import type { ReplyWriter } from './reply.ts';
 import type { Request } from './requestParser.ts';
 import type { CommandTable } from './commandTable.ts';
@@ -56,6 +57,8 @@ export interface ClientState {
   hasOthersWrite: boolean;
   /** Set while WAIT waits: counts at once. */
   endWait: (() => void) | undefined;
+  /** Set while its next command is held back (clientPause.ts). */
+  goOn: (() => void) | undefined;
   /** Has given the password, or needs none. */
   isAuthenticated: boolean;
   /** Undefined: `default`, who may do everything, or nobody yet. */
@@ -109,6 +112,7 @@ export interface ServerState {
   readonly tracking: Tracking;
   readonly keyspaceEvents: KeyspaceEvents;
   readonly watched: WatchedKeys;
+  readonly pause: ClientPause;
   /** What one client may queue behind MULTI, and what it may watch. */
   readonly maxTransactionBytes: number;
   /** Level that a new or reset connection waits for. */

@@ -9,15 +9,16 @@
  */
 import { ToposphereError } from '../core/errors.ts';
 import type { AcknowledgementRound, WaitingLevel } from './acknowledgements.ts';
+import { isBlocked } from './clientList.ts';
 import type { ClientState, CommandContext, LateReply } from './command.ts';
 import { createClientState } from './clientState.ts';
 import type { ClientSocket, ConnectionHost } from './connectionHost.ts';
-import { dispatch, wordError } from './dispatch.ts';
+import { dispatch, whenAnswered, wordError } from './dispatch.ts';
 import { createHeldReplies } from './heldReplies.ts';
 import { createPushes } from './pushes.ts';
 import { ReplyTooLongError, type ReplyWriter } from './reply.ts';
 import type { RequestParser } from './requestParser.ts';
-import { createRequestParser, feed, keepRest, nextRequest } from './requestParser.ts';
+import { createRequestParser, feed, keepRest, nextRequest, unread } from './requestParser.ts';
 import { leaveAll } from './subscriber.ts';
 import { writePieces, writeReplies } from './socketWrites.ts';
 import { createStallWatch } from './stallWatch.ts';
@@ -31,7 +32,7 @@ export const PAUSE_OUTPUT_BYTES = 1024 * 1024;
 const HELD_TURNS_LIMIT = 1024;
 /** Changes watched and not taken by the client, at which its connection is closed, bytes (as Redis's pubsub 32mb). */
 export const WATCH_OUTPUT_LIMIT_BYTES = 32 * 1024 * 1024;
-/** What a client may send behind a WAIT that waits, bytes: it is read on, for else nobody would notice that it has gone. */
+/** What a client may send behind a WAIT that waits, or a command that is held back, bytes: it is read on, for else nobody would notice that it has gone. */
 const READ_ON_BYTES = 64 * 1024;
 const NEW_CONTEXT = { session: undefined, choices: undefined } as const;
 
@@ -173,6 +174,7 @@ export class Connection {
       if (found !== 'request') break;
       const outcome = this.#execute();
       if (outcome === undefined) return false;
+      if (outcome === 'held') break;
       if (outcome === 'written') {
         hasWritten = true;
         const wanted = this.#context.choices?.acknowledge ?? this.client.acknowledge;
@@ -193,7 +195,7 @@ export class Connection {
   }
 
   /** undefined: the connection was closed. */
-  #execute(): 'read' | 'written' | LateReply | undefined {
+  #execute(): 'read' | 'written' | 'held' | LateReply | undefined {
     const { reply, server } = this.#host;
     this.#context.choices = undefined;
     try {
@@ -201,6 +203,7 @@ export class Connection {
         this.client.replies === 'on'
           ? dispatch(this.#context, this.#parser)
           : dispatchUnsent(this.#context, this.#parser, this.#host.unsent);
+      if (outcome === 'held') return this.#holdBack();
       if (this.client.tracking?.isCaching === true && this.client.transaction === undefined)
         endCaching(this.client.tracking, this.#parser, server.table);
       if (outcome !== 'drop') return outcome;
@@ -266,30 +269,25 @@ export class Connection {
 
   #awaitLateReply(late: LateReply): void {
     this.#isReplyLate = true;
-    const { reply } = this.#host;
-    const finish = (write: () => void): void => {
+    whenAnswered(late, (write) => {
       this.#isReplyLate = false;
       if (this.#isStopping()) return;
+      const { reply } = this.#host;
       reply.protocol = this.client.protocol;
-      write();
+      write(reply);
       this.#deliver(undefined);
       this.#endWhenEmpty();
       this.#proceed();
-    };
-    late.then(
-      (write) => {
-        finish(() => {
-          write(reply);
-        });
-      },
-      (error: unknown) => {
-        // Our own bug must not hide in a rejection.
-        if (!(error instanceof ToposphereError)) throw error;
-        finish(() => {
-          reply.error(wordError(error));
-        });
-      },
-    );
+    });
+  }
+
+  /** CLIENT PAUSE: what was read last is read again when that is over. */
+  #holdBack(): 'held' {
+    unread(this.#parser);
+    this.#host.server.pause.hold(this.client, () => {
+      this.#proceed();
+    });
+    return 'held';
   }
 
   #awaitDisk(): void {
@@ -309,6 +307,7 @@ export class Connection {
     return (
       this.#isReplyLate ||
       this.#isDiskBusy ||
+      this.client.goOn !== undefined ||
       this.#held.turns() > HELD_TURNS_LIMIT ||
       this.#outputBytes() > PAUSE_OUTPUT_BYTES
     );
@@ -318,7 +317,7 @@ export class Connection {
     if (this.#isPaused) return;
     this.#isPaused = true;
     this.#host.server.counters.readingPaused += 1;
-    if (this.client.endWait === undefined) this.#socket.pause();
+    if (!isBlocked(this.client)) this.#socket.pause();
   }
 
   /** Goes on with what was left lying, then with reading, if nothing is waited for any more. */
@@ -389,6 +388,7 @@ export class Connection {
     this.#isClosed = true;
     this.#held.clear();
     this.client.endWait?.();
+    this.#host.server.pause.release(this.client);
     for (const endWatch of this.client.watches.splice(0)) endWatch();
     this.#host.server.tracking.stop(this.client);
     leaveAll(this.client, this.#host.backend.subscriptions);

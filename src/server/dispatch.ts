@@ -3,7 +3,7 @@
  *
  * Owns the refusals: unknown command, unknown subcommand, arity, and the errors that a peer raises. Leaves
  * encoding to reply.ts and the connection's fate to connection.ts.
- * Invariant: a request gets exactly one reply, now or late, unless the answer is 'drop'. What is thrown that is
+ * Invariant: a request gets exactly one reply, now or late, unless the answer is 'drop', or 'held'. What is thrown that is
  * no ToposphereError is a bug of our own and is not caught here.
  */
 import { ToposphereError } from '../core/errors.ts';
@@ -13,6 +13,7 @@ import { argumentText, LOCAL_TO_CONNECTION, NO_KEYS, untilNul } from './command.
 import { byMajority, majorityLevelOf } from './byMajority.ts';
 import type { Command, CommandChoices, CommandContext, LateReply } from './command.ts';
 import { replicationOf, whenOnDisks } from './replicationCommands.ts';
+import type { ReplyWriter } from './reply.ts';
 import { atMostOnce } from './requestOnce.ts';
 import type { Request } from './requestParser.ts';
 import { refuseWhileSubscribed } from './subscribeCommands.ts';
@@ -27,8 +28,8 @@ const EXEC = 'exec';
 /** First words of HTTP that Redis takes for an attack through a browser. */
 const HTTP_WORDS: ReadonlySet<string> = new Set(['post', 'host:']);
 
-/** 'drop': close without an answer. A promise: the reply comes later. */
-type DispatchOutcome = 'read' | 'written' | 'drop' | LateReply;
+/** 'drop': close without an answer. 'held': nothing was done, ask again when the pause is over. A promise: the reply comes later. */
+type DispatchOutcome = 'read' | 'written' | 'drop' | 'held' | LateReply;
 
 export function dispatch(context: CommandContext, request: Request): DispatchOutcome {
   const { server, client } = context;
@@ -45,6 +46,7 @@ export function dispatch(context: CommandContext, request: Request): DispatchOut
   }
   if (command.unwrap !== undefined) return dispatchInner(context, command.unwrap, request);
   client.lastCommand = command.name;
+  if (server.pause.isOn && server.pause.holds(client, command)) return 'held';
   server.counters.commandsProcessed += 1;
   const refused = findRefusal(context, command);
   if (refused !== undefined) return refuse(context, command, refused);
@@ -182,6 +184,17 @@ export function wordError(error: ToposphereError): string {
   const prefix = error.code === 'BAD_ARGUMENT' ? 'ERR' : error.code.replaceAll('_', '');
   // Replies are written as latin-1: carry the message's UTF-8 bytes through.
   return `${prefix} ${Buffer.from(error.message).toString('latin1')}`;
+}
+
+/** Calls back once with what writes the reply, an error where there is one. */
+export function whenAnswered(late: LateReply, onAnswer: (write: (reply: ReplyWriter) => void) => void): void {
+  late.then(onAnswer, (error: unknown) => {
+    // Our own bug must not hide in a rejection.
+    if (!(error instanceof ToposphereError)) throw error;
+    onAnswer((reply) => {
+      reply.error(wordError(error));
+    });
+  });
 }
 
 function chooseSubcommand(context: CommandContext, request: Request, command: Command): Command | undefined {

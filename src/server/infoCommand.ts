@@ -6,6 +6,7 @@
  * Invariant: only what is known is printed; a field that this server has no number for is left out, never made up.
  */
 import { memoryUsage, pid } from 'node:process';
+import { isBlocked } from './clientList.ts';
 import type { Command, CommandContext, ServerState } from './command.ts';
 import { argumentsFrom, LOCAL_TO_PEER, NO_KEYS } from './command.ts';
 import type { ServerCounters } from './serverCounters.ts';
@@ -73,7 +74,7 @@ function clientFields({ server }: CommandContext): Fields {
   let [watching, blocked] = [0, 0];
   for (const client of server.clients()) {
     if (client.watches.length > 0) watching += 1;
-    if (client.endWait !== undefined) blocked += 1;
+    if (isBlocked(client)) blocked += 1;
   }
   return [
     ['connected_clients', server.clientCount()],

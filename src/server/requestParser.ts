@@ -70,6 +70,8 @@ export interface RequestParser extends Request {
   end: number;
   /** Whether `input` is the parser's own, so that the next chunk may be added behind `end`. */
   isCarry: boolean;
+  /** Where the last request that was answered began. */
+  lastStart: number;
   /** Arguments still to come; 0 between two requests. */
   remaining: number;
   /** Start of the argument whose length is known and whose bytes are not all there; -1 when none is. */
@@ -100,6 +102,7 @@ export function createRequestParser(limits: RequestLimits = {}): RequestParser {
     position: 0,
     end: 0,
     isCarry: false,
+    lastStart: 0,
     remaining: 0,
     bulkStart: -1,
     bulkEnd: -1,
@@ -201,6 +204,12 @@ export function nextRequest(parser: RequestParser): 'request' | 'incomplete' | '
   return nextArguments(parser);
 }
 
+/** The request that `nextRequest` has just answered comes again. To be called before anything else is. */
+export function unread(parser: RequestParser): void {
+  parser.position = parser.lastStart;
+  parser.requestStart = parser.lastStart;
+}
+
 function nextArguments(parser: RequestParser): 'request' | 'incomplete' | 'error' {
   const { input, end, offsets } = parser;
   while (parser.remaining > 0) {
@@ -235,6 +244,7 @@ function nextArguments(parser: RequestParser): 'request' | 'incomplete' | 'error
   }
   parser.bytes = input;
   parser.isInline = false;
+  parser.lastStart = parser.requestStart;
   parser.requestStart = parser.position;
   return 'request';
 }
@@ -250,6 +260,7 @@ function nextInline(parser: RequestParser): 'request' | 'incomplete' | 'error' |
   const words = splitInline(input.subarray(position, lineEnd));
   if (words === undefined) return fail(parser, 'Protocol error: unbalanced quotes in request');
   parser.position = newline + 1;
+  parser.lastStart = position;
   parser.requestStart = parser.position;
   if (words.offsets.length === 0) return 'empty';
   parser.bytes = words.bytes;

@@ -13,6 +13,7 @@ import { createAcknowledgements } from './acknowledgements.ts';
 import { isLoopback } from '../peer/backend.ts';
 import type { AcknowledgementLevel, Backend, ClientUser, TlsMaterial } from '../peer/backend.ts';
 import { createPasswordCheck, isOpen } from './authentication.ts';
+import { createClientPause } from './clientPause.ts';
 import { startClientSweep } from './clientSweep.ts';
 import type { ClientState, ServerState } from './command.ts';
 import { createCommandTable } from './commandTable.ts';
@@ -145,6 +146,7 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
       maxTrackedKeys,
     },
     watched: createWatchedKeys(backend, maxTransactionBytes),
+    pause: createClientPause(),
     maxTransactionBytes,
     tracking: createTracking({ backend, counters, maxTrackedKeys, findClient }),
     keyspaceEvents: createKeyspaceEvents(backend, limits),

@@ -91,13 +91,6 @@ export const trackingSubcommands: readonly Command[] = [
   },
 ];
 
-/** The word for CLIENT LIST: P listens, t tracks, R whose redirection is broken, B every key with a prefix. */
-export function describeTrackingFlags({ tracking, isSubscribed }: ClientState): string {
-  const listens = isSubscribed ? 'P' : '';
-  if (tracking === undefined) return isSubscribed ? listens : 'N';
-  return `${listens}t${tracking.isBroken ? 'R' : ''}${tracking.isBroadcast ? 'B' : ''}`;
-}
-
 export function redirectOf({ tracking }: ClientState): number {
   return tracking?.redirect ?? -1;
 }

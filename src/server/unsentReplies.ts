@@ -17,15 +17,17 @@ export function dispatchUnsent(
   const { client, reply } = context;
   const before = client.replies;
   context.reply = unsent;
+  let isHeld = false;
   try {
     const outcome = dispatch(context, request);
+    isHeld = outcome === 'held';
     // CLIENT REPLY ON and RESET are answered.
     if (client.replies === 'on') reply.fillSlot(reply.openArray(), Buffer.concat(unsent.detach()));
     return outcome instanceof Promise ? outcome.then(() => sendNothing) : outcome;
   } finally {
     context.reply = reply;
     unsent.clear();
-    if (before === 'skip' && client.replies === 'skip') client.replies = 'on';
+    if (before === 'skip' && client.replies === 'skip' && !isHeld) client.replies = 'on';
   }
 }
 
