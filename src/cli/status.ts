@@ -78,6 +78,7 @@ export function addStatus(yargs: Argv): Argv {
       else printTable(answers);
       const reasons = answers.filter(({ report }) => report === undefined).map(({ reason }) => reason);
       if (reasons.length === answers.length) throw new CommandFailure(reasons.join('\n'));
+      if (!argv.json) for (const reason of reasons) printWarning(reason);
     },
   );
 }

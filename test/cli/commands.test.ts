@@ -195,6 +195,7 @@ describe('the command line', function () {
       const table = await runCommand(['status', '--servers', servers]);
       assert.equal(table.code, 0);
       assert.match(table.output.toString(), /^peer .*\np0 +alive +5 +0 +.*\np1 +unreachable +-.*\n$/);
+      assert.match(table.errors, /^toposphere: cannot reach a peer at .*\n$/);
       const json: unknown = JSON.parse(
         (await runCommand(['status', '--json', '--servers', servers])).output.toString(),
       );
