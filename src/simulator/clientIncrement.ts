@@ -18,6 +18,8 @@ interface Increment {
   readonly amount: Decimal;
   readonly form: CounterForm;
   readonly level: Level;
+  /** Number of the group that it is in, if it is. */
+  readonly group?: number | undefined;
 }
 
 export type IncrementOutcome =
@@ -35,7 +37,7 @@ export type IncrementOutcome =
 export function increment(
   world: World,
   peer: VirtualPeer,
-  { key, amount, form, level }: Increment,
+  { key, amount, form, level, group }: Increment,
 ): IncrementOutcome {
   const { runtime, touched } = peer;
   const first = touched.entries.length;
@@ -51,7 +53,7 @@ export function increment(
   }
   if (outcome?.kind === 'fault') return outcome;
   if (outcome?.kind !== 'done') throw new Error(`an increment of ${key} was neither made nor refused`);
-  const written = noteCell(world, peer, key, first);
+  const written = noteCell(world, peer, key, first, group);
   world.acknowledge(peer, written.note, level);
   runtime.endTurnSoon();
   return { kind: 'taken', total: outcome.total, written: written.note, replaced: written.replaced };
@@ -63,6 +65,7 @@ function noteCell(
   { address, touched }: VirtualPeer,
   key: Key,
   first: number,
+  group: number | undefined,
 ): { readonly note: Written; readonly replaced: Entry | undefined } {
   const [cell, ...others] = touched.entries
     .slice(first)
@@ -72,5 +75,5 @@ function noteCell(
       'counters',
       `${key} at ${address} is incremented by ${cell === undefined ? 0 : 1 + others.length} updates`,
     );
-  return { note: world.truth.note(cell.key, cell.entry, world.nowMs), replaced: cell.before };
+  return { note: world.truth.note(cell.key, cell.entry, world.nowMs, group), replaced: cell.before };
 }

@@ -7,7 +7,9 @@
 import { formatDecimal } from '../core/decimal.ts';
 import { isVisible } from '../core/expiry.ts';
 import type { CounterForm } from '../core/increment.ts';
+import { closeGroup, openGroup } from '../core/groups.ts';
 import type { Key } from '../core/types.ts';
+import { findWriteRefusal } from '../core/write.ts';
 import { BrokenInvariant } from './brokenInvariant.ts';
 import type { Checker } from './checker.ts';
 import { increment } from './clientIncrement.ts';
@@ -41,6 +43,8 @@ export interface CounterFigures {
   refused: number;
   /** Of those, for want of room for another cell. */
   full: number;
+  /** Groups that count, as transactions do. */
+  transacted: number;
   /** Looks at a range of keys and their number. */
   listed: number;
   /** SET, DEL, and such that expire: each begins a new base. */
@@ -76,19 +80,23 @@ export function createCounterClients({
   seed,
   durationMs,
   counters = 0,
-}: Pick<Schedule, 'seed' | 'durationMs' | 'counters'>): CounterClients {
+  groups = 0,
+}: Pick<Schedule, 'seed' | 'durationMs' | 'counters' | 'groups'>): CounterClients {
   let closures: ClosureWatch | undefined;
   const figures: CounterFigures = {
     incremented: 0,
     faulty: 0,
     refused: 0,
     full: 0,
+    transacted: 0,
     listed: 0,
     begun: 0,
     judged: 0,
     unsure: 0,
   };
   const ghost = createCounterGhost();
+  /** Below the numbers of those that do not count (groupClients.ts). */
+  let lastGroup = 0;
   /** Checkpoints that each process had joined at the last look. */
   const joined = new WeakMap<object, number>();
 
@@ -112,12 +120,12 @@ export function createCounterClients({
   }
 
   /** What came of it, in a word. */
-  function attempt(world: World, peer: VirtualPeer, { key, by, form, level }: Asked): string {
+  function attempt(world: World, peer: VirtualPeer, { key, by, form, level, group }: Asked): string {
     const before = readText(peer, key);
     const wasSeen = isValueSeen(peer, key);
     const expected = answerTo(before, by, form);
     const room = lookAtRoom(peer, ghost, key);
-    const outcome = increment(world, peer, { key, amount: decimalOf(by), form, level });
+    const outcome = increment(world, peer, { key, amount: decimalOf(by), form, level, group });
     room.assertKept(outcome);
     if (outcome.kind === 'refused') {
       figures.refused += 1;
@@ -145,6 +153,47 @@ export function createCounterClients({
     ghost.noteIncrement(outcome.written, outcome.replaced, by);
     figures.incremented += 1;
     return expected.total;
+  }
+
+  /** As EXEC runs what was queued: one after the other, each upon what those before it have left. */
+  function transact(world: World, random: RandomStream): void {
+    const level = pick(random, LEVELS);
+    const commands = Array.from({ length: wholeBetween(random, 2, 6) }, () => drawQueued(random));
+    lastGroup -= 1;
+    world.visit(pick(random, world.ids), (peer) => {
+      if (findWriteRefusal(peer.state, peer.now()) !== undefined) return false;
+      openGroup(peer.state);
+      try {
+        for (const { key, by, value } of commands)
+          if (by === undefined) write(world, peer, key, value, level);
+          else attempt(world, peer, { key, by, form: 'float', level, group: lastGroup });
+      } finally {
+        closeGroup(peer.state);
+      }
+      figures.transacted += 1;
+      return true;
+    });
+  }
+
+  /** A value, or that it is deleted, in the open group. */
+  function write(world: World, peer: VirtualPeer, key: Key, value: string | undefined, level: Level): void {
+    const { runtime, disk } = peer;
+    runtime.write(key, value === undefined ? undefined : Buffer.from(value), level === 'fast');
+    const entry = disk.store.readEntry(key);
+    if (entry === undefined || readText(peer, key) !== value)
+      throw broken(peer, key, `is written in a group, ${value ?? 'deleted'}, and is not that after`);
+    world.acknowledge(peer, world.truth.note(key, entry, world.nowMs, lastGroup), level);
+    runtime.endTurnSoon();
+    figures.begun += 1;
+  }
+
+  function nextGroup(world: World, random: RandomStream, perSecond: number): void {
+    const atMs = world.nowMs + untilNextMs(random, perSecond);
+    if (atMs >= durationMs) return;
+    world.at(atMs, () => {
+      transact(world, random);
+      nextGroup(world, random, perSecond);
+    });
   }
 
   function reset(world: World, { random, peer: id, longestMs }: Client, key: Key): void {
@@ -208,6 +257,10 @@ export function createCounterClients({
           fractions: 0,
         });
       }
+      for (let at = 0; counters > 0 && at < groups; at += 1) {
+        const random = openStream(seed, `groups ${at} that count`);
+        nextGroup(world, random, between(random, 1, 4));
+      }
     },
     checker: {
       afterStep(_world, peer) {
@@ -241,6 +294,21 @@ interface Asked {
   readonly by: bigint;
   readonly form: CounterForm;
   readonly level: Level;
+  readonly group?: number;
+}
+
+/** One command of a transaction: an increment, or a value, or none. */
+interface Queued {
+  readonly key: Key;
+  readonly by: bigint | undefined;
+  readonly value: string | undefined;
+}
+
+function drawQueued(random: RandomStream): Queued {
+  const key = pick(random, COUNTER_KEYS);
+  const by = BigInt(wholeBetween(random, -3, 9)) * ONE;
+  const value = chance(random, 0.3) ? undefined : pick(random, VALUES);
+  return { key, by: chance(random, 0.7) ? by : undefined, value };
 }
 
 function nextFraction(client: Client): bigint {

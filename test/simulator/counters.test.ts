@@ -17,6 +17,7 @@ describe('simulated counters', function () {
       faulty: 0,
       refused: 0,
       full: 0,
+      transacted: 0,
       listed: 0,
       begun: 0,
       judged: 0,
@@ -28,6 +29,7 @@ describe('simulated counters', function () {
         servers: 3 + (seed % 2),
         minutes: 0.3,
         counters: 2,
+        groups: Number(seed > 6),
       });
       assert.equal(failure, undefined, `seed ${seed}: ${failure?.detail ?? ''}`);
       for (const figure of Object.keys(met) as (keyof CounterFigures)[])

@@ -139,4 +139,10 @@ export const COUNTING_RULES: readonly Mutant[] = [
     ],
     kill: { ...WITH_COUNTERS, first: 3 },
   },
+  {
+    number: 'C11',
+    name: 'values of one transaction are one base',
+    edits: [{ file: 'src/core/cells.ts', find: 'one.sequence === other.sequence', replace: 'true' }],
+    kill: { seeds: 200, first: 3, options: { ...SMALL, counters: 2, groups: 2 } },
+  },
 ];
