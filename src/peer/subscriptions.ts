@@ -20,6 +20,10 @@ export class Subscriptions {
   readonly #channels = new Map<string, Set<Subscriber>>();
   readonly #patterns = new Map<string, PatternSubscribers>();
 
+  get isEmpty(): boolean {
+    return this.#channels.size === 0 && this.#patterns.size === 0;
+  }
+
   /** Of channels that somebody listens to. */
   channels(): IterableIterator<string> {
     return this.#channels.keys();

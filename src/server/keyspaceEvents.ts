@@ -52,8 +52,8 @@ export function createKeyspaceEvents(backend: Backend, limits: ServerLimits): Ke
 
   function publish(eventClass: number, event: string, key: Key): void {
     const { keyspaceEventClasses: classes } = limits;
-    if ((classes & eventClass) === 0) return;
     const { subscriptions } = backend;
+    if ((classes & eventClass) === 0 || subscriptions.isEmpty) return;
     if ((classes & keyspace) !== 0)
       subscriptions.deliver(`__keyspace@0__:${key}`, Buffer.from(event, 'latin1'));
     if ((classes & keyevent) !== 0)

@@ -31,9 +31,12 @@ describe('subscriptions', () => {
     const subscriptions = new Subscriptions();
     const one = listener();
     subscriptions.add('a', one);
+    assert.equal(subscriptions.isEmpty, false);
     subscriptions.addPattern('*', () => true, one);
     subscriptions.remove('a', one);
+    assert.equal(subscriptions.isEmpty, false);
     subscriptions.removePattern('*', one);
+    assert.equal(subscriptions.isEmpty, true);
     subscriptions.remove('never', one);
     subscriptions.removePattern('never', one);
     assert.deepEqual([[...subscriptions.channels()], subscriptions.patternCount()], [[], 0]);
