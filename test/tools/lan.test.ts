@@ -137,7 +137,10 @@ describe('an error of a client', () => {
 
   it('is explained by the fault that was under way, and is of its kind', () => {
     assert.equal(explain({ ...calm, isDiskFull: true }, refused, second), 'its disk is full');
-    assert.equal(explain({ ...calm, roomSinceMs: now - 500 }, refused, second), 'its disk is full');
+    assert.equal(
+      explain({ ...calm, roomSinceMs: performance.now() - 500 }, refused, second),
+      'its disk is full',
+    );
     assert.equal(explain({ ...calm, isServing: false }, broken, second), 'it was killed');
     assert.equal(explain({ ...calm, servingSinceMs: now - 500 }, broken, second), 'it was killed');
     assert.equal(explain({ ...calm, isPaused: true }, unanswered, second), 'it was paused');
