@@ -26,6 +26,7 @@ import type { CommandTable } from './commandTable.ts';
 import type { KeyspaceEvents } from './keyspaceEvents.ts';
 import type { ScanCursors } from './scanCursors.ts';
 import type { ServerCounters } from './serverCounters.ts';
+import type { LatencyEvents } from './latencyEvents.ts';
 import type { ClientSubscriber } from './subscriber.ts';
 import type { ServerLimits } from './serverLimits.ts';
 import type { Slowlog } from './slowlog.ts';
@@ -109,6 +110,7 @@ export interface ServerState {
   readonly limits: ServerLimits;
   readonly facts: ServerFacts;
   readonly slowlog: Slowlog;
+  readonly latency: LatencyEvents;
   readonly tracking: Tracking;
   readonly keyspaceEvents: KeyspaceEvents;
   readonly watched: WatchedKeys;
@@ -178,6 +180,9 @@ export interface Command {
   readonly group: CommandGroup;
   /** First key, last key (negative from the end), step; zeros for none. */
   readonly keys: readonly [first: number, last: number, step: number];
+  /** What is done to its keys, in Redis's words: to each, to the first and to others, or as the words say (the name is one). Left out: `RO access` where it reads, `OW update` where it writes. */
+  readonly access?:
+    string | readonly [first: string, others: string] | ((words: readonly string[]) => string);
   /** What is typed behind the name, as `key value [NX|XX]` (commandSyntax.ts); '' for nothing, and for a name that is only the first word of others. */
   readonly syntax: string;
   /** What a named user needs for it; left out: what its flags say. */

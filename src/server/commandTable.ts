@@ -18,6 +18,7 @@ import { expiryCommands } from './expiryCommands.ts';
 import { infoCommand } from './infoCommand.ts';
 import { introspectionCommand } from './introspectionCommand.ts';
 import { keyCommands } from './keyCommands.ts';
+import { latencyCommand } from './latencyCommand.ts';
 import { memoryCommand, objectCommand } from './objectCommands.ts';
 import { rangeCommands } from './rangeCommands.ts';
 import { renameCommands } from './renameCommands.ts';
@@ -66,6 +67,7 @@ export const allCommands: readonly Command[] = [
   infoCommand,
   configCommand,
   slowlogCommand,
+  latencyCommand,
   toposphereCommand,
 ];
 

@@ -85,7 +85,7 @@ export class Connection {
       this.endGently();
     });
     this.watchOutput = createStallWatch(socket, () => {
-      host.server.counters.stalledClosed += 1;
+      host.noteStalled();
       this.destroy();
     });
     socket.on('error', () => {

@@ -48,5 +48,7 @@ export interface ConnectionHost {
   readonly noteInputBytes: (change: number) => boolean;
   /** Calls `onReady` once the backend takes writes again. */
   readonly whenReady: (onReady: () => void) => void;
+  /** A client took nothing of its replies, and is closed for that. */
+  readonly noteStalled: () => void;
   readonly onClosed: (clientId: number) => void;
 }

@@ -84,6 +84,7 @@ export const databaseCommands: readonly Command[] = [
     flags: ['write', 'fast'],
     group: 'generic',
     keys: [1, 1, 1],
+    access: 'RW access update',
     syntax: 'key db',
     summary: 'Refused: there is one database, and a key cannot be moved to where it is',
     partition: 'Changes nothing; partitions do not matter.',

@@ -1,5 +1,5 @@
 /**
- * COMMAND, COMMAND COUNT, INFO, LIST, DOCS and GETKEYS: the table of commands, as Redis clients expect to read it.
+ * COMMAND, COMMAND COUNT, INFO, LIST, DOCS, GETKEYS and GETKEYSANDFLAGS: the table of commands, as Redis clients expect to read it.
  *
  * Owns the encoding of a row. Leaves the rows to the family files. DOCS carries, beside Redis's fields, what a
  * command promises while peers are cut off from each other (`partition`): the client's own help is then true here.
@@ -105,13 +105,37 @@ export const introspectionCommand: Command = {
       syntax: 'command arg [arg ...]',
       summary: 'Tell which arguments of a command are keys: GETKEYS command [arg ...]',
       run: (context, request) => {
-        const keys = readKeys(context, argumentsFrom(request, 2));
-        if (typeof keys === 'string') {
-          context.reply.error(keys);
+        const found = readKeys(context, argumentsFrom(request, 2));
+        if (typeof found === 'string') {
+          context.reply.error(found);
           return undefined;
         }
-        context.reply.array(keys.length);
-        for (const key of keys) context.reply.bulkText(key);
+        context.reply.array(found.keys.length);
+        for (const key of found.keys) context.reply.bulkText(key);
+        return undefined;
+      },
+    },
+    {
+      ...ORDINARY,
+      name: 'command|getkeysandflags',
+      arity: -4,
+      syntax: 'command arg [arg ...]',
+      summary: 'Tell which arguments of a command are keys, and what is done to each',
+      run: (context, request) => {
+        const words = argumentsFrom(request, 2);
+        const found = readKeys(context, words);
+        if (typeof found === 'string') {
+          context.reply.error(found);
+          return undefined;
+        }
+        context.reply.array(found.keys.length);
+        for (const [index, key] of found.keys.entries()) {
+          const flags = accessOf(found.command, words, index).split(' ');
+          context.reply.array(2);
+          context.reply.bulkText(key);
+          context.reply.set(flags.length);
+          for (const flag of flags) context.reply.simple(flag);
+        }
         return undefined;
       },
     },
@@ -146,7 +170,10 @@ function readListFilter(words: readonly string[]): ((command: Command) => boolea
 }
 
 /** The keys among the words of a request, or in Redis's words why there are none. */
-function readKeys(context: CommandContext, words: readonly string[]): readonly string[] | string {
+function readKeys(
+  context: CommandContext,
+  words: readonly string[],
+): { readonly command: Command; readonly keys: readonly string[] } | string {
   const [name = '', second = ''] = words;
   const found = context.server.table.find(name);
   const inner =
@@ -159,7 +186,16 @@ function readKeys(context: CommandContext, words: readonly string[]): readonly s
   if (arity > 0 ? words.length !== arity : words.length < -arity)
     return 'ERR Invalid number of arguments specified for command';
   const end = last < 0 ? words.length + last : last;
-  return words.filter((_, index) => index >= first && index <= end && (index - first) % step === 0);
+  const isKey = (index: number): boolean => index >= first && index <= end && (index - first) % step === 0;
+  return { command, keys: words.filter((_, index) => isKey(index)) };
+}
+
+/** What the command does to its key number `index`. */
+function accessOf({ access, flags }: Command, words: readonly string[], index: number): string {
+  if (access === undefined) return flags.includes('write') ? 'OW update' : 'RO access';
+  if (typeof access === 'string') return access;
+  if (typeof access === 'function') return access(words);
+  return access[index === 0 ? 0 : 1];
 }
 
 /** The ten fields of Redis 7: name, arity, flags, first key, last key, step, categories, tips, key specs, subcommands. */

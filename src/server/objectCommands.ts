@@ -34,6 +34,7 @@ function objectSubcommand(
     ...ABOUT_VALUE,
     name: `object|${name}`,
     arity: 3,
+    access: 'RO',
     syntax: 'key',
     summary,
     run: (context, request) => {
@@ -93,6 +94,7 @@ export const memoryCommand: Command = {
       name: 'memory|usage',
       arity: -3,
       group: 'server',
+      access: 'RO',
       syntax: 'key [SAMPLES count]',
       summary: 'Tell how many bytes a key takes with its value and what is kept with it',
       run: ({ keys, reply }, request) => {

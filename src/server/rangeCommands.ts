@@ -77,6 +77,7 @@ export const rangeCommands: readonly Command[] = [
     flags: ['write'],
     group: 'string',
     keys: [1, 1, 1],
+    access: 'RW update',
     syntax: 'key offset value',
     summary: 'Write over a part of the value of a key, which grows with zeros where it is too short',
     partition: PATCHES,

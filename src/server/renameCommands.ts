@@ -40,6 +40,7 @@ function renameCommand(name: string, isConditional: boolean, summary: string): C
   return {
     name,
     arity: 3,
+    access: ['RW access delete', isConditional ? 'OW insert' : 'OW update'],
     syntax: 'key newkey',
     flags: isConditional ? ['write', 'fast'] : ['write'],
     group: 'generic',
@@ -93,6 +94,7 @@ export const renameCommands: readonly Command[] = [
     flags: ['write'],
     group: 'generic',
     keys: [1, 2, 1],
+    access: ['RO access', 'OW update'],
     syntax: 'source destination [DB 0] [REPLACE]',
     summary: 'Copy what a key holds to another one: COPY key key [DB 0] [REPLACE]',
     partition: `${COPIES} ${CONDITIONAL}`,

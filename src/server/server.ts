@@ -20,6 +20,7 @@ import { createCommandTable } from './commandTable.ts';
 import type { ClientSocket, ConnectionHost } from './connectionHost.ts';
 import { Connection, WATCH_OUTPUT_LIMIT_BYTES } from './connection.ts';
 import { createKeyspaceEvents } from './keyspaceEvents.ts';
+import { createLatencyEvents } from './latencyEvents.ts';
 import { createReplyWriter } from './reply.ts';
 import { BULK_LIMIT_BYTES, REQUEST_LIMIT_BYTES } from './requestParser.ts';
 import { createScanCursors } from './scanCursors.ts';
@@ -111,6 +112,7 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
   const limits = createLimits(options);
   const connections = new Map<number, Connection>();
   const counters = createServerCounters();
+  const latency = createLatencyEvents();
   const unauthenticatedMs = options.unauthenticatedClientMs ?? DEFAULT_UNAUTHENTICATED_CLIENT_MS;
   const unauthenticated = createUnauthenticatedClients(unauthenticatedMs, (clientId) => {
     counters.authenticationTimedOut += 1;
@@ -135,7 +137,10 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
     counters,
     countersAtReset: createServerCounters(),
     limits,
-    slowlog: createSlowlog(limits),
+    slowlog: createSlowlog(limits, (ms) => {
+      latency.note('command', ms);
+    }),
+    latency,
     facts: {
       host: options.host,
       isOpen: options.isOpen ?? false,
@@ -175,6 +180,10 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
       return inputBytes <= INPUT_TOTAL_LIMIT_BYTES;
     },
     whenReady,
+    noteStalled: () => {
+      counters.stalledClosed += 1;
+      latency.note('client-stalled', limits.clientStalledMs);
+    },
     onClosed: (clientId) => {
       connections.delete(clientId);
       unauthenticated.remove(clientId);

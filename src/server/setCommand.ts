@@ -76,6 +76,8 @@ export const setCommand: Command = {
   flags: ['write'],
   group: 'string',
   keys: [1, 1, 1],
+  access: (words) =>
+    words.slice(3).some((word) => word.toLowerCase() === 'get') ? 'RW access update' : 'OW update',
   syntax:
     'key value [NX|XX] [GET] [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|KEEPTTL]',
   summary:

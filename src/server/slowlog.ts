@@ -40,11 +40,13 @@ export interface Slowlog {
   clear(): void;
 }
 
-export function createSlowlog(limits: ServerLimits): Slowlog {
+/** `onSlow` is told how long each command took that is kept, milliseconds. */
+export function createSlowlog(limits: ServerLimits, onSlow: (ms: number) => void): Slowlog {
   let entries: SlowCommand[] = [];
   let lastId = -1;
 
   function keep(microseconds: number, command: Command, { client }: CommandContext, request: Request): void {
+    onSlow(microseconds / 1000);
     lastId += 1;
     entries.push({
       id: lastId,

@@ -71,6 +71,7 @@ export const transactionCommands: readonly Command[] = [
     arity: -2,
     keys: [1, -1, 1],
     needs: 'read',
+    access: 'RO',
     syntax: 'key [key ...]',
     summary: 'Let the next EXEC run nothing if one of these keys changes before it',
     partition:

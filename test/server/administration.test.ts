@@ -4,6 +4,7 @@
  */
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import type { Key } from '../../src/core/types.ts';
+import { createLatencyEvents } from '../../src/server/latencyEvents.ts';
 import type { RedisServer, RedisServerOptions } from '../../src/server/server.ts';
 import { startRedisServer } from '../../src/server/server.ts';
 import { createMapBackend } from './mapBackend.ts';
@@ -113,6 +114,35 @@ describe('a server that is administered', () => {
     await open().ask('MSET a 1 b 2\r\nSLOWLOG LEN\r\n', '+OK\r\n:0\r\n');
   });
 
+  it('tells by LATENCY of commands that SLOWLOG keeps, when and how long, until RESET', async () => {
+    await start({ slowCommandMicroseconds: 4000 });
+    const client = open();
+    match(await answer(client, 'LATENCY DOCTOR\r\n'), /Nothing took long: no command 4000 microseconds/);
+    backend.keysAfter = () => {
+      const untilMs = performance.now() + 5;
+      while (performance.now() < untilMs);
+      return [];
+    };
+    await client.ask('GET none\r\nSCAN 0\r\n', '$-1\r\n*2\r\n$1\r\n0\r\n*0\r\n');
+    match(await answer(client, 'LATENCY HISTORY command\r\n'), /^\*1\r\n\*2\r\n:\d{10}\r\n:\d+\r\n$/);
+    match(
+      await answer(client, 'LATENCY LATEST\r\n'),
+      /^\*1\r\n\*4\r\n\$7\r\ncommand\r\n:\d{10}\r\n:(\d+)\r\n:\1\r\n$/,
+    );
+    match(
+      await answer(client, 'LATENCY DOCTOR\r\n'),
+      /command: in one second, last \d+ ms, at most \d+ ms; SLOWLOG GET tells/,
+    );
+    await client.ask(
+      'LATENCY RESET nosuch\r\nLATENCY RESET\r\nLATENCY HISTORY command\r\n',
+      ':0\r\n:1\r\n*0\r\n',
+    );
+    match(
+      await answer(client, 'LATENCY HISTOGRAM\r\n'),
+      /^-ERR unknown subcommand 'HISTOGRAM'\. Try LATENCY HELP/,
+    );
+  });
+
   it('kills whom the filters mean, itself behind the reply, and counts', async () => {
     await start();
     const [own, other, third] = [open(), open(), open()];
@@ -182,6 +212,10 @@ describe('a server that is administered', () => {
     await until('a stalled client', () => server.counters.stalledClosed > 0);
     clearInterval(pulse);
     equal(server.counters.stalledClosed, 1);
+    match(
+      await answer(open(), 'LATENCY LATEST\r\n'),
+      /^\*1\r\n\*4\r\n\$14\r\nclient-stalled\r\n:\d{10}\r\n:700\r\n:700\r\n$/,
+    );
     slow.resume();
     equal((await slow.waitForBytes(2 * (8 * 1024 * 1024 + 12))).length, 2 * (8 * 1024 * 1024 + 12));
   });
@@ -202,5 +236,25 @@ describe('a server that is administered', () => {
     modest.resume();
     await modest.waitForBytes(3 * 1024 * 1024 + 12 + 7);
     await modest.ask('PING\r\n', '+PONG\r\n');
+  });
+});
+
+describe('what LATENCY tells of', () => {
+  it('keeps of what took long the longest of each second, 160 of them, and the longest of all', () => {
+    let nowMs = 1_000;
+    const latency = createLatencyEvents(() => nowMs);
+    latency.note('command', 900);
+    latency.note('client-stalled', 0.9);
+    deepEqual([...latency.series.keys()], ['command']);
+    for (let second = 2; second <= 162; second += 1) {
+      nowMs = second * 1000;
+      for (const ms of [3.9, second, 0.9, 2]) latency.note('command', ms);
+    }
+    const { samples, longestMs } = latency.series.get('command') ?? { samples: [], longestMs: 0 };
+    equal(longestMs, 900);
+    deepEqual(
+      [samples.length, samples[0], samples.at(-1)],
+      [160, { atSeconds: 3, ms: 3 }, { atSeconds: 162, ms: 162 }],
+    );
   });
 });

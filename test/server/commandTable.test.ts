@@ -52,6 +52,19 @@ describe('the table of commands', () => {
     }
   });
 
+  it('says in each row that names keys what is done to them: reading ones only look, writing ones write, but for where COPY looks', () => {
+    for (const { name, flags, keys, access } of ROWS) {
+      if (keys[0] === 0) ok(access === undefined, name);
+      const said = typeof access === 'function' ? access([name]) : access;
+      for (const text of said === undefined ? [] : [said].flat())
+        ok(
+          /^(?:RO(?: access)?|(?:RW|OW|RM)(?: access)?(?: (?:update|insert|delete))?)$/.test(text) &&
+            (text.startsWith('RO') === !flags.includes('write') || name === 'copy'),
+          `${name}: ${text}`,
+        );
+    }
+  });
+
   it('runs each row with its least arguments, and answers with exactly one reply', async () => {
     const server = await startRedisServer({ backend: createMapBackend(), host: '127.0.0.1', port: 0 });
     let ran = 0;

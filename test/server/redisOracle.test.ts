@@ -17,6 +17,11 @@ import { createRandom } from './mutation.ts';
 import { createMapBackend } from './mapBackend.ts';
 import { encode, openRawClient } from './rawClient.ts';
 
+/** Every row that names keys, with the words that change what is done to them. */
+const KEYED =
+  'set a 1,set a 1 ex 9 GET,set get get,get a,del a b,unlink a,exists a b,touch a,mget a b,mset a 1 b 2,mset a 1 b,type a,setnx a 1,msetnx a 1 b 2,getset a 1,getdel a,append a 1,strlen a,incr a,decr a,incrby a 1,decrby a 1,incrbyfloat a 1,getrange a 0 1,substr a 0 1,setrange a 0 1,rename a b,renamenx a b,copy a b,expire a 1,pexpire a 1,expireat a 1,pexpireat a 1,ttl a,pttl a,expiretime a,pexpiretime a,setex a 1 1,psetex a 1 1,persist a,getex a,object encoding a,object freq a,memory usage a,watch a b,move a 0';
+const KEYS_AND_FLAGS = KEYED.split(',').map((words) => `COMMAND GETKEYSANDFLAGS ${words}\r\n`);
+
 /** Each is sent on a connection of its own and ends it, so that the whole conversation can be compared. */
 const CONVERSATIONS: readonly string[] = [
   'PING\r\nPING hello\r\nping a b\r\nECHO x\r\nECHO\r\nQUIT\r\n',
@@ -61,6 +66,9 @@ const CONVERSATIONS: readonly string[] = [
   'CLIENT KILL\r\nCLIENT KILL 1.2.3.4:5\r\nCLIENT KILL ID\r\nCLIENT KILL ID x\r\nCLIENT KILL ID 0\r\nCLIENT KILL ID 99999\r\nCLIENT KILL TYPE foo\r\nCLIENT KILL TYPE pubsub\r\nCLIENT KILL USER nosuch\r\nCLIENT KILL USER default ID 99999\r\nCLIENT KILL ADDR 1:1 SKIPME maybe\r\nCLIENT KILL FOO x\r\nCLIENT KILL ID 99999 FOO\r\nCLIENT KILL ADDR 1:1 LADDR 1:1 SKIPME no\r\nCLIENT KILL TYPE normal SKIPME no\r\nPING\r\n',
   'CLIENT REPLY\r\nCLIENT REPLY foo\r\nCLIENT REPLY ON\r\nCLIENT REPLY SKIP\r\nPING a\r\nPING b\r\nCLIENT REPLY OFF\r\nPING c\r\nSET r 1\r\nFOO\r\nCLIENT REPLY ON\r\nGET r\r\nCLIENT REPLY SKIP\r\nCLIENT REPLY ON\r\nCLIENT REPLY OFF\r\nCLIENT REPLY SKIP\r\nPING d\r\nPING e\r\nCLIENT REPLY OFF\r\nRESET\r\nPING f\r\nDEL r\r\nQUIT\r\n',
   'SLOWLOG\r\nSLOWLOG RESET\r\nSLOWLOG GET x\r\nSLOWLOG GET -2\r\nSLOWLOG GET 1 2\r\nSLOWLOG LEN x\r\nSLOWLOG FOO\r\nQUIT\r\n',
+  `${KEYS_AND_FLAGS.join('')}QUIT\r\n`,
+  'COMMAND GETKEYSANDFLAGS\r\nCOMMAND GETKEYSANDFLAGS get\r\nCOMMAND GETKEYSANDFLAGS nosuch a\r\nCOMMAND GETKEYSANDFLAGS echo a\r\nCOMMAND GETKEYSANDFLAGS set a\r\nCOMMAND GETKEYSANDFLAGS get a b\r\nQUIT\r\n',
+  'LATENCY\r\nLATENCY LATEST\r\nLATENCY LATEST x\r\nLATENCY HISTORY\r\nLATENCY HISTORY x\r\nLATENCY RESET\r\nLATENCY RESET x y\r\nLATENCY DOCTOR x\r\nLATENCY FOO\r\nQUIT\r\n',
   'COMMAND GETKEYS\r\nCOMMAND GETKEYS GET\r\nCOMMAND GETKEYS FOO a\r\nCOMMAND GETKEYS ECHO a\r\nCOMMAND GETKEYS GET a\r\nCOMMAND GETKEYS MSET a 1 b 2\r\nCOMMAND GETKEYS MSET a\r\nCOMMAND GETKEYS DEL a b c\r\nCOMMAND LIST FILTERBY\r\nCOMMAND LIST FILTERBY FOO x\r\nCOMMAND LIST FILTERBY PATTERN getd*\r\nCOMMAND LIST FILTERBY ACLCAT nosuchcat\r\nCOMMAND LIST FILTERBY MODULE m\r\nCOMMAND LIST FILTERBY PATTERN a b\r\nQUIT\r\n',
   'SET a 0\r\nMULTI\r\nSET a 1\r\nGET a\r\nEXEC\r\nEXEC\r\nDISCARD\r\nMULTI x\r\nEXEC x\r\nDISCARD x\r\nMULTI\r\nEXEC\r\nMULTI\r\nSET a 2\r\nDISCARD\r\nGET a\r\nDISCARD\r\nQUIT\r\n',
   'MULTI\r\nMULTI\r\nSET a 1\r\nEXEC\r\nMULTI\r\nWATCH a\r\nSET a 1\r\nEXEC\r\nMULTI\r\nMULTI x\r\nSET a 1\r\nEXEC\r\nMULTI\r\nEXEC x\r\nPING\r\nEXEC\r\nMULTI\r\nDISCARD x\r\nPING\r\nEXEC\r\nMULTI\r\nRESET x\r\nEXEC\r\nQUIT\r\n',

@@ -74,6 +74,12 @@ function expiry(isAbsolute: boolean, unitMs: 1 | 1000): Draw {
 const pairs: Draw = (random) =>
   Array.from({ length: wholeBetween(random, 1, 4) }, () => [draw.key(random), draw.value(random)]).flat();
 
+/** A command and what it is given, for what is asked about it. */
+const aCommand: Draw = (random) => [
+  pick(random, ['SET', 'get', 'DEL', 'MSET', 'rename', 'COPY', 'INCR', 'WATCH', 'SETNX', 'ping', 'nosuch']),
+  ...some(random, 4, (inner) => [chance(inner, 0.9) ? draw.key(inner) : 'GET']),
+];
+
 const GRAMMAR: ReadonlyMap<string, Draw> = new Map<string, Draw>([
   [
     'set',
@@ -135,6 +141,8 @@ const GRAMMAR: ReadonlyMap<string, Draw> = new Map<string, Draw>([
   ['hello', (random) => some(random, 1, oneOf('2', '3', '3', '4', 'x'))],
   ['ping', (random) => some(random, 2, (inner) => [draw.value(inner)])],
   ['echo', (random) => [draw.value(random)]],
+  ['command|getkeys', aCommand],
+  ['command|getkeysandflags', aCommand],
   ['client|setname', (random) => [draw.value(random)]],
   [
     'client|tracking',

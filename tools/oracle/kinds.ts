@@ -64,6 +64,10 @@ const ABOUT_ITSELF: ReadonlySet<string> = new Set([
   'acl|getuser',
   'slowlog|get',
   'slowlog|len',
+  'latency|latest',
+  'latency|history',
+  'latency|reset',
+  'latency|doctor',
 ]);
 
 export const KINDS: readonly Kind[] = [
