@@ -38,6 +38,8 @@ const OF_ONE_PEER: readonly TunableName[] = [
   'id',
   'clientHost',
   'clientPort',
+  'clientTlsHost',
+  'clientTlsPort',
   'httpHost',
   'httpPort',
   'multicastInterface',

@@ -232,5 +232,11 @@ describe('configuration on the command line', function () {
       ].reverse(),
       { TOPOSPHERE_ID: 'alpha' },
     );
+    const { code, errors } = await run(['up'], { TOPOSPHERE_CLIENT_TLS_PORT: '6501' });
+    assert.equal(code, 1);
+    assert.match(
+      errors,
+      /^toposphere: TOPOSPHERE_CLIENT_TLS_PORT is set for one peer, and up starts several/m,
+    );
   });
 });

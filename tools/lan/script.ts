@@ -5,7 +5,7 @@
  * datagram hides (its kind) no switch can lose, and real clocks and disks do not do as they are told.
  */
 import { ToposphereError } from '../../src/core/errors.ts';
-import { TUNABLES, type Settings } from '../../src/peer/tunables.ts';
+import { PEER_TUNABLE_NAMES, type Settings } from '../../src/peer/tunables.ts';
 import { parseScenario } from '../../src/simulator/scenarioParser.ts';
 import type { Statement } from '../../src/simulator/scenarioStatement.ts';
 import { peerNames } from '../../src/simulator/generate.ts';
@@ -77,7 +77,8 @@ export function readScript(text: string): Script {
     for (const id of does.peers) if (!scenario.peers.includes(id)) faults.push(`line ${line}: no peer ${id}`);
   }
   for (const name of Object.keys(scenario.settings)) {
-    if (!(name in TUNABLES)) faults.push(`settings ${name}: no setting of \`toposphere serve\``);
+    if (!PEER_TUNABLE_NAMES.some((known) => known === name))
+      faults.push(`settings ${name}: no setting of \`toposphere serve\``);
   }
   if (Object.keys(scenario.limits).length > 0) faults.push('limits: a shipped peer keeps its own');
   if (scenario.newcomers.length > 0)
