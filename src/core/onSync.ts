@@ -95,7 +95,9 @@ function onSyncRecord(
   if (record.kind === 'absent') applyAbsent(state, record);
   else applyWinner(state, record, arrived);
   if (!isCovered(state, record)) {
-    state.counters.droppedContradiction += 1;
+    // Of a forgotten member all is taken for had (R7): who gives this has not learned of that yet, and joins when it does.
+    const isForgotten = record.kind === 'entry' && state.forgotten.has(record.id);
+    state.counters[isForgotten ? 'droppedFenced' : 'droppedContradiction'] += 1;
     return false;
   }
   let isNews = false;

@@ -128,6 +128,11 @@ export function createCounterGhost(): CounterGhost {
     return { entry, ended: entry === undefined || entry.kind === 'synthetic' ? known : entry };
   }
 
+  /** A peer knows what ended cells while there are any: of a disk that is older than a round by which all had it, later increments upon what was ended may come. */
+  function isKnownAt(peer: VirtualPeer, key: Key): boolean {
+    return peer.disk.store.readEntry(key) !== undefined || heldAt(peer, key).length > 0;
+  }
+
   /** Which value readers see, and the cells that count upon it, or upon none. */
   function countedAt(
     peer: VirtualPeer,
@@ -169,6 +174,7 @@ export function createCounterGhost(): CounterGhost {
           noteOther(peer, key, before, entry);
       }
       for (const { key } of peer.touched.removed) if (isCounter(key)) changed.add(key);
+      for (const key of changed) if (!isKnownAt(peer, key)) known.delete(key);
       return changed;
     },
     forget: ({ state }) => void newest.delete(state),

@@ -127,6 +127,21 @@ const FOUND: readonly (readonly [
   [10067, 'an increment that ended a value by a clock that nobody had confirmed', 1, 3, { counters: 2 }],
   [20049, 'the same, four peers', 0.5, 4, { counters: 3 }],
   [42, 'the same', 0.5, 3, { counters: 3 }],
+  [
+    974658,
+    'increments upon a deletion that a power cut took, where an older value came back',
+    0.5,
+    4,
+    { counters: 3 },
+  ],
+  [
+    974072,
+    'given what a forgotten peer wrote by one who had not heard of that, counted as a contradiction',
+    0.5,
+    4,
+    { counters: 3 },
+  ],
+  [973463, 'increments of an older disk upon what it had not heard the end of', 0.5, 4, { counters: 3 }],
 ];
 
 describe('seeds that failed once', () => {
