@@ -5,12 +5,13 @@
  * be lost is there; the horizon past all tombstones, tables empty; then silence: nothing but KEEPALIVE and HEARTBEAT for three periods.
  */
 import { wallMsOf } from '../core/clock.ts';
+import { lastSequenceOf, missingCount } from '../core/haveSet.ts';
 import { findBrokenInvariants } from '../core/invariants.ts';
 import { isFolded } from '../core/closures.ts';
 import { hasCollectableOrigin, rowsOf } from '../core/dropping.ts';
 import { hashVector } from '../core/vectorHash.ts';
 import { compareTags } from '../core/types.ts';
-import type { Entry, Key } from '../core/types.ts';
+import type { Entry, Key, OriginKey } from '../core/types.ts';
 import { BrokenInvariant } from './brokenInvariant.ts';
 import { sniff } from './sniffer.ts';
 import type { VirtualPeer } from './virtualPeer.ts';
@@ -23,7 +24,7 @@ import type { World } from './world.ts';
 
 /** Heartbeat periods of silence asked for. */
 const SILENT_PERIODS = 3;
-/** Virtual time from healing to equal have-sets, milliseconds: enough for dead peers to be contacted and large differences to travel. */
+/** Virtual time from healing to equal have-sets, milliseconds, beside what the limits alone make of it: enough for dead peers to be contacted and large differences to travel. */
 const CONVERGE_WITHIN_MS = 20_000;
 
 /** Heals everything, waits until all peers have the same, asks the checkers, listens for silence. Answers how long it took, milliseconds. */
@@ -31,7 +32,7 @@ export function comeToRest(world: World, talk: TalkCounter): number {
   world.operator.healAll();
   const startedMs = world.nowMs;
   const isEqual = (): boolean => haveSame(world.peers);
-  if (!world.runUntilTrue(isEqual, CONVERGE_WITHIN_MS + longestWaitMs(world)))
+  if (!world.runUntilTrue(isEqual, CONVERGE_WITHIN_MS + longestWaitMs(world) + longestRepairMs(world)))
     throw new BrokenInvariant('convergence', describeDifference(world));
   const tookMs = world.nowMs - startedMs;
   world.note('', `equal ${Math.round(tookMs)} ms after healing`);
@@ -133,6 +134,22 @@ function longestWaitMs(world: World): number {
       aheadMs = Math.max(aheadMs, wallMsOf(Math.max(entry.timestamp, entry.expiresAt)) - wallMs);
   }
   return aheadMs;
+}
+
+/** What one of them lacks comes in answers of so many dots, one a HEARTBEAT period where limits are so tight that nothing else brings it. */
+function longestRepairMs({ peers, settings }: World): number {
+  const running = peers.filter(({ isRunning }) => isRunning);
+  const last = new Map<OriginKey, number>();
+  for (const { state } of running)
+    for (const { key, have } of state.origins.values())
+      last.set(key, Math.max(last.get(key) ?? 0, lastSequenceOf(have)));
+  const lacked = running.map(({ state }) =>
+    [...state.origins.values()].reduce(
+      (sum, { key, have }) => sum + missingCount(have, last.get(key) ?? 0),
+      0,
+    ),
+  );
+  return (Math.max(0, ...lacked) / settings.limits.maxAnswerDots) * settings.heartbeatMs;
 }
 
 function describeDifference(world: World): string {
