@@ -2,12 +2,9 @@
  * Channels and patterns byte by byte: who is told what, in which frame, and what PUBLISH and PUBSUB answer.
  */
 import { deepEqual, equal, match } from 'node:assert/strict';
-import type { RedisServer, RedisServerOptions } from '../../src/server/server.ts';
-import { startRedisServer } from '../../src/server/server.ts';
-import type { MapBackend } from './mapBackend.ts';
-import { createMapBackend } from './mapBackend.ts';
-import { encode, openRawClient } from './rawClient.ts';
+import { encode } from './rawClient.ts';
 import type { RawClient } from './rawClient.ts';
+import { useServer } from './served.ts';
 
 function frame(type: '*' | '>', ...words: readonly string[]): string {
   const texts = words.map((word) =>
@@ -17,36 +14,7 @@ function frame(type: '*' | '>', ...words: readonly string[]): string {
 }
 
 describe('publish and subscribe', () => {
-  let backend: MapBackend;
-  let server: RedisServer;
-  let clients: RawClient[] = [];
-
-  const start = async (options: Partial<RedisServerOptions> = {}): Promise<void> => {
-    backend = createMapBackend();
-    server = await startRedisServer({ backend, host: '127.0.0.1', port: 0, ...options });
-  };
-
-  beforeEach(() => start());
-
-  afterEach(async () => {
-    for (const client of clients) client.destroy();
-    clients = [];
-    await server.close();
-  });
-
-  function open(): RawClient {
-    const client = openRawClient(server.port);
-    clients.push(client);
-    return client;
-  }
-
-  async function openRespThree(): Promise<RawClient> {
-    const client = open();
-    client.send('HELLO 3\r\n');
-    await client.waitForBytes(100);
-    await client.ask('PING\r\n', '+PONG\r\n');
-    return client;
-  }
+  const at = useServer();
 
   /** What comes to a client while `act` runs, in so many bytes as `expected` has. */
   async function told(client: RawClient, expected: string, act: () => Promise<void>): Promise<void> {
@@ -56,7 +24,7 @@ describe('publish and subscribe', () => {
   }
 
   it('tells who listens to the channel, or by a pattern, once for each, and answers how many that were', async () => {
-    const [one, other, third] = [open(), await openRespThree(), open()];
+    const [one, other, third] = [at.open(), await at.openRespThree(), at.open()];
     await one.ask('SUBSCRIBE news\r\n', frame('*', 'subscribe', 'news', ':1'));
     await one.ask('PSUBSCRIBE n*\r\n', frame('*', 'psubscribe', 'n*', ':2'));
     await other.ask('PSUBSCRIBE n?ws\r\n', frame('>', 'psubscribe', 'n?ws', ':1'));
@@ -69,7 +37,7 @@ describe('publish and subscribe', () => {
   });
 
   it('keeps order, and any bytes, and messages behind the replies that came before', async () => {
-    const [listener, publisher] = [await openRespThree(), open()];
+    const [listener, publisher] = [await at.openRespThree(), at.open()];
     await listener.ask('SUBSCRIBE a\r\nGET none\r\n', `${frame('>', 'subscribe', 'a', ':1')}_\r\n`);
     const binary = Buffer.from([0, 255, 13, 10, 42]);
     const expected = frame('>', 'message', 'a', '1') + frame('>', 'message', 'a', binary.toString('latin1'));
@@ -82,7 +50,7 @@ describe('publish and subscribe', () => {
   });
 
   it('tells nobody any more after UNSUBSCRIBE, RESET, or when the connection has gone', async () => {
-    const [first, second, third, publisher] = [open(), open(), open(), open()];
+    const [first, second, third, publisher] = [at.open(), at.open(), at.open(), at.open()];
     for (const client of [first, second, third])
       await client.ask(
         'SUBSCRIBE a\r\nPSUBSCRIBE a*\r\n',
@@ -100,12 +68,12 @@ describe('publish and subscribe', () => {
     );
     await second.ask('RESET\r\nGET none\r\n', '+RESET\r\n$-1\r\n');
     third.destroy();
-    while (server.connectionCount() > 3) await new Promise((resolve) => setImmediate(resolve));
+    while (at.server.connectionCount() > 3) await new Promise((resolve) => setImmediate(resolve));
     await publisher.ask('PUBLISH a x\r\nPUBSUB CHANNELS\r\nPUBSUB NUMPAT\r\n', ':0\r\n*0\r\n:0\r\n');
   });
 
   it('lists channels, by pattern too, and shows in CLIENT LIST what a connection listens to', async () => {
-    const [listener, publisher] = [open(), open()];
+    const [listener, publisher] = [at.open(), at.open()];
     const frames = ['news.a', 'news.b', 'other'].map((channel, at) =>
       frame('*', 'subscribe', channel, `:${at + 1}`),
     );
@@ -117,7 +85,7 @@ describe('publish and subscribe', () => {
   });
 
   it('lets a RESP2 connection that listens say nothing else, in Redis’s words, and a RESP3 one everything', async () => {
-    const [two, three] = [open(), await openRespThree()];
+    const [two, three] = [at.open(), await at.openRespThree()];
     await two.ask('PSUBSCRIBE *\r\n', frame('*', 'psubscribe', '*', ':1'));
     await two.ask(
       'PUBLISH a b\r\n',
@@ -128,25 +96,25 @@ describe('publish and subscribe', () => {
   });
 
   it('refuses a message above the limit by the peer’s own words', async () => {
-    const publisher = open();
+    const publisher = at.open();
     publisher.send(encode('PUBLISH', 'a', 'x'.repeat(1024 * 1024 + 1)));
     match(await publisher.waitForBytes(20), /^-VALUETOOLONG a message of 1048577 bytes\r\n$/);
   });
 
   it('closes a listener that does not take its messages, counts it, and goes on for others', async () => {
-    const [slow, publisher] = [open(), open()];
+    const [slow, publisher] = [at.open(), at.open()];
     await slow.ask('SUBSCRIBE a\r\n', frame('*', 'subscribe', 'a', ':1'));
     slow.pause();
     const message = 'x'.repeat(1024 * 1024);
     let sent = 0;
-    for (let bytes = 0; server.counters.subscriberLimitClosed === 0 && sent < 100; sent += 1) {
+    for (let bytes = 0; at.server.counters.subscriberLimitClosed === 0 && sent < 100; sent += 1) {
       publisher.send(encode('PUBLISH', 'a', message));
       bytes += 4;
       await publisher.waitForBytes(bytes);
     }
-    deepEqual([server.counters.subscriberLimitClosed, server.counters.outputLimitClosed], [1, 0]);
-    while (server.connectionCount() > 1) await new Promise((resolve) => setImmediate(resolve));
-    deepEqual([...backend.subscriptions.channels()], []);
+    deepEqual([at.server.counters.subscriberLimitClosed, at.server.counters.outputLimitClosed], [1, 0]);
+    while (at.server.connectionCount() > 1) await new Promise((resolve) => setImmediate(resolve));
+    deepEqual([...at.backend.subscriptions.channels()], []);
     const before = publisher.received().length;
     publisher.send('PUBLISH a x\r\n');
     equal((await publisher.waitForBytes(before + 4)).slice(before), ':0\r\n');

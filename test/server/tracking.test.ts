@@ -3,13 +3,10 @@
  */
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import type { Key } from '../../src/core/types.ts';
-import type { RedisServer, RedisServerOptions } from '../../src/server/server.ts';
-import { startRedisServer } from '../../src/server/server.ts';
 import { createTrackingTable } from '../../src/server/trackingTable.ts';
-import type { MapBackend } from './mapBackend.ts';
-import { createMapBackend } from './mapBackend.ts';
-import { encode, openRawClient } from './rawClient.ts';
+import { encode } from './rawClient.ts';
 import type { RawClient } from './rawClient.ts';
+import { useServer } from './served.ts';
 
 /** The push that tells of these keys. */
 function invalidation(...keys: readonly string[]): string {
@@ -18,35 +15,11 @@ function invalidation(...keys: readonly string[]): string {
 }
 
 describe('client tracking', () => {
-  let backend: MapBackend;
-  let server: RedisServer;
-  let clients: RawClient[] = [];
-
-  const start = async (options: Partial<RedisServerOptions> = {}): Promise<void> => {
-    backend = createMapBackend();
-    server = await startRedisServer({ backend, host: '127.0.0.1', port: 0, ...options });
-  };
-
-  beforeEach(() => start());
-
-  afterEach(async () => {
-    for (const client of clients) client.destroy();
-    clients = [];
-    await server.close();
-  });
-
-  function open(): RawClient {
-    const client = openRawClient(server.port);
-    clients.push(client);
-    return client;
-  }
+  const at = useServer();
 
   /** A RESP3 connection that says `words` after HELLO. */
   async function openTracking(words = 'CLIENT TRACKING ON'): Promise<RawClient> {
-    const client = open();
-    client.send('HELLO 3\r\n');
-    await client.waitForBytes(100);
-    await client.ask('PING\r\n', '+PONG\r\n');
+    const client = await at.openRespThree();
     await client.ask(`${words}\r\n`, '+OK\r\n');
     return client;
   }
@@ -73,7 +46,7 @@ describe('client tracking', () => {
   it('tells a reader once of a key that another connection changed, and again only when it has read it again', async () => {
     const reader = await openTracking();
     const news = createReader(reader);
-    const writer = open();
+    const writer = at.open();
     await writer.ask('SET a 1\r\nSET b 1\r\n', '+OK\r\n+OK\r\n');
     equal(await news(), '');
     await reader.ask('GET a\r\nMGET b c\r\n', '$1\r\n1\r\n*2\r\n$1\r\n1\r\n_\r\n');
@@ -86,7 +59,7 @@ describe('client tracking', () => {
     await news();
     await writer.ask('PEXPIRE a 100000\r\n', ':1\r\n');
     equal(await news(), invalidation('a'));
-    equal(server.counters.invalidationsSent, 4);
+    equal(at.server.counters.invalidationsSent, 4);
   });
 
   it('tells a writer of its own key before the reply to the write, behind what it had read before', async () => {
@@ -101,16 +74,16 @@ describe('client tracking', () => {
   it('does not let an invalidation overtake an older value whose reply is held back behind a write', async () => {
     const reader = await openTracking();
     const before = reader.received().length;
-    backend.mode = 'held';
-    backend.values.set('a' as Key, Buffer.from('old'));
+    at.backend.mode = 'held';
+    at.backend.values.set('a' as Key, Buffer.from('old'));
     reader.send('SET other 1\r\nGET a\r\n');
-    await backend.whenPending(1);
-    const writer = open();
+    await at.backend.whenPending(1);
+    const writer = at.open();
     writer.send('TOPOSPHERE ACK fast\r\nSET a new\r\n');
     await writer.waitForBytes(10);
     await writer.ask('GET a\r\n', '$3\r\nnew\r\n');
     equal(reader.received().length, before);
-    backend.pending[0]?.callback();
+    at.backend.pending[0]?.callback();
     const expected = `+OK\r\n$3\r\nold\r\n${invalidation('a')}`;
     equal((await reader.waitForBytes(before + expected.length)).slice(before), expected);
   });
@@ -123,8 +96,8 @@ describe('client tracking', () => {
     await new Promise<void>((resolve) => {
       setImmediate(() => {
         reader.send('GET b\r\n'); // is there when sockets are read next, before anything that is left for the turn's end
-        backend.write('a' as Key, Buffer.from('1'));
-        backend.write('b' as Key, Buffer.from('1'));
+        at.backend.write('a' as Key, Buffer.from('1'));
+        at.backend.write('b' as Key, Buffer.from('1'));
         resolve();
       });
     });
@@ -136,7 +109,7 @@ describe('client tracking', () => {
     const news = createReader(client);
     client.send('SET a 1\r\nGET a\r\nSET a 2\r\n');
     equal(await news(), '+OK\r\n$1\r\n1\r\n+OK\r\n');
-    await open().ask('SET a 3\r\n', '+OK\r\n');
+    await at.open().ask('SET a 3\r\n', '+OK\r\n');
     equal(await news(), invalidation('a'));
   });
 
@@ -149,7 +122,7 @@ describe('client tracking', () => {
     );
     optOut.send('GET a\r\nCLIENT CACHING NO\r\nGET b\r\nGET c\r\n');
     await Promise.all([inNews(), outNews()]);
-    await open().ask('MSET a 1 b 1 c 1 d 1\r\n', '+OK\r\n');
+    await at.open().ask('MSET a 1 b 1 c 1 d 1\r\n', '+OK\r\n');
     equal(await inNews(), invalidation('b'));
     equal(await outNews(), invalidation('a') + invalidation('c'));
   });
@@ -158,7 +131,7 @@ describe('client tracking', () => {
     const all = await openTracking('CLIENT TRACKING ON BCAST');
     const some = await openTracking('CLIENT TRACKING ON BCAST PREFIX user: PREFIX x NOLOOP');
     const [allNews, someNews] = [createReader(all), createReader(some)];
-    await open().ask('MSET user:1 a y b user:2 c\r\n', '+OK\r\n');
+    await at.open().ask('MSET user:1 a y b user:2 c\r\n', '+OK\r\n');
     equal(await allNews(), invalidation('user:1', 'y', 'user:2'));
     equal(await someNews(), invalidation('user:1', 'user:2'));
     some.send('SET x1 1\r\nSET y 1\r\n');
@@ -167,7 +140,7 @@ describe('client tracking', () => {
     all.send('SET q 1\r\n');
     equal(await allNews(), `${invalidation('q')}+OK\r\n`);
     const infoOf = async (): Promise<string> => {
-      const client = open();
+      const client = at.open();
       client.send('INFO clients stats\r\n');
       return client.waitForBytes(700);
     };
@@ -182,9 +155,9 @@ describe('client tracking', () => {
     const [news, wideNews] = [createReader(reader), createReader(wide)];
     await reader.ask('GET a\r\nGET b\r\n', '_\r\n_\r\n');
     await news();
-    backend.tellsLate = true;
-    backend.write('a' as Key, Buffer.from('1'));
-    backend.write('b' as Key, Buffer.from('1'));
+    at.backend.tellsLate = true;
+    at.backend.write('a' as Key, Buffer.from('1'));
+    at.backend.write('b' as Key, Buffer.from('1'));
     wide.send('SET c 1\r\n'); // its own is no reason to keep the others from it
     const wideTold = (await wideNews()) + (await wideNews());
     equal(wideTold, `+OK\r\n${invalidation('a', 'b')}`);
@@ -192,7 +165,7 @@ describe('client tracking', () => {
   });
 
   it('REDIRECT: tells another connection, and the one that tracks when that has gone', async () => {
-    const target = open();
+    const target = at.open();
     target.send('HELLO 3\r\n');
     await target.waitForBytes(100);
     const targetNews = createReader(target);
@@ -203,14 +176,14 @@ describe('client tracking', () => {
     const news = createReader(reader);
     await reader.ask(`CLIENT GETREDIR\r\nGET a\r\n`, `:${id}\r\n_\r\n`);
     await news();
-    const writer = open();
+    const writer = at.open();
     await writer.ask('SET a 1\r\n', '+OK\r\n');
     equal(await targetNews(), invalidation('a'));
     equal(await news(), '');
     await reader.ask('GET a\r\n', '$1\r\n1\r\n');
     await news();
     target.destroy();
-    while (server.connectionCount() > 2) await new Promise((resolve) => setImmediate(resolve));
+    while (at.server.connectionCount() > 2) await new Promise((resolve) => setImmediate(resolve));
     await writer.ask('SET a 2\r\n', '+OK\r\n');
     equal(await news(), `>2\r\n$21\r\ntracking-redir-broken\r\n:${id}\r\n`);
     reader.send('CLIENT TRACKINGINFO\r\nCLIENT LIST\r\n');
@@ -221,12 +194,12 @@ describe('client tracking', () => {
   });
 
   it('REDIRECT to RESP2: tells a connection that listens, and which may say nothing else meanwhile', async () => {
-    const target = open();
+    const target = at.open();
     target.send('CLIENT ID\r\n');
     const id = /:(\d+)/.exec(await target.waitForBytes(4))?.[1] ?? '';
-    const reader = open();
+    const reader = at.open();
     await reader.ask(`CLIENT TRACKING ON REDIRECT ${id}\r\nGET a\r\n`, '+OK\r\n$-1\r\n');
-    const writer = open();
+    const writer = at.open();
     await writer.ask('SET a 1\r\n', '+OK\r\n'); // nobody listens yet: as in Redis, lost
     await target.ask(
       'SUBSCRIBE __redis__:invalidate\r\n',
@@ -254,34 +227,33 @@ describe('client tracking', () => {
   it('ends with OFF, RESET and the connection, and then costs nothing', async () => {
     const [first, second, third] = [await openTracking(), await openTracking(), await openTracking()];
     for (const client of [first, second, third]) await client.ask('GET a\r\nGET b\r\n', '_\r\n_\r\n');
-    deepEqual(server.tracking(), { clients: 3, keys: 2, pairs: 6, prefixes: 0, bytes: 662 });
+    deepEqual(at.server.tracking(), { clients: 3, keys: 2, pairs: 6, prefixes: 0, bytes: 662 });
     await first.ask('CLIENT TRACKING OFF\r\nCLIENT GETREDIR\r\n', '+OK\r\n:-1\r\n');
     await second.ask('RESET\r\nCLIENT GETREDIR\r\n', '+RESET\r\n:-1\r\n');
     third.destroy();
-    while (server.connectionCount() > 2) await new Promise((resolve) => setImmediate(resolve));
-    deepEqual(server.tracking(), { clients: 0, keys: 0, pairs: 0, prefixes: 0, bytes: 0 });
+    while (at.server.connectionCount() > 2) await new Promise((resolve) => setImmediate(resolve));
+    deepEqual(at.server.tracking(), { clients: 0, keys: 0, pairs: 0, prefixes: 0, bytes: 0 });
     const before = first.received().length;
-    await open().ask('SET a 1\r\n', '+OK\r\n');
+    await at.open().ask('SET a 1\r\n', '+OK\r\n');
     await first.ask('PING\r\n', '+PONG\r\n');
     equal(first.received().length, before + 7);
   });
 
   it('remembers a bounded number of keys, and tells of those it lets go as if they had changed', async () => {
-    await server.close();
-    await start({ maxTrackedKeys: 10 });
+    await at.restart({ maxTrackedKeys: 10 });
     const reader = await openTracking();
     const news = createReader(reader);
     for (let index = 0; index < 13; index += 1) reader.send(`GET k${index}\r\n`);
     const told = (await news()) + (await news());
     for (const key of ['k0', 'k1', 'k2']) ok(told.includes(invalidation(key)), key);
     equal(told.split('invalidate').length, 4);
-    equal(server.counters.trackedKeysEvicted, 3);
-    equal(server.tracking().keys, 10);
+    equal(at.server.counters.trackedKeysEvicted, 3);
+    equal(at.server.tracking().keys, 10);
     // A long key takes the place of several.
     reader.send(`GET ${'l'.repeat(600)}\r\n`);
     const lateNews = (await news()) + (await news()); // behind the reply to the read that needed the room
     equal(lateNews.split('invalidate').length, 4);
-    equal(server.tracking().keys, 8);
+    equal(at.server.tracking().keys, 8);
   });
 
   it('is refused a prefix too many, and tracks as before then', async () => {
@@ -292,7 +264,7 @@ describe('client tracking', () => {
       '-ERR a connection tracks at most 1024 prefixes\r\n',
     );
     await client.ask('CLIENT TRACKING ON BCAST PREFIX b\r\n', '+OK\r\n');
-    equal(server.tracking().prefixes, 2);
+    equal(at.server.tracking().prefixes, 2);
   });
 });
 
