@@ -118,9 +118,10 @@ function isOver(
     case 'dead':
       return killedBy !== undefined && isEverywhere(state, killedBy);
     case 'waiting':
-      // All that was written until then is here, or is lost (R6): of this value something newer came, or nobody ever had it, as nobody had the deletion where an older value is seen. One that
-      // is over by time ends its cells by the same time.
+      // All that was written until then is here, or is lost (R6): of this value something newer came, or nobody ever had it, as nobody had the deletion where an older value is seen that stays.
+      // Where it ends by time, others may have counted on after that; one that is over by time ends its cells by the same time.
       if (base.timestamp > state.horizon) return false;
+      if (base.kind === 'zero') return entry?.expiresAt === 0;
       return entry === undefined || compareTags(entry, base) !== 0;
     default:
       return false;
