@@ -38,7 +38,8 @@ async function need(caller: Context, program: string, ...words: readonly string[
 /** Runs a program to its end with this input; rejects unless it ends with 0. */
 async function feed(input: string, program: string, words: readonly string[]): Promise<string> {
   const running = run(program, [...words], { timeout: RUN_TIMEOUT_MS, maxBuffer: 2 ** 26 });
-  running.child.stdin?.end(input);
+  // One that has ended before it was given anything says how by its exit code.
+  running.child.stdin?.on('error', () => undefined).end(input);
   return (await running).stdout;
 }
 
