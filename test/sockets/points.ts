@@ -4,7 +4,7 @@
  * Owns which three: the first, the one in the middle, the last. What happens at each point in every order is the simulator's; here it is shown on real sockets and a
  * real disk, and each death takes seconds.
  */
-const IS_ALL = process.env['TOPOSPHERE_ALL_POINTS'] !== undefined;
+const IS_ALL = process.env['ALL_POINTS'] !== undefined;
 
 /** From 1 to `count`, as many as are wanted. */
 export function choosePoints(count: number): readonly number[] {

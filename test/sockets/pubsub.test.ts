@@ -10,7 +10,7 @@ import { useClusters } from './cluster.ts';
 import type { RespClient } from './respClient.ts';
 import { duration, report, waitUntil } from './waiting.ts';
 
-const EACH = process.env['TOPOSPHERE_ALL_MESSAGES'] === undefined ? 500 : 2_500;
+const EACH = process.env['ALL_MESSAGES'] === undefined ? 500 : 2_500;
 /** Messages that each peer is given at a time, and how long after that the next, milliseconds. */
 const BURST = 10;
 const PAUSE_MS = 20;
