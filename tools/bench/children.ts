@@ -145,6 +145,10 @@ export class Children {
     });
   }
 
+  get isProfiling(): boolean {
+    return this.#profileDirectory !== undefined;
+  }
+
   /** Starts any program. */
   spawn(name: string, command: string, words: readonly string[]): Child {
     return this.#add(name, spawn(command, [...words], { stdio: ['ignore', 'pipe', 'pipe'], detached: true }));

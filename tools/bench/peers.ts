@@ -90,7 +90,7 @@ export async function startPeer(
   const id = cluster.ids[index] ?? '';
   const startedMs = performance.now();
   const child = bench.children.spawnNode(`serve ${id} of ${cluster.ids.length}`, [
-    builtCommand(),
+    builtCommand(bench.children.isProfiling),
     'serve',
     ...clusterWords(cluster, id),
     ...words,

@@ -28,9 +28,9 @@ export async function loadBuilt(name: string): Promise<unknown> {
   return import(new URL(name, DIST).href);
 }
 
-/** The command line, to be run with node. */
-export function builtCommand(): string {
-  return builtPath('bin/toposphere.js');
+/** The command line, to be run with node: as it is shipped, or, for a profile that is to name files, before it is bundled. */
+export function builtCommand(isUnbundled = false): string {
+  return builtPath(isUnbundled ? 'cli/main.js' : 'bin/toposphere.js');
 }
 
 /** The embedded peer. */
