@@ -150,7 +150,7 @@ export const waitCommand: Command = {
     'Counts the peers that could be asked; those on the other side of a cut have said nothing yet. What was written stands whatever the count.',
   run: ({ backend, client, reply }, request) => {
     const count = readWideInteger(argumentText(request, 1));
-    const timeoutMs = readInteger(argumentText(request, 2));
+    const timeoutMs = readWideInteger(argumentText(request, 2));
     if (count === undefined) {
       reply.error('ERR value is not an integer or out of range');
       return undefined;

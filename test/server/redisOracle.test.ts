@@ -28,6 +28,7 @@ const CONVERSATIONS: readonly string[] = [
   'SET a 1\r\nGET a\r\nGET none\r\nGET\r\nGET a b\r\nSET a\r\nSET a b FOO\r\nset a b EX\r\nQUIT\r\n',
   'MSET a 1 b 2\r\nMGET a b none\r\nMSET a\r\nMSET a b c\r\nMGET\r\nEXISTS a a none\r\nDEL a a none\r\nDEL\r\nQUIT\r\n',
   'SET t x\r\nTYPE t\r\nTYPE none\r\nDEL t b\r\nDBSIZE\r\nDBSIZE x\r\nTYPE\r\nQUIT\r\n',
+  'WAIT 0 9223372036854775807\r\nWAIT 0 9223372036854775808\r\nWAIT 1 -9223372036854775808\r\nWAIT 1 -1\r\nWAIT 1 x\r\nWAIT x 1\r\nWAIT 1\r\nQUIT\r\n',
   // Times that are far away, or past: what is left of them is the same for a second.
   'SET a 1 EX 1000\r\nTTL a\r\nSET a 2 KEEPTTL\r\nTTL a\r\nSET a 3\r\nTTL a\r\nPTTL a\r\nTTL none\r\nPTTL none\r\nSET a 1 PX 1000000\r\nTTL a\r\nSET a 1 EXAT 3600000000\r\nEXPIRETIME a\r\nPEXPIRETIME a\r\nSET a 1 PXAT 3600000000123\r\nPEXPIRETIME a\r\nEXPIRETIME a\r\nEXPIRETIME none\r\nPEXPIRETIME none\r\nPERSIST a\r\nPERSIST a\r\nPERSIST none\r\nEXPIRETIME a\r\nPEXPIRETIME a\r\nDEL a\r\nQUIT\r\n',
   'SET a 1 EX\r\nSET a 1 EX 0\r\nSET a 1 EX -1\r\nSET a 1 EX x\r\nSET a 1 EX 10 PX 10\r\nSET a 1 EX 10 KEEPTTL\r\nSET a 1 KEEPTTL EX 10\r\nSET a 1 EX 9223372036854775807\r\nSET a 1 PX 99999999999999999999\r\nGET a\r\nSET a 1 exat 1\r\nGET a\r\nTTL a\r\nset a 1 ex 1000\r\nttl a\r\nTTL\r\nTTL a b\r\nDEL a\r\nQUIT\r\n',
