@@ -1,6 +1,8 @@
 /** Convergent counters (protocol.md, section 10) on whole peers: what adds up, what begins anew, and what is left of it when everything has been collected. */
 import assert from 'node:assert/strict';
 import { countedCells, shownEntries } from '../../src/core/counted.ts';
+import { cellKey, encodeCell } from '../../src/core/counterCells.ts';
+import { parseInteger } from '../../src/core/decimal.ts';
 import { AFTER_HIDDEN, HIDDEN_PREFIX, isHidden } from '../../src/core/hiddenKeys.ts';
 import { findBrokenInvariants } from '../../src/core/invariants.ts';
 import { defaultLimits } from '../../src/core/settings.ts';
@@ -8,7 +10,7 @@ import { judgeSession, noteRead } from '../../src/core/serveSession.ts';
 import { EMPTY_SESSION, type SessionToken } from '../../src/core/session.ts';
 import { countKeys } from '../../src/core/state.ts';
 import type { KeyRange } from '../../src/core/store.ts';
-import type { Key } from '../../src/core/types.ts';
+import { SYNTHETIC_ID, type Incarnation, type Key } from '../../src/core/types.ts';
 import type { Cluster } from './cluster.ts';
 import { QUICK, three, THREE } from './three.ts';
 
@@ -47,6 +49,28 @@ function shownAt(cluster: Cluster, id: string, range: KeyRange = {}): string[] {
 }
 
 describe('a counter', () => {
+  for (const expiresInMs of [undefined, 60_000])
+    it(`${expiresInMs === undefined ? 'lets go of' : 'keeps'} increments upon a deletion that nobody has, where an older value ${expiresInMs === undefined ? 'stays' : 'ends by time'}`, () => {
+      const cluster = three();
+      cluster.write('alpha', 'n', '5', expiresInMs);
+      cluster.run(500);
+      cluster.write('alpha', 'gone', 'x');
+      cluster.write('alpha', 'gone', undefined);
+      cluster.run(COLLECTED_MS);
+      const { self, horizon } = cluster.at('alpha').state;
+      const base = { timestamp: horizon, id: SYNTHETIC_ID, incarnation: 0 as Incarnation, sequence: 0 };
+      const cell = cellKey({ ...self, key: 'n' as Key, base: { kind: 'zero', ...base } });
+      const sum = parseInteger(new TextEncoder().encode('2'));
+      assert.ok(
+        sum !== undefined &&
+          horizon > (cluster.at('alpha').disk.store.readEntry('n' as Key)?.timestamp ?? Infinity),
+      );
+      cluster.write('alpha', cell, new TextDecoder().decode(encodeCell({ sum, absorbed: 0 as Incarnation })));
+      cluster.run(COLLECTED_MS);
+      for (const { id, disk } of cluster.members)
+        assert.equal(disk.store.readEntry(cell)?.kind === 'value', expiresInMs !== undefined, id);
+    });
+
   it('counts from nothing, and every peer shows what all have counted', () => {
     const cluster = three();
     assert.equal(cluster.increment('alpha', 'n'), '1');
