@@ -32,6 +32,8 @@ export interface Counter {
 
 export interface Cells {
   readonly byKey: Map<Key, Counter>;
+  /** For which key each cell counts, by where it is held: an increment of a key with a cell decodes no name. */
+  readonly keyOf: Map<Key, Key>;
   /** Cells held, of all keys. */
   count: number;
   /** Keys that are visible through their cells alone: no value of their own is held. */
@@ -49,7 +51,15 @@ const MAX_NUMBER_BYTES = 5_119;
 const EMPTY = new Uint8Array(0);
 
 export function createCells(): Cells {
-  return { byKey: new Map(), count: 0, alone: 0, idle: new Set(), former: new Set(), overdue: new Set() };
+  return {
+    byKey: new Map(),
+    keyOf: new Map(),
+    count: 0,
+    alone: 0,
+    idle: new Set(),
+    former: new Set(),
+    overdue: new Set(),
+  };
 }
 
 /** From the store, at the start. */
@@ -75,17 +85,23 @@ export function onCellEntry(
   hidden: Key,
   entry: Entry | undefined,
 ): CounterChange | undefined {
-  const name = decodeCellKey(hidden);
+  const { byKey, keyOf } = state.cells;
+  const heldFor = keyOf.get(hidden);
+  const present =
+    heldFor === undefined ? undefined : byKey.get(heldFor)?.cells.find((cell) => cell.hidden === hidden);
+  const name = present ?? decodeCellKey(hidden);
   if (name === undefined) return undefined;
   const { key } = name;
-  const before = state.cells.byKey.get(key);
+  const before = byKey.get(key);
   const cells = before?.cells ?? [];
-  const present = cells.find((cell) => cell.hidden === hidden);
   const cell = entry?.kind === 'value' ? buildCell(name, hidden, entry, present) : undefined;
   if (present === undefined && cell === undefined) return undefined;
-  const others = cells.filter((other) => other !== present);
+  if (cell === undefined) keyOf.delete(hidden);
+  else if (present === undefined) keyOf.set(hidden, key);
+  const held = cells.filter((other) => other !== present);
+  if (cell !== undefined) held.push(cell);
   const base = before === undefined ? state.store.readEntry(key) : before.entry;
-  const after = setCounter(state, key, base, cell === undefined ? others : [...others, cell]);
+  const after = setCounter(state, key, base, held);
   return { key, before, after };
 }
 
@@ -200,6 +216,7 @@ function killerOf(cell: HeldCell, entry: Entry | undefined, held: readonly HeldC
 }
 
 export function isSameBase(one: CounterBase, other: CounterBase): boolean {
+  if (one === other) return true;
   return (
     one.kind === other.kind &&
     one.timestamp === other.timestamp &&

@@ -8,7 +8,7 @@ import type { Counter, HeldCell } from './cells.ts';
 import type { Now } from './clock.ts';
 import { AFTER_CELLS, CELL_PREFIX, cellsOf, decodeCellKey } from './counterCells.ts';
 import { countTotal, judgeCells } from './counting.ts';
-import { formatDecimal, type Decimal } from './decimal.ts';
+import { formatDecimal, mayBeNumber, type Decimal } from './decimal.ts';
 import { isVisible } from './expiry.ts';
 import type { PeerState } from './state.ts';
 import type { KeyRange } from './store.ts';
@@ -28,6 +28,7 @@ export function readCounted(
   entry: Entry | undefined,
 ): Shown | undefined {
   const seen = entry !== undefined && isVisible(state, now, entry) ? entry : undefined;
+  if (seen !== undefined && !mayBeNumber(seen.value)) return seen; // nothing can be counted upon it
   const counter = state.cells.byKey.size === 0 ? undefined : state.cells.byKey.get(key);
   const total = counter === undefined ? undefined : totalOf(counter, seen);
   if (total === undefined) return seen;

@@ -47,6 +47,9 @@ const FORM = 1;
 const HEAD_BYTES = 1 + NUMBER_BYTES;
 /** Digits of a sum; one cannot be counted up to so many. */
 const MAX_SUM_BYTES = 8_192;
+/** For numbers on their way into bytes and out of them: a view upon each small array would move it out of the heap. */
+const SCRATCH = new DataView(new ArrayBuffer(NUMBER_BYTES));
+const SCRATCH_BYTES = new Uint8Array(SCRATCH.buffer);
 
 /** What the keys of all cells of this key begin with, and no others. */
 export function cellsOf(key: Key): Key {
@@ -79,7 +82,10 @@ export function encodeCell({ sum, absorbed }: CellContent): Uint8Array {
   const text = formatDecimal(sum);
   const bytes = new Uint8Array(HEAD_BYTES + text.length);
   bytes[0] = FORM;
-  new DataView(bytes.buffer).setFloat64(1, absorbed);
+  if (absorbed !== 0) {
+    SCRATCH.setFloat64(0, absorbed);
+    bytes.set(SCRATCH_BYTES, 1);
+  }
   for (let at = 0; at < text.length; at += 1) bytes[HEAD_BYTES + at] = text.charCodeAt(at);
   return bytes;
 }
@@ -88,8 +94,9 @@ export function encodeCell({ sum, absorbed }: CellContent): Uint8Array {
 export function decodeCell(bytes: Uint8Array): CellContent | undefined {
   if (bytes[0] !== FORM || bytes.length <= HEAD_BYTES || bytes.length > HEAD_BYTES + MAX_SUM_BYTES)
     return undefined;
-  const absorbed = new DataView(bytes.buffer, bytes.byteOffset).getFloat64(1);
-  const sum = readDecimal(String.fromCharCode(...bytes.subarray(HEAD_BYTES)));
+  SCRATCH_BYTES.set(bytes.subarray(1, HEAD_BYTES));
+  const absorbed = SCRATCH.getFloat64(0);
+  const sum = readDecimal(bytes.subarray(HEAD_BYTES));
   if (sum === undefined || !Number.isSafeInteger(absorbed) || absorbed < 0) return undefined;
   return { sum, absorbed: absorbed as Incarnation };
 }
@@ -138,11 +145,9 @@ function readOrigin(reader: Reader): Origin | undefined {
 
 /** A safe integer that is not negative, in order. */
 function writeNumber(value: number): string {
-  const bytes = new Uint8Array(NUMBER_BYTES);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, Math.floor(value / HALF));
-  view.setUint32(4, value % HALF);
-  return String.fromCharCode(...bytes);
+  SCRATCH.setUint32(0, Math.floor(value / HALF));
+  SCRATCH.setUint32(4, value % HALF);
+  return String.fromCharCode(...SCRATCH_BYTES);
 }
 
 function readNumber(reader: Reader): number | undefined {

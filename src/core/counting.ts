@@ -21,6 +21,13 @@ export type Cell = CellName & CellContent;
 /** `waiting`: its base is not here yet, or is past where it is looked at. `dead`: it can never count again. */
 export type Standing = 'counted' | 'waiting' | 'dead';
 
+/** What is told of a key with one cell, as most have. */
+const ALONE: Readonly<Record<Standing, readonly Standing[]>> = {
+  counted: ['counted'],
+  waiting: ['waiting'],
+  dead: ['dead'],
+};
+
 /** The standing of each, in their order. */
 export function judgeCells(
   entry: Entry | undefined,
@@ -28,6 +35,8 @@ export function judgeCells(
   cells: readonly Cell[],
 ): readonly Standing[] {
   const absorbed = absorbedBy(cells);
+  const [only] = cells;
+  if (only !== undefined && cells.length === 1) return ALONE[judgeCell(entry, isVisible, only, absorbed)];
   return cells.map((cell) => judgeCell(entry, isVisible, cell, absorbed));
 }
 
@@ -58,6 +67,7 @@ export function baseFor(
 ): CounterBase {
   if (isVisible && entry !== undefined) return { kind: 'value', ...tagOf(entry) };
   const standings = judgeCells(entry, isVisible, cells);
+  if (standings === ALONE.counted && cells[0] !== undefined) return cells[0].base;
   const counted = cells.filter((_, at) => standings[at] === 'counted');
   const own = counted.filter(({ id, incarnation }) => id === self.id && incarnation === self.incarnation);
   const [first, ...others] = own.length > 0 ? own : counted;
@@ -99,13 +109,19 @@ function judgeBase(entry: Entry | undefined, isVisible: boolean, base: CounterBa
 
 /** Per base and id the highest incarnation that one of the cells has in it; undefined when none has any. */
 function absorbedBy(cells: readonly Cell[]): ReadonlyMap<string, Incarnation> | undefined {
-  if (!cells.some(({ absorbed }) => absorbed > 0)) return undefined;
+  if (!hasAbsorbing(cells)) return undefined;
   const highest = new Map<string, Incarnation>();
   for (const cell of cells) {
     const group = groupOf(cell);
     if (cell.absorbed > (highest.get(group) ?? 0)) highest.set(group, cell.absorbed);
   }
   return highest;
+}
+
+/** A plain loop: whoever reads a key with cells asks. */
+function hasAbsorbing(cells: readonly Cell[]): boolean {
+  for (const { absorbed } of cells) if (absorbed > 0) return true;
+  return false;
 }
 
 function groupOf({ id, base }: Cell): string {

@@ -24,6 +24,12 @@ const [LEAST_EXPONENT, LARGEST_EXPONENT] = [-4_950, 4_932] as const;
 /** Bytes of the longest text that may be an integer, or a float. */
 const [MAX_INTEGER_BYTES, MAX_FLOAT_BYTES] = [20, 5_119] as const;
 
+const [DIGIT_0, DIGIT_9] = [0x30, 0x39] as const;
+/** `+`, `-` and `.`, one of which, or a digit, every finite number begins with. */
+const SIGNS_AND_POINT: readonly number[] = [0x2b, 0x2d, 0x2e];
+/** So many digits are an integer that a double holds. */
+const SAFE_DIGITS = 15;
+
 const INTEGER = /^(?:0|-?[1-9]\d*)$/;
 const FLOAT = /^([+-]?)(?:(\d+)\.?(\d*)|\.(\d+))(?:e([+-]?\d+))?$/i;
 const HEX_FLOAT = /^([+-]?)0x(?:([\da-f]+)\.?([\da-f]*)|\.([\da-f]+))(?:p([+-]?\d+))?$/i;
@@ -34,6 +40,8 @@ const WRITTEN = /^(-?)(0|[1-9]\d*)(?:\.(\d{0,16}[1-9]))?$/;
 /** A 64-bit integer in the one way to write it; undefined for anything else. */
 export function parseInteger(bytes: Uint8Array): Decimal | undefined {
   if (bytes.length > MAX_INTEGER_BYTES) return undefined;
+  const digits = readDigits(bytes);
+  if (digits !== undefined) return { mantissa: BigInt(digits), scale: 0 };
   const text = textOf(bytes);
   if (!INTEGER.test(text)) return undefined;
   const number = { mantissa: BigInt(text), scale: 0 };
@@ -43,6 +51,8 @@ export function parseInteger(bytes: Uint8Array): Decimal | undefined {
 /** A number as strtold reads it, rounded to 17 places; undefined for what is none or has no place in a long double. */
 export function parseFloating(bytes: Uint8Array): Decimal | 'infinite' | undefined {
   if (bytes.length > MAX_FLOAT_BYTES) return undefined;
+  const digits = readDigits(bytes);
+  if (digits !== undefined) return { mantissa: BigInt(digits), scale: 0 };
   const text = textOf(bytes);
   const plain = FLOAT.exec(text);
   if (plain !== null) return toDecimal(plain, { radix: 10, prefix: '', perDigit: 1 });
@@ -51,11 +61,31 @@ export function parseFloating(bytes: Uint8Array): Decimal | 'infinite' | undefin
   return INFINITE.test(text) ? 'infinite' : undefined;
 }
 
+/** False for what is certainly none, told by its first byte. */
+export function mayBeNumber(bytes: Uint8Array): boolean {
+  const first = bytes[0] ?? 0;
+  return (first >= DIGIT_0 && first <= DIGIT_9) || SIGNS_AND_POINT.includes(first);
+}
+
 /** What `formatDecimal` wrote, and nothing else. */
-export function readDecimal(text: string): Decimal | undefined {
+export function readDecimal(bytes: Uint8Array): Decimal | undefined {
+  const digits = readDigits(bytes);
+  if (digits !== undefined) return { mantissa: BigInt(digits), scale: 0 };
+  const text = textOf(bytes);
   const [, sign, whole, places = ''] = WRITTEN.exec(text) ?? [];
   if (sign === undefined || whole === undefined || text === '-0') return undefined;
   return { mantissa: BigInt(`${sign}${whole}${places}`), scale: places.length };
+}
+
+/** A number of few digits and nothing else, as most are; undefined for any other. */
+function readDigits(bytes: Uint8Array): number | undefined {
+  if (bytes.length > SAFE_DIGITS || (bytes[0] === DIGIT_0 && bytes.length > 1)) return undefined;
+  let value = 0;
+  for (const byte of bytes) {
+    if (byte < DIGIT_0 || byte > DIGIT_9) return undefined;
+    value = value * 10 + byte - DIGIT_0;
+  }
+  return bytes.length === 0 ? undefined : value;
 }
 
 export function formatDecimal({ mantissa, scale }: Decimal): string {

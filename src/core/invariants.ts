@@ -27,7 +27,7 @@ function* findUnindexedCells({ store, cells }: PeerState): Generator<string> {
     if (entry.kind !== 'value' || name === undefined || decodeCell(entry.value) === undefined) continue;
     held += 1;
     const cell = cells.byKey.get(name.key)?.cells.find((one) => one.hidden === hidden);
-    if (cell === undefined || compareTags(cell.entry, entry) !== 0)
+    if (cell === undefined || compareTags(cell.entry, entry) !== 0 || cells.keyOf.get(hidden) !== name.key)
       yield `counters: a cell of ${name.key} is not indexed as it is held`;
   }
   let [indexed, alone] = [0, 0];
@@ -38,7 +38,7 @@ function* findUnindexedCells({ store, cells }: PeerState): Generator<string> {
     if (standings.some((standing) => standing !== 'counted') !== cells.idle.has(key))
       yield `counters: whether ${key} has cells that do not count is not as indexed`;
   }
-  if (held !== indexed || held !== cells.count || alone !== cells.alone)
+  if (held !== indexed || held !== cells.count || held !== cells.keyOf.size || alone !== cells.alone)
     yield `counters: ${cells.count} cells and ${cells.alone} keys of cells alone are counted, ${held} and ${alone} are there`;
 }
 

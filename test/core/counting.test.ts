@@ -52,7 +52,7 @@ function tag(timestamp: number, id = 'a', incarnation = 1, sequence = timestamp)
 }
 
 function decimal(text: string): Decimal {
-  const read = readDecimal(text);
+  const read = readDecimal(Buffer.from(text));
   assert.ok(read !== undefined, text);
   return read;
 }

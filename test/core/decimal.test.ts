@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import {
   addDecimals,
   formatDecimal,
+  mayBeNumber,
   isFloatSized,
   isInteger64,
   parseFloating,
@@ -28,7 +29,7 @@ function floating(text: string): string {
 }
 
 function decimal(text: string): Decimal {
-  const read = readDecimal(text);
+  const read = readDecimal(bytes(text));
   assert.ok(read !== undefined, text);
   return read;
 }
@@ -83,7 +84,11 @@ describe('decimals', () => {
       ['inf', 'infinite'],
       ['-Infinity', 'infinite'],
     ];
-    for (const [text, answer] of asked) assert.equal(floating(text), answer, text);
+    for (const [text, answer] of asked) {
+      assert.equal(floating(text), answer, text);
+      assert.ok(answer === 'infinite' || mayBeNumber(bytes(text)), text);
+    }
+    for (const text of ['', 'inf', 'abc', ' 1']) assert.equal(mayBeNumber(bytes(text)), false, text);
     const others = [
       '',
       '.',
@@ -119,8 +124,14 @@ describe('decimals', () => {
     fc.assert(
       fc.property(decimals, (one) => {
         const text = formatDecimal(one);
-        assert.deepEqual(readDecimal(text), one);
+        assert.deepEqual(readDecimal(bytes(text)), one);
         assert.equal(floating(text), text);
+      }),
+    );
+    fc.assert(
+      fc.property(fc.bigInt(0n, 10n ** 17n), (mantissa) => {
+        for (const parse of [readDecimal, parseInteger, parseFloating])
+          assert.deepEqual(parse(bytes(mantissa.toString())), { mantissa, scale: 0 });
       }),
     );
     for (const text of [
@@ -137,7 +148,7 @@ describe('decimals', () => {
       '1e3',
       `0.${'1'.repeat(18)}`,
     ])
-      assert.equal(readDecimal(text), undefined, text);
+      assert.equal(readDecimal(bytes(text)), undefined, text);
   });
 
   it('add up exactly, in any order', () => {

@@ -97,6 +97,9 @@ describe('the oracle', () => {
     const unknown = [...queued, exec(1, '1'), reply("-ERR unknown command 'GET'\r\n"), reply('$1\r\n1\r\n')];
     const parted = compare(steps, unknown, [...queued, exec(1, '1'), nil, nil]);
     deepEqual([parted.fault, parted.compared], [undefined, 5]);
+    const late = [...queued, reply("*2\r\n-ERR invalid expire time in 'set' command\r\n$-1\r\n"), nil, nil];
+    const inside = compare(steps, late, [...queued, reply('*2\r\n+OK\r\n$1\r\n1\r\n'), nil, nil]);
+    deepEqual([inside.fault, inside.compared, inside.explained.length], [undefined, 4, 1]);
   });
 
   it('draws every row that Redis has too, the same for the same seed', () => {

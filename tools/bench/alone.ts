@@ -1,9 +1,10 @@
 /**
- * Part: one peer alone against one redis-server, over the Redis protocol.
+ * Part: one peer alone against one redis-server, over the Redis protocol; with `--beside`, against a peer of another build too.
  *
  * Owns the cases, their alternation (peer, redis, peer, redis …) and the two gates at pipeline 1. Invariant: both
  * sides of a ratio come from runs next to each other in time, and a peer's folding of one run is over before the next begins.
  */
+import type { Reply } from '../../src/cli/connection.ts';
 import type { Bench } from './budget.ts';
 import type { Child } from './children.ts';
 import { hasTimeFor } from './budget.ts';
@@ -20,10 +21,9 @@ import { formatCount, formatDecimal, formatRatio, formatSpread, median } from '.
 import { describeCosts } from './whereTimeGoes.ts';
 import type { RunCost } from './whereTimeGoes.ts';
 
+const COMMANDS = ['SET', 'GET', 'INCR'] as const;
 const LOADS: readonly Load[] = ([1, 16] as const).flatMap((pipeline) =>
-  (['one', 'random'] as const).flatMap((keys) =>
-    (['SET', 'GET', 'INCR'] as const).map((command) => ({ command, pipeline, keys })),
-  ),
+  (['one', 'random'] as const).flatMap((keys) => COMMANDS.map((command) => ({ command, pipeline, keys }))),
 );
 const COLUMNS = [
   'load',
@@ -37,6 +37,7 @@ const COLUMNS = [
   'peer cpu µs',
   'redis cpu µs',
 ];
+const BESIDE_COLUMNS = ['load', 'this /s', '±', 'other /s', '±', 'this/other', 'this cpu µs', 'other cpu µs'];
 
 /** A run's figures, and what it cost the server. */
 interface Run extends LoadFigures, RunCost {}
@@ -45,13 +46,25 @@ interface Pair {
   readonly load: Load;
   readonly peer: Run[];
   readonly redis: Run[];
+  /** Of a peer of another build; none where there is no such, or it does not know the command. */
+  readonly beside: Run[];
+}
+
+interface Side {
+  readonly name: 'peer' | 'redis' | 'beside';
+  readonly child: Child;
+  readonly port: number;
+  /** Of which it is to be known that they are at rest; none for redis. */
+  readonly peers: readonly ServedPeer[];
+  readonly commands: ReadonlySet<Load['command']>;
 }
 
 const rates = (figures: readonly Run[]): number[] => figures.map(({ perSecond }) => perSecond);
 const p99 = (figures: readonly Run[]): string => formatDecimal(median(figures.map(({ p99Ms }) => p99Ms)));
 const cost = (figures: readonly Run[]): string =>
   formatDecimal(median(figures.map(({ allThreads }) => allThreads.allUs)));
-const ratioOf = ({ peer, redis }: Pair): number => median(rates(peer)) / median(rates(redis));
+const ratioOf = (one: readonly Run[], other: readonly Run[]): number =>
+  median(rates(one)) / median(rates(other));
 
 function buildRow(pair: Pair): string[] {
   const { load, peer, redis } = pair;
@@ -61,12 +74,31 @@ function buildRow(pair: Pair): string[] {
     formatSpread(rates(peer)),
     formatCount(median(rates(redis))),
     formatSpread(rates(redis)),
-    formatRatio(ratioOf(pair)),
+    formatRatio(ratioOf(peer, redis)),
     p99(peer),
     p99(redis),
     cost(peer),
     cost(redis),
   ];
+}
+
+function buildBeside(pairs: readonly Pair[], rounds: number): Section {
+  const compared = pairs.filter(({ beside }) => beside.length > 0);
+  return {
+    title: 'One peer alone against one of another build',
+    columns: BESIDE_COLUMNS,
+    rows: compared.map(({ load, peer, beside }) => [
+      describeLoad(load),
+      formatCount(median(rates(peer))),
+      formatSpread(rates(peer)),
+      formatCount(median(rates(beside))),
+      formatSpread(rates(beside)),
+      formatRatio(ratioOf(peer, beside)),
+      cost(peer),
+      cost(beside),
+    ]),
+    notes: [`the runs of the table above, and of the other build between them: medians of ${rounds} rounds`],
+  };
 }
 
 function buildGate(pairs: readonly Pair[], bound: number, wanted: Load, why: string | undefined): Gate {
@@ -84,8 +116,7 @@ function buildGate(pairs: readonly Pair[], bound: number, wanted: Load, why: str
 /** Folding that follows a peer's writes is part of what they cost: the time is read when the store is at rest. */
 async function measure(
   bench: Bench,
-  { processId }: Child,
-  port: number,
+  { child: { processId }, port }: Side,
   load: Load,
   rest: () => Promise<unknown>,
 ): Promise<Run> {
@@ -107,8 +138,44 @@ async function measure(
   };
 }
 
+/** All sides by turns, round after round; answers how many rounds there was time for. */
+async function measureRounds(
+  bench: Bench,
+  sides: readonly Side[],
+  pairs: readonly Pair[],
+  rest: () => Promise<unknown>,
+): Promise<number> {
+  let rounds = 0;
+  for (; rounds < bench.sizes.aloneRounds && hasTimeFor(bench, rounds); rounds++)
+    for (const pair of pairs) {
+      if (!hasTimeFor(bench, rounds)) break;
+      for (const side of sides)
+        if (side.commands.has(pair.load.command))
+          pair[side.name].push(await measure(bench, side, pair.load, rest));
+    }
+  return rounds;
+}
+
+/** The peer of the other build, alone in a cluster of its own. */
+async function startBeside(bench: Bench, command: string): Promise<Side> {
+  const peers = await startPeers(bench, 1, [], command);
+  const side = sideOf('beside', peers);
+  const commands = new Set<Load['command']>();
+  for (const name of COMMANDS) {
+    const [known] = (await peers[0]?.connection.request(['COMMAND', 'INFO', name])) as readonly Reply[];
+    if (known !== null) commands.add(name);
+  }
+  return { ...side, commands };
+}
+
+function sideOf(name: Side['name'], peers: readonly ServedPeer[]): Side {
+  const [peer] = peers;
+  if (peer === undefined) throw new Error('no peer was started');
+  return { name, child: peer.child, port: peer.clientPort, peers, commands: new Set(COMMANDS) };
+}
+
 /** With `--profile`: the peer has to end for it. */
-async function describeTime({ child }: ServedPeer, pairs: readonly Pair[]): Promise<readonly Section[]> {
+async function describeTime({ child }: Side, pairs: readonly Pair[]): Promise<readonly Section[]> {
   if (child.profilePath === undefined) return [];
   await child.stop();
   const measured = pairs.map(({ load, peer }) => ({ load, costs: peer }));
@@ -116,7 +183,7 @@ async function describeTime({ child }: ServedPeer, pairs: readonly Pair[]): Prom
 }
 
 export async function runAlone(bench: Bench): Promise<PartResult> {
-  const { redisMissing, sizes } = bench;
+  const { redisMissing, besideCommand } = bench;
   if (redisMissing !== undefined) {
     const gates = (['GET', 'SET'] as const).map((command) =>
       buildGate([], command === 'GET' ? 0.85 : 0.5, { command, pipeline: 1, keys: 'one' }, redisMissing),
@@ -124,27 +191,27 @@ export async function runAlone(bench: Bench): Promise<PartResult> {
     const section = { title: 'One peer alone against one redis-server', columns: [], rows: [] };
     return { sections: [{ ...section, notes: [`skipped: ${redisMissing}`] }], gates };
   }
-  const peers = await startPeers(bench, 1);
-  const [peer] = peers;
-  if (peer === undefined) throw new Error('no peer was started');
-  const redis = await startRedisAlone(bench);
-  const sides = {
-    peer: { child: peer.child, port: peer.clientPort },
-    redis: { child: redis.child, port: redis.port },
+  const peer = sideOf('peer', await startPeers(bench, 1));
+  const { child, port } = await startRedisAlone(bench);
+  const redis: Side = {
+    name: 'redis',
+    child,
+    port,
+    peers: [],
+    commands: new Set(COMMANDS),
   };
-  for (const { port } of Object.values(sides)) await fillKeys(bench, port);
-  const rest = (): Promise<unknown> => waitForRest(peers);
-  const pairs: Pair[] = LOADS.map((load) => ({ load, peer: [], redis: [] }));
-  let rounds = 0;
-  for (; rounds < sizes.aloneRounds && hasTimeFor(bench, rounds); rounds++) {
-    for (const pair of pairs) {
-      if (!hasTimeFor(bench, rounds)) break;
-      for (const side of ['peer', 'redis'] as const) {
-        const { child, port } = sides[side];
-        pair[side].push(await measure(bench, child, port, pair.load, rest));
-      }
-    }
-  }
+  const sides = [
+    peer,
+    redis,
+    ...(besideCommand === undefined ? [] : [await startBeside(bench, besideCommand)]),
+  ];
+  for (const side of sides) await fillKeys(bench, side.port);
+  const rest = (): Promise<unknown> => waitForRest(sides.flatMap(({ peers }) => peers));
+  const pairs: Pair[] = LOADS.map((load) => ({ load, peer: [], redis: [], beside: [] }));
+  const isCounting = ({ load }: Pair): boolean => load.command === 'INCR';
+  const measureAll = (some: readonly Pair[]): Promise<number> => measureRounds(bench, sides, some, rest);
+  const rounds = await measureAll(pairs.filter((pair) => !isCounting(pair)));
+  const countingRounds = await measureAll(pairs.filter(isCounting));
   return {
     sections: [
       {
@@ -152,10 +219,12 @@ export async function runAlone(bench: Bench): Promise<PartResult> {
         columns: COLUMNS,
         rows: pairs.map(buildRow),
         notes: [
-          `redis-benchmark, 50 connections, 3-byte values, medians of ${rounds} alternating rounds`,
+          `redis-benchmark, 50 connections, 3-byte values, medians of ${rounds} alternating rounds, of INCR ${countingRounds}`,
+          'INCR comes last: what it leaves is in the stores of no other load',
           'a SET is answered when it is committed (survives the death of the process); redis has written to its file, which survives as much, and syncs it once a second',
         ],
       },
+      ...(besideCommand === undefined ? [] : [buildBeside(pairs, rounds)]),
       ...(await describeTime(peer, pairs)),
     ],
     gates: [

@@ -114,6 +114,8 @@ export interface Bench {
   readonly workspace: Workspace;
   /** Why there is no Redis to compare with; undefined when there is one. */
   readonly redisMissing: string | undefined;
+  /** The command of another build, measured beside this one where a part can; undefined for none. */
+  readonly besideCommand: string | undefined;
   /** Milliseconds since the run began. */
   readonly elapsedMs: () => number;
   /** Milliseconds since the run began at which the present part should be over. */

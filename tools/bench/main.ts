@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- --short] [--only name,name] [--json file] [--profile folder]`: all parts, one report.
+ * `npm run bench [-- --short] [--only name,name] [--json file] [--profile folder] [--beside clone]`: all parts, one report.
  *
  * Owns the command line, the order of the parts, the facts of the machine and the clean end. Invariant: exit code 1 only
  * when something broke, never for a missed gate (a busy machine must not fail a build), and nothing is left behind: no process, no file but what was asked for.
@@ -24,6 +24,7 @@ import { runNearCache } from './nearCache.ts';
 import { findRedis } from './redisServers.ts';
 import { formatGate, judgeGate, print, printPart } from './report.ts';
 import type { PartResult } from './report.ts';
+import { commandOf } from './shipped.ts';
 import { runVisibility } from './visibility.ts';
 import { runTool } from '../runTool.ts';
 import { Workspace } from './workspace.ts';
@@ -59,6 +60,7 @@ function readArguments() {
       only: { type: 'string' },
       json: { type: 'string' },
       profile: { type: 'string' },
+      beside: { type: 'string' },
     },
   });
   const names = values.only?.split(',') ?? Object.keys(PARTS);
@@ -112,7 +114,7 @@ async function runParts(
 }
 
 async function main(): Promise<void> {
-  const { short: isShort, names, json, profile } = readArguments();
+  const { short: isShort, names, json, profile, beside } = readArguments();
   const redis = findRedis();
   const machine = describeMachine(redis);
   print(`toposphere bench${isShort ? ', short form' : ''}`);
@@ -124,7 +126,16 @@ async function main(): Promise<void> {
   const elapsedMs = (): number => performance.now() - startedMs;
   const sizes = isShort ? SHORT : FULL;
   const redisMissing = 'missing' in redis ? redis.missing : undefined;
-  const bench = { sizes, children, workspace, redisMissing, elapsedMs, partEndsMs: sizes.totalMs };
+  const besideCommand = beside === undefined ? undefined : commandOf(resolve(beside));
+  const bench = {
+    sizes,
+    children,
+    workspace,
+    redisMissing,
+    besideCommand,
+    elapsedMs,
+    partEndsMs: sizes.totalMs,
+  };
   let interrupt: (reason: Error) => void = () => undefined;
   const interrupted = new Promise<never>((_, reject) => {
     interrupt = reject;

@@ -86,11 +86,12 @@ export async function startPeer(
   cluster: ServersText,
   index: number,
   words: readonly string[],
+  command = builtCommand(bench.children.isProfiling),
 ): Promise<ServedPeer> {
   const id = cluster.ids[index] ?? '';
   const startedMs = performance.now();
   const child = bench.children.spawnNode(`serve ${id} of ${cluster.ids.length}`, [
-    builtCommand(bench.children.isProfiling),
+    command,
     'serve',
     ...clusterWords(cluster, id),
     ...words,
@@ -103,14 +104,17 @@ export async function startPeer(
   return { id, child, clientPort, startedMs, readyMs, connection, status };
 }
 
-/** Starts every peer of a fresh servers.txt and waits until all hear all, by multicast. `words` are settings of all. */
+/** Starts every peer of a fresh servers.txt and waits until all hear all, by multicast. `words` are settings of all, `command` is another build's where it is given. */
 export async function startPeers(
   bench: Bench,
   count: number,
   words: readonly string[] = [],
+  command?: string,
 ): Promise<readonly ServedPeer[]> {
   const cluster = await bench.workspace.cluster(count);
-  const peers = await Promise.all(cluster.ids.map((_, index) => startPeer(bench, cluster, index, words)));
+  const peers = await Promise.all(
+    cluster.ids.map((_, index) => startPeer(bench, cluster, index, words, command)),
+  );
   const haveMet = await waitUntil(async () => {
     const statuses = await Promise.all(peers.map(({ status }) => status()));
     return statuses.every(

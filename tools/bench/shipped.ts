@@ -5,7 +5,8 @@
  * names each function anew whenever it is created (0.25 µs a closure where plain JavaScript takes 0.01, measured), which users
  * do not pay. Invariant: no measured line of Toposphere runs through that loader; types alone come from src.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type * as peerModule from '../../src/peer/peer.ts';
 import type * as serverModule from '../../src/server/server.ts';
@@ -31,6 +32,17 @@ export async function loadBuilt(name: string): Promise<unknown> {
 /** The command line, to be run with node: as it is shipped, or, for a profile that is to name files, before it is bundled. */
 export function builtCommand(isUnbundled = false): string {
   return builtPath(isUnbundled ? 'cli/main.js' : 'bin/toposphere.js');
+}
+
+/** The command line of another clone of this repository that was built, of whatever commit. Throws when none is there. */
+export function commandOf(clone: string): string {
+  const description = JSON.parse(readFileSync(join(clone, 'package.json'), 'utf8')) as {
+    readonly bin?: Readonly<Record<string, string>>;
+  };
+  const path = join(clone, description.bin?.['toposphere'] ?? '');
+  if (description.bin?.['toposphere'] === undefined || !existsSync(path))
+    throw new Error(`${clone} has no command toposphere: run npm ci and npm run build there first`);
+  return path;
 }
 
 /** The embedded peer. */

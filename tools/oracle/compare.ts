@@ -65,6 +65,7 @@ function judgeAll(
     const found = judge(command, our, their, []);
     if (found === 'fault') return 'fault';
     explained.push(...found);
+    if (found.some(({ kind }) => kind.partsWays)) return explained; // what follows looks at different things
   }
   return explained;
 }
