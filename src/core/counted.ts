@@ -28,7 +28,7 @@ export function readCounted(
   entry: Entry | undefined,
 ): Shown | undefined {
   const seen = entry !== undefined && isVisible(state, now, entry) ? entry : undefined;
-  if (seen !== undefined && !mayBeNumber(seen.value)) return seen; // nothing can be counted upon it
+  if (seen !== undefined && !mayBeNumber(seen.value)) return seen; // nobody counts upon that
   const counter = state.cells.byKey.size === 0 ? undefined : state.cells.byKey.get(key);
   const total = counter === undefined ? undefined : totalOf(counter, seen);
   if (total === undefined) return seen;

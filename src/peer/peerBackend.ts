@@ -3,7 +3,7 @@
  */
 import { timestampOf, wallMsOf, type Now } from '../core/clock.ts';
 import { readCounted, shownEntries, type Shown } from '../core/counted.ts';
-import type { Decimal } from '../core/decimal.ts';
+import { mayBeNumber, type Decimal } from '../core/decimal.ts';
 import { isPast, isVisible, LATEST_EXPIRY_MS, timeMs } from '../core/expiry.ts';
 import { ToposphereError } from '../core/errors.ts';
 import { closeGroup, hasGroupRoom, openGroup } from '../core/groups.ts';
@@ -90,6 +90,10 @@ export class PeerBackend implements Backend {
   }
 
   read(key: Key): Uint8Array | undefined {
+    if (isHidden(key)) return undefined;
+    const { cells } = this.#parts.runtime.state;
+    const value = this.#parts.store.readValue(key, this.#isPast);
+    if (cells.byKey.size === 0 || (value !== undefined && !mayBeNumber(value))) return value; // no cell can change it
     return this.#visible(key)?.value;
   }
 

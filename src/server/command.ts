@@ -203,6 +203,14 @@ export interface Command {
   readonly subcommands?: readonly Command[];
 }
 
+/** A command as the table hands it out: what every request asks of its flags is looked up once. */
+export interface Row extends Command {
+  readonly isWriting: boolean;
+  readonly isFast: boolean;
+  /** It is answered by a peer that has no data yet. */
+  readonly isServedLoading: boolean;
+}
+
 /** What commands that only concern their own connection promise. */
 export const LOCAL_TO_CONNECTION = 'Concerns this connection only; partitions do not matter.';
 export const LOCAL_TO_PEER = 'Tells of this peer only; works the same while it is cut off.';

@@ -5,7 +5,7 @@
  * and running them to dispatch.ts.
  * Invariant: no two rows share a name.
  */
-import type { Command } from './command.ts';
+import type { Command, Row } from './command.ts';
 import { aclCommand } from './aclCommand.ts';
 import { authCommand } from './authentication.ts';
 import { clientCommand } from './clientCommands.ts';
@@ -32,12 +32,12 @@ import { transactionCommands } from './transactionCommands.ts';
 
 export interface CommandTable {
   /** All rows, in the order in which COMMAND lists them. */
-  readonly commands: readonly Command[];
+  readonly commands: readonly Row[];
   /** The row of `name` in any spelling of upper and lower case. */
-  find(name: string): Command | undefined;
+  find(name: string): Row | undefined;
   /** The same for bytes [start, end): names of a few letters, the hot ones, without making a string. */
-  findBytes(bytes: Buffer, start: number, end: number): Command | undefined;
-  findSubcommand(command: Command, name: string): Command | undefined;
+  findBytes(bytes: Buffer, start: number, end: number): Row | undefined;
+  findSubcommand(command: Command, name: string): Row | undefined;
 }
 
 /** Letters that `packName` fits into a small integer at five bits each, count. */
@@ -73,26 +73,26 @@ export const allCommands: readonly Command[] = [
 
 export function createCommandTable(commands: readonly Command[] = allCommands): CommandTable {
   // Clients write names in capitals or small letters; both are found without making a new string.
-  const bySpelling = new Map<string, Command>();
-  const byPackedName = new Map<number, Command>();
-  const subcommands = new Map<Command, Map<string, Command>>();
-  for (const command of commands) {
+  const bySpelling = new Map<string, Row>();
+  const byPackedName = new Map<number, Row>();
+  const subcommands = new Map<Command, Map<string, Row>>();
+  const rows = commands.map(inOneShape);
+  for (const command of rows) {
     if (bySpelling.has(command.name)) throw new Error(`two commands are named ${command.name}`);
     bySpelling.set(command.name, command);
     bySpelling.set(command.name.toUpperCase(), command);
     const packed = packName(Buffer.from(command.name), 0, command.name.length);
     if (packed !== 0) byPackedName.set(packed, command);
     if (command.subcommands === undefined) continue;
-    const names = new Map<string, Command>();
+    const names = new Map<string, Row>();
     for (const subcommand of command.subcommands) {
-      names.set(subcommand.name.slice(command.name.length + 1), subcommand);
+      names.set(subcommand.name.slice(command.name.length + 1), inOneShape(subcommand));
     }
     subcommands.set(command, names);
   }
-  const find = (name: string): Command | undefined =>
-    bySpelling.get(name) ?? bySpelling.get(name.toLowerCase());
+  const find = (name: string): Row | undefined => bySpelling.get(name) ?? bySpelling.get(name.toLowerCase());
   return {
-    commands,
+    commands: rows,
     find,
     findBytes: (bytes, start, end) => {
       const packed = packName(bytes, start, end);
@@ -101,6 +101,39 @@ export function createCommandTable(commands: readonly Command[] = allCommands): 
     },
     findSubcommand: (command, name) => subcommands.get(command)?.get(name.toLowerCase()),
   };
+}
+
+const BLANK: Readonly<Record<keyof Row, undefined>> = {
+  name: undefined,
+  arity: undefined,
+  flags: undefined,
+  group: undefined,
+  keys: undefined,
+  access: undefined,
+  syntax: undefined,
+  needs: undefined,
+  touches: undefined,
+  summary: undefined,
+  isSecret: undefined,
+  partition: undefined,
+  run: undefined,
+  runAtOnce: undefined,
+  unwrap: undefined,
+  subcommands: undefined,
+  isWriting: undefined,
+  isFast: undefined,
+  isServedLoading: undefined,
+};
+
+/** Rows leave out what they do not need; where each has fields of its own, whoever serves a pipeline of several commands looks for every field anew. */
+function inOneShape(command: Command): Row {
+  const { flags } = command;
+  const read = {
+    isWriting: flags.includes('write'),
+    isFast: flags.includes('fast'),
+    isServedLoading: flags.includes('loading'),
+  };
+  return { ...BLANK, ...command, ...read } as Row; // undefined says what left out says
 }
 
 /** A name of 1 to 6 letters, in any case, as one number of its own; 0 for every other name. */

@@ -11,7 +11,7 @@ import { refuseUnauthenticated } from './authentication.ts';
 import { refuseUnpermitted } from './permissions.ts';
 import { argumentText, LOCAL_TO_CONNECTION, NO_KEYS, untilNul } from './command.ts';
 import { byMajority, majorityLevelOf } from './byMajority.ts';
-import type { Command, CommandChoices, CommandContext, LateReply } from './command.ts';
+import type { Command, CommandChoices, CommandContext, LateReply, Row } from './command.ts';
 import { replicationOf, whenOnDisks } from './replicationCommands.ts';
 import type { ReplyWriter } from './reply.ts';
 import { atMostOnce } from './requestOnce.ts';
@@ -57,10 +57,13 @@ export function dispatch(context: CommandContext, request: Request): DispatchOut
   }
   if (command.name !== EXEC) return perform(context, command, request);
   const { isWriting, fault } = client.transaction;
-  const flags = isWriting || fault !== undefined ? ([...command.flags, 'write'] as const) : command.flags;
-  const outcome = perform(context, { ...command, flags }, request);
+  const outcome = perform(context, isWriting || fault !== undefined ? asWriting(command) : command, request);
   endTransaction(client, server);
   return outcome;
+}
+
+function asWriting(command: Row): Row {
+  return { ...command, flags: [...command.flags, 'write'], isWriting: true };
 }
 
 /** An error in place of running it; of a transaction nothing will be run then. */
@@ -75,40 +78,45 @@ function refuse({ client, reply, server }: CommandContext, { name }: Command, er
   return 'read';
 }
 
-function findRefusal(context: CommandContext, command: Command): string | undefined {
-  const loading = command.flags.includes('loading') ? undefined : context.backend.findLoading();
+function findRefusal(context: CommandContext, command: Row): string | undefined {
+  const loading = command.isServedLoading ? undefined : context.backend.findLoading();
   if (loading !== undefined) return wordError(new ToposphereError('LOADING', loading));
   return refuseWhileSubscribed(context.client, command) ?? refuseBySession(context, command);
 }
 
 /** Runs the command, with all that was chosen for it. */
-function perform(context: CommandContext, command: Command, request: Request): DispatchOutcome {
+function perform(context: CommandContext, command: Row, request: Request): DispatchOutcome {
   const { server, client, reply } = context;
   const startedMs = server.slowlog.begin(command);
   let late: LateReply | undefined;
   try {
-    const waits = command.flags.includes('write') && command.runAtOnce === undefined;
+    const waits = command.isWriting && command.runAtOnce === undefined;
     const disks = waits ? replicationOf(context) : undefined;
     const chosen =
       context.choices === undefined ? command : asChosen(command, context.choices, disks !== undefined);
     const row = disks === undefined ? chosen : whenOnDisks(chosen, disks);
     late = server.keyspaceEvents.isActive
-      ? server.keyspaceEvents.run(command.flags.includes('write'), () => runRow(row, context, request))
-      : runRow(row, context, request);
+      ? server.keyspaceEvents.run(command.isWriting, () => runRow(row, command.isWriting, context, request))
+      : runRow(row, command.isWriting, context, request);
   } catch (error) {
     if (!(error instanceof ToposphereError)) throw error;
     reply.error(wordError(error));
   }
   server.slowlog.end(startedMs, command, context, request);
-  if (!command.flags.includes('write')) return late ?? 'read';
+  if (!command.isWriting) return late ?? 'read';
   client.lastWritten = context.backend.lastWritten();
   // A write that failed half way may have changed something: its reply waits like any other.
   return late ?? 'written';
 }
 
-function runRow(row: Command, context: CommandContext, request: Request): LateReply | undefined {
+function runRow(
+  row: Command,
+  isWriting: boolean,
+  context: CommandContext,
+  request: Request,
+): LateReply | undefined {
   const { tracking } = context.server;
-  return tracking.isActive ? tracking.run(row, context, request) : row.run?.(context, request);
+  return tracking.isActive ? tracking.run(row, isWriting, context, request) : row.run?.(context, request);
 }
 
 /** Runs one command of a transaction: exactly one reply, now. */
@@ -197,7 +205,7 @@ export function whenAnswered(late: LateReply, onAnswer: (write: (reply: ReplyWri
   });
 }
 
-function chooseSubcommand(context: CommandContext, request: Request, command: Command): Command | undefined {
+function chooseSubcommand(context: CommandContext, request: Request, command: Row): Row | undefined {
   // COMMAND by itself is a command, CLIENT is not: its row's arity of -2 refuses it.
   if (request.count === 1) return command;
   const name = argumentText(request, 1);
@@ -210,7 +218,7 @@ function chooseSubcommand(context: CommandContext, request: Request, command: Co
   return undefined;
 }
 
-function helpOf(command: Command): Command {
+function helpOf(command: Command): Row {
   return {
     name: `${command.name}|help`,
     arity: -2,
@@ -220,6 +228,9 @@ function helpOf(command: Command): Command {
     syntax: '',
     summary: 'Prints this help.',
     partition: LOCAL_TO_CONNECTION,
+    isWriting: false,
+    isFast: false,
+    isServedLoading: true,
     run: (context) => {
       writeHelp(context, command);
       return undefined;

@@ -6,7 +6,7 @@
  * threshold is below TIME_ALL_MICROSECONDS: a reading of the clock costs a twentieth of a GET in a pipeline.
  * Invariant: what an entry keeps is bounded, whatever the arguments were, and no password is in it.
  */
-import type { Command, CommandContext } from './command.ts';
+import type { Command, CommandContext, Row } from './command.ts';
 import { argumentBytes, argumentText, LOCAL_TO_PEER, NO_KEYS, readWideInteger } from './command.ts';
 import type { ReplyWriter } from './reply.ts';
 import type { Request } from './requestParser.ts';
@@ -31,7 +31,7 @@ interface SlowCommand {
 
 export interface Slowlog {
   /** Milliseconds of a clock that nobody sets, to be given to `end`; 0: this command is not timed. */
-  begin(command: Command): number;
+  begin(command: Row): number;
   /** The command has done its work. */
   end(startedMs: number, command: Command, context: CommandContext, request: Request): void;
   /** The last ones, the newest first. */
@@ -61,9 +61,9 @@ export function createSlowlog(limits: ServerLimits, onSlow: (ms: number) => void
   }
 
   return {
-    begin: ({ flags }) => {
+    begin: ({ isFast }) => {
       const threshold = limits.slowCommandMicroseconds;
-      if (threshold < 0 || (threshold >= TIME_ALL_MICROSECONDS && flags.includes('fast'))) return 0;
+      if (threshold < 0 || (threshold >= TIME_ALL_MICROSECONDS && isFast)) return 0;
       return performance.now();
     },
     end: (startedMs, command, context, request) => {

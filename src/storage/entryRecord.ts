@@ -159,13 +159,26 @@ export function readIntactRecord(source: RecordView, length: number, checksum: C
   return readEntryRecord(source, 0, length, walkSlab);
 }
 
+/** How a value is taken out of a record: into a slab that is not written again where it lies. */
+export type CopyOut<Bytes> = (source: RecordView, start: number, end: number) => Bytes;
+
+/** For those inside, who need no Buffer: making one costs twice as much. */
+export const toBytes: CopyOut<Uint8Array> = (source, start, end) => copyValue(ownSlab, source, start, end);
+
+/** For applications. */
+export const toBuffer: CopyOut<Buffer> = (source, start, end) => {
+  const at = copyToSlab(ownSlab, source, start, end);
+  return at < 0 ? copyBytes(source, start, end) : Buffer.from(ownSlab.memory, at, end - start);
+};
+
 /** What a record says of a key's value, for whoever wants nothing else: undefined for a key without one or past its time, 'damaged' when the bytes cannot be a record. */
-export function readValueRecord(
+export function readValueRecord<Bytes>(
   source: RecordView,
   start: number,
   end: number,
   hasExpired: (expiresAt: number) => boolean,
-): Buffer | undefined | 'damaged' {
+  copyOut: CopyOut<Bytes>,
+): Bytes | undefined | 'damaged' {
   const { bytes, numbers } = source;
   if (end - start < FIXED_BYTES || bytes[start] !== RECORD_VERSION || bytes[start + 3] !== 0)
     return 'damaged';
@@ -177,7 +190,7 @@ export function readValueRecord(
   if (kind !== 'value') return undefined;
   if ((flags & EXPIRES_FLAG) !== 0 && hasExpired(numbers.getFloat64(start + FIXED_BYTES, true)))
     return undefined;
-  return copyBuffer(source, valueStart, end);
+  return copyOut(source, valueStart, end);
 }
 
 function idBytes(id: PeerId): number {
@@ -201,6 +214,8 @@ interface Slab {
   /** Longest value that goes here. */
   readonly valueBytes: number;
   bytes: Buffer;
+  /** The memory of `bytes`, as are `words`. */
+  memory: ArrayBufferLike;
   words: Int32Array;
   used: number;
 }
@@ -212,9 +227,10 @@ function createSlab(sizeBytes: number, valueBytes: number): Slab {
   return { sizeBytes, valueBytes, ...createMemory(sizeBytes) };
 }
 
-function createMemory(sizeBytes: number): Pick<Slab, 'bytes' | 'words' | 'used'> {
+function createMemory(sizeBytes: number): Pick<Slab, 'bytes' | 'memory' | 'words' | 'used'> {
   const bytes = Buffer.allocUnsafeSlow(sizeBytes);
-  return { bytes, words: new Int32Array(bytes.buffer), used: 0 };
+  const memory = bytes.buffer;
+  return { bytes, memory, words: new Int32Array(memory), used: 0 };
 }
 
 /**
@@ -245,16 +261,9 @@ function copyBytes({ bytes }: RecordView, start: number, end: number): Buffer {
   return value;
 }
 
-/** For those inside, who need no Buffer: making one costs twice as much. */
 function copyValue(slab: Slab, source: RecordView, start: number, end: number): Uint8Array {
   const at = copyToSlab(slab, source, start, end);
-  return at < 0 ? copyBytes(source, start, end) : new Uint8Array(slab.bytes.buffer, at, end - start);
-}
-
-/** For applications. */
-function copyBuffer(source: RecordView, start: number, end: number): Buffer {
-  const at = copyToSlab(ownSlab, source, start, end);
-  return at < 0 ? copyBytes(source, start, end) : Buffer.from(ownSlab.bytes.buffer, at, end - start);
+  return at < 0 ? copyBytes(source, start, end) : new Uint8Array(slab.memory, at, end - start);
 }
 
 const idSlots: (PeerId | undefined)[] = new Array<PeerId | undefined>(ID_SLOTS).fill(undefined);

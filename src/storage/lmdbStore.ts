@@ -14,7 +14,7 @@ import { commitError, delay } from './commitError.ts';
 import { createCommitReports } from './commitReports.ts';
 import type { CommitReports } from './commitReports.ts';
 import { hintWhenVisible } from './commitVisibility.ts';
-import { createRecordCutter } from './entryRecord.ts';
+import { createRecordCutter, toBuffer, toBytes } from './entryRecord.ts';
 import { FoldSchedule } from './foldSchedule.ts';
 import { assertKeyFits } from './keyLimit.ts';
 import type { Trees } from './lmdbTrees.ts';
@@ -30,6 +30,7 @@ import { createStoreSnapshots } from './storeSnapshots.ts';
 import type { StoreSnapshots } from './storeSnapshots.ts';
 import { createTurnWriter } from './turnRecord.ts';
 import type { TurnWriter } from './turnRecord.ts';
+import { heldValue } from './workingSet.ts';
 
 /** Changed keys that start a fold. More: fewer page writes a key in a large store, more memory, longer replay. */
 const ACTIVE_LIMIT_KEYS = 200_000;
@@ -141,16 +142,19 @@ export class LmdbStore implements Store {
     return active.getChange(key) ?? sealed?.getChange(key) ?? this.#loads.getChange(key);
   }
 
-  /**
-   * The value of a key, if it has one that has not expired, in bytes that are the caller's to change. Spares `readEntry` and a copy; `hasExpired` is
-   * asked of those alone that expire.
-   */
+  /** The value of a key, if it has one that has not expired, not to be changed. Spares `readEntry`; `hasExpired` is asked of those alone that expire. */
+  readValue(key: Key, hasExpired: (expiresAt: number) => boolean): Uint8Array | undefined {
+    const change = this.#getChange(key);
+    if (change === undefined) return this.#trees.readValue(key, hasExpired, toBytes);
+    return heldValue(change, hasExpired);
+  }
+
+  /** The same in bytes that are the caller's to change. */
   readOwnValue(key: Key, hasExpired: (expiresAt: number) => boolean): Buffer | undefined {
     const change = this.#getChange(key);
-    if (change === undefined) return this.#trees.readValue(key, hasExpired); // copied out of the map already
-    const { entry } = change;
-    if (entry?.kind !== 'value' || (entry.expiresAt !== 0 && hasExpired(entry.expiresAt))) return undefined;
-    return Buffer.from(entry.value);
+    if (change === undefined) return this.#trees.readValue(key, hasExpired, toBuffer); // copied out of the map already
+    const value = heldValue(change, hasExpired);
+    return value === undefined ? undefined : Buffer.from(value);
   }
 
   writeEntry(key: Key, entry: Entry): void {

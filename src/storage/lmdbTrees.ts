@@ -11,6 +11,7 @@ import type { Database, RootDatabase } from 'lmdb';
 import type { Entry, Key, OriginKey } from '../core/types.ts';
 import type { StateValue } from '../core/store.ts';
 import { readIntactRecord, readEntryRecord, readValueRecord, recordView, wordView } from './entryRecord.ts';
+import type { CopyOut } from './entryRecord.ts';
 import { DamagedStore } from './damagedStore.ts';
 import type { Checksum, RecordView } from './entryRecord.ts';
 import type { KeyBounds } from './sortedKeys.ts';
@@ -164,10 +165,14 @@ export function openTrees(directory: string, checksum: Checksum) {
       return fast === undefined ? undefined : decodeEntry(key, viewOf(fast), fast.length);
     },
     /** The value alone, in bytes that are the caller's: spares the rest of the entry. */
-    readValue(key: Key, hasExpired: (expiresAt: number) => boolean): Buffer | undefined {
+    readValue<Bytes>(
+      key: Key,
+      hasExpired: (expiresAt: number) => boolean,
+      copyOut: CopyOut<Bytes>,
+    ): Bytes | undefined {
       const fast = entries.getBinaryFast(key);
       if (fast === undefined) return undefined;
-      const value = readValueRecord(viewOf(fast), 0, fast.length, hasExpired);
+      const value = readValueRecord(viewOf(fast), 0, fast.length, hasExpired, copyOut);
       if (value === 'damaged') throw damaged(`the entry of key ${JSON.stringify(key)}`);
       return value;
     },

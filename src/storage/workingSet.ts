@@ -59,7 +59,7 @@ export function createWorkingSet(): WorkingSet {
     droppedRows,
     states,
     entryCount: () => entries.size,
-    getChange: (key) => entries.get(key),
+    getChange: (key) => (entries.size === 0 ? undefined : entries.get(key)), // spares a key that was never looked up its hash
     setEntry(key, entry) {
       const known = entries.get(key);
       if (known !== undefined) {
@@ -103,4 +103,13 @@ export function createWorkingSet(): WorkingSet {
     isEmpty: () => entries.size === 0 && rows.size === 0 && states.size === 0 && droppedRows.size === 0,
     sizeBytes: () => sizeBytes,
   };
+}
+
+/** The value that a change left, if it left one that has not expired; `hasExpired` is asked of those alone that expire. */
+export function heldValue(
+  { entry }: ChangedKey,
+  hasExpired: (expiresAt: number) => boolean,
+): Uint8Array | undefined {
+  if (entry?.kind !== 'value' || (entry.expiresAt !== 0 && hasExpired(entry.expiresAt))) return undefined;
+  return entry.value;
 }
