@@ -228,6 +228,7 @@ export class FoldSchedule {
       return;
     }
     this.#sealed = undefined;
+    this.#ports.onFolded();
     this.#foldedTurn = this.#sealedTurn;
     this.#figures = {
       folds: this.#figures.folds + 1,
@@ -237,7 +238,6 @@ export class FoldSchedule {
     const ready = this.#waiters.filter((waiter) => waiter.turn <= this.#foldedTurn);
     this.#waiters = this.#waiters.filter((waiter) => waiter.turn > this.#foldedTurn);
     for (const waiter of ready) waiter.done();
-    this.#ports.onFolded();
     if (this.#waiters.length > 0 || this.#fill() >= 1) this.#startFold();
     else this.#armTimer();
   }

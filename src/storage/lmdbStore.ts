@@ -18,6 +18,7 @@ import { createRecordCutter, toBuffer, toBytes } from './entryRecord.ts';
 import { FoldSchedule } from './foldSchedule.ts';
 import { assertKeyFits } from './keyLimit.ts';
 import type { Trees } from './lmdbTrees.ts';
+import { createHotEntries } from './hotEntries.ts';
 import { createLoads } from './loads.ts';
 import { mergeEntries } from './mergeEntries.ts';
 import type { EntryLayer } from './mergeEntries.ts';
@@ -78,9 +79,10 @@ export class LmdbStore implements Store {
   /** Promises of the last put: turns of one transaction share them. */
   #put: { readonly committed: Promise<unknown>; readonly flushed: Promise<unknown> } | undefined;
   readonly #loads = createLoads();
+  readonly #hot = createHotEntries((key) => this.#trees.readEntry(key));
   readonly #cut: (entry: Entry) => Uint8Array;
   readonly #snapshots: StoreSnapshots;
-  #readyWaiters: (() => void)[] = [];
+  readonly #readyWaiters: (() => void)[] = [];
   #copying: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
@@ -100,9 +102,7 @@ export class LmdbStore implements Store {
         confirmWritten(isThere, what).catch(async (reason: unknown) => {
           throw await commitError(options.directory, reason);
         }),
-      onProgress: () => {
-        this.#onProgress();
-      },
+      onProgress: this.#onProgress.bind(this),
     });
     this.#sets = new FoldSchedule(recovery, {
       trees,
@@ -116,6 +116,7 @@ export class LmdbStore implements Store {
       isTurnOpen: () => this.hasChanges(),
       whenCommitted: (turn) => this.#reports.whenCommitted(turn),
       onFolded: () => {
+        this.#hot.clear();
         this.#wakeWriters();
       },
       onFailed: (reason) => {
@@ -145,15 +146,16 @@ export class LmdbStore implements Store {
   /** The value of a key, if it has one that has not expired, not to be changed. Spares `readEntry`; `hasExpired` is asked of those alone that expire. */
   readValue(key: Key, hasExpired: (expiresAt: number) => boolean): Uint8Array | undefined {
     const change = this.#getChange(key);
-    if (change === undefined) return this.#trees.readValue(key, hasExpired, toBytes);
-    return heldValue(change, hasExpired);
+    const entry = change === undefined ? this.#hot.find(key) : change.entry;
+    if (change === undefined && entry === undefined) return this.#trees.readValue(key, hasExpired, toBytes);
+    return heldValue(entry, hasExpired);
   }
 
   /** The same in bytes that are the caller's to change. */
   readOwnValue(key: Key, hasExpired: (expiresAt: number) => boolean): Buffer | undefined {
     const change = this.#getChange(key);
     if (change === undefined) return this.#trees.readValue(key, hasExpired, toBuffer); // copied out of the map already
-    const value = heldValue(change, hasExpired);
+    const value = heldValue(change.entry, hasExpired);
     return value === undefined ? undefined : Buffer.from(value);
   }
 
@@ -275,6 +277,7 @@ export class LmdbStore implements Store {
     const settle = (): void => {
       this.#trees.refresh();
       this.#loads.settle(turn);
+      this.#hot.clear();
     };
     this.#reports.whenCommitted(turn).then(settle, () => undefined);
     return bytes;
@@ -387,9 +390,7 @@ export class LmdbStore implements Store {
   #wakeWriters(): void {
     if (this.#readyWaiters.length === 0) return;
     if (this.#closing === undefined && this.#reports.failure() === undefined && this.isBusy()) return;
-    const waiters = this.#readyWaiters;
-    this.#readyWaiters = [];
-    for (const waiter of waiters) waiter();
+    for (const waiter of this.#readyWaiters.splice(0)) waiter();
   }
 
   #assertOpen(): void {

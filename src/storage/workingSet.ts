@@ -105,9 +105,9 @@ export function createWorkingSet(): WorkingSet {
   };
 }
 
-/** The value that a change left, if it left one that has not expired; `hasExpired` is asked of those alone that expire. */
+/** The value of an entry, if it has one that has not expired; `hasExpired` is asked of those alone that expire. */
 export function heldValue(
-  { entry }: ChangedKey,
+  entry: Entry | undefined,
   hasExpired: (expiresAt: number) => boolean,
 ): Uint8Array | undefined {
   if (entry?.kind !== 'value' || (entry.expiresAt !== 0 && hasExpired(entry.expiresAt))) return undefined;

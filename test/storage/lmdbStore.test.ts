@@ -90,6 +90,78 @@ describe('the LMDB store', () => {
     await store.close();
   });
 
+  it('shows what a key holds now, however often it was read before', async () => {
+    const store = await openLmdbStore({ directory: directory.path, foldIdleMs: 60_000 });
+    const key = asKey('read often');
+    const shown = (): string[] => {
+      const reads = Array.from({ length: 4 }, () => store.readValue(key, (expiresAt) => expiresAt < 10));
+      return [
+        ...new Set(reads.map((value) => (value === undefined ? 'nothing' : Buffer.from(value).toString()))),
+      ];
+    };
+    const steps: readonly (readonly [what: string, change: () => void, seen: string])[] = [
+      [
+        'first',
+        () => {
+          store.writeEntry(key, { ...entryNumber(1), value: Buffer.from('one') });
+        },
+        'one',
+      ],
+      [
+        'again',
+        () => {
+          store.writeEntry(key, { ...entryNumber(2), value: Buffer.from('two') });
+        },
+        'two',
+      ],
+      [
+        'deleted',
+        () => {
+          store.writeEntry(key, entryNumber(3, 'tombstone'));
+        },
+        'nothing',
+      ],
+      [
+        'loaded',
+        () => {
+          store.loadEntry(key, { ...entryNumber(4), value: Buffer.from('three') });
+        },
+        'three',
+      ],
+      [
+        'dropped',
+        () => {
+          store.removeEntry(key);
+        },
+        'nothing',
+      ],
+      [
+        'past',
+        () => {
+          store.writeEntry(key, { ...entryNumber(5), expiresAt: 9 });
+        },
+        'nothing',
+      ],
+      [
+        'long',
+        () => {
+          store.writeEntry(key, { ...entryNumber(6), value: Buffer.alloc(2000, 'x') });
+        },
+        'x'.repeat(2000),
+      ],
+    ];
+    for (const [what, change, seen] of steps) {
+      shown();
+      change();
+      assert.deepEqual(shown(), [seen], `${what}, before its commit`);
+      await commitTurn(store);
+      assert.deepEqual(shown(), [seen], `${what}, committed`);
+      await store.fold();
+      assert.deepEqual(shown(), [seen], `${what}, folded`);
+    }
+    await store.close();
+  });
+
   it('refuses a directory that this process has open, and opens it once it is closed', async () => {
     const first = await openLmdbStore({ directory: directory.path });
     await assert.rejects(
