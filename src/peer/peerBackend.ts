@@ -91,9 +91,9 @@ export class PeerBackend implements Backend {
 
   read(key: Key): Uint8Array | undefined {
     if (isHidden(key)) return undefined;
-    const { cells } = this.#parts.runtime.state;
+    const { byKey } = this.#parts.runtime.state.cells;
     const value = this.#parts.store.readValue(key, this.#isPast);
-    if (cells.byKey.size === 0 || (value !== undefined && !mayBeNumber(value))) return value; // no cell can change it
+    if (byKey.size === 0 || (value !== undefined && !mayBeNumber(value)) || !byKey.has(key)) return value; // no cell can change it
     return this.#visible(key)?.value;
   }
 

@@ -96,8 +96,8 @@ function perform(context: CommandContext, command: Row, request: Request): Dispa
       context.choices === undefined ? command : asChosen(command, context.choices, disks !== undefined);
     const row = disks === undefined ? chosen : whenOnDisks(chosen, disks);
     late = server.keyspaceEvents.isActive
-      ? server.keyspaceEvents.run(command.isWriting, () => runRow(row, command.isWriting, context, request))
-      : runRow(row, command.isWriting, context, request);
+      ? server.keyspaceEvents.run(command.isWriting, () => runRow(row, context, request))
+      : runRow(row, context, request);
   } catch (error) {
     if (!(error instanceof ToposphereError)) throw error;
     reply.error(wordError(error));
@@ -109,14 +109,9 @@ function perform(context: CommandContext, command: Row, request: Request): Dispa
   return late ?? 'written';
 }
 
-function runRow(
-  row: Command,
-  isWriting: boolean,
-  context: CommandContext,
-  request: Request,
-): LateReply | undefined {
+function runRow(row: Command, context: CommandContext, request: Request): LateReply | undefined {
   const { tracking } = context.server;
-  return tracking.isActive ? tracking.run(row, isWriting, context, request) : row.run?.(context, request);
+  return tracking.isActive ? tracking.run(row, context, request) : row.run?.(context, request);
 }
 
 /** Runs one command of a transaction: exactly one reply, now. */

@@ -61,7 +61,7 @@ export interface Tracking {
   /** Remembers what a command is about to read, if its client tracks: for commands of a transaction, which is run as one. */
   noteReads(command: Command, client: ClientState, request: Request): void;
   /** Runs a command: what it reads is remembered, what it changes is told. */
-  run(command: Command, isWriting: boolean, context: CommandContext, request: Request): LateReply | undefined;
+  run(command: Command, context: CommandContext, request: Request): LateReply | undefined;
   report(): TrackingReport;
 }
 
@@ -129,13 +129,8 @@ export function createTracking({ backend, counters, maxTrackedKeys, findClient }
     if (ofLength?.size === 0) prefixes.delete(prefix.length);
   }
 
-  function run(
-    command: Command,
-    isWriting: boolean,
-    context: CommandContext,
-    request: Request,
-  ): LateReply | undefined {
-    if (isWriting) return runWrite(command, context, request);
+  function run(command: Command, context: CommandContext, request: Request): LateReply | undefined {
+    if (command.flags.includes('write')) return runWrite(command, context, request);
     noteReads(command, context.client, request);
     return command.run?.(context, request);
   }
