@@ -20,6 +20,16 @@ export interface Shown {
   readonly expiresAt: number;
 }
 
+/** The counter of a key with this visible value, or none; undefined where no cell can change what readers see: nobody counts upon what is no number. */
+export function counterUpon(
+  { cells }: PeerState,
+  key: Key,
+  value: Uint8Array | undefined,
+): Counter | undefined {
+  if (cells.byKey.size === 0 || (value !== undefined && !mayBeNumber(value))) return undefined;
+  return cells.byKey.get(key);
+}
+
 /** What readers see of a key whose entry this is; undefined for nothing. */
 export function readCounted(
   state: PeerState,
@@ -28,8 +38,7 @@ export function readCounted(
   entry: Entry | undefined,
 ): Shown | undefined {
   const seen = entry !== undefined && isVisible(state, now, entry) ? entry : undefined;
-  if (seen !== undefined && !mayBeNumber(seen.value)) return seen; // nobody counts upon that
-  const counter = state.cells.byKey.size === 0 ? undefined : state.cells.byKey.get(key);
+  const counter = counterUpon(state, key, seen?.value);
   const total = counter === undefined ? undefined : totalOf(counter, seen);
   if (total === undefined) return seen;
   return { value: decimalBytes(total), expiresAt: seen?.expiresAt ?? 0 };

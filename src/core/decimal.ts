@@ -40,8 +40,8 @@ const WRITTEN = /^(-?)(0|[1-9]\d*)(?:\.(\d{0,16}[1-9]))?$/;
 /** A 64-bit integer in the one way to write it; undefined for anything else. */
 export function parseInteger(bytes: Uint8Array): Decimal | undefined {
   if (bytes.length > MAX_INTEGER_BYTES) return undefined;
-  const digits = readDigits(bytes);
-  if (digits !== undefined) return { mantissa: BigInt(digits), scale: 0 };
+  const short = readDigits(bytes);
+  if (short !== undefined) return short;
   const text = textOf(bytes);
   if (!INTEGER.test(text)) return undefined;
   const number = { mantissa: BigInt(text), scale: 0 };
@@ -51,8 +51,8 @@ export function parseInteger(bytes: Uint8Array): Decimal | undefined {
 /** A number as strtold reads it, rounded to 17 places; undefined for what is none or has no place in a long double. */
 export function parseFloating(bytes: Uint8Array): Decimal | 'infinite' | undefined {
   if (bytes.length > MAX_FLOAT_BYTES) return undefined;
-  const digits = readDigits(bytes);
-  if (digits !== undefined) return { mantissa: BigInt(digits), scale: 0 };
+  const short = readDigits(bytes);
+  if (short !== undefined) return short;
   const text = textOf(bytes);
   const plain = FLOAT.exec(text);
   if (plain !== null) return toDecimal(plain, { radix: 10, prefix: '', perDigit: 1 });
@@ -69,8 +69,8 @@ export function mayBeNumber(bytes: Uint8Array): boolean {
 
 /** What `formatDecimal` wrote, and nothing else. */
 export function readDecimal(bytes: Uint8Array): Decimal | undefined {
-  const digits = readDigits(bytes);
-  if (digits !== undefined) return { mantissa: BigInt(digits), scale: 0 };
+  const short = readDigits(bytes);
+  if (short !== undefined) return short;
   const text = textOf(bytes);
   const [, sign, whole, places = ''] = WRITTEN.exec(text) ?? [];
   if (sign === undefined || whole === undefined || text === '-0') return undefined;
@@ -78,14 +78,15 @@ export function readDecimal(bytes: Uint8Array): Decimal | undefined {
 }
 
 /** A number of few digits and nothing else, as most are; undefined for any other. */
-function readDigits(bytes: Uint8Array): number | undefined {
-  if (bytes.length > SAFE_DIGITS || (bytes[0] === DIGIT_0 && bytes.length > 1)) return undefined;
+function readDigits(bytes: Uint8Array): Decimal | undefined {
+  if (bytes.length === 0 || bytes.length > SAFE_DIGITS || (bytes[0] === DIGIT_0 && bytes.length > 1))
+    return undefined;
   let value = 0;
   for (const byte of bytes) {
     if (byte < DIGIT_0 || byte > DIGIT_9) return undefined;
     value = value * 10 + byte - DIGIT_0;
   }
-  return bytes.length === 0 ? undefined : value;
+  return { mantissa: BigInt(value), scale: 0 };
 }
 
 export function formatDecimal({ mantissa, scale }: Decimal): string {

@@ -2,8 +2,8 @@
  * A running peer as a server sees it: binary keys, synchronous reads and writes, acknowledgement by turn.
  */
 import { timestampOf, wallMsOf, type Now } from '../core/clock.ts';
-import { readCounted, shownEntries, type Shown } from '../core/counted.ts';
-import { mayBeNumber, type Decimal } from '../core/decimal.ts';
+import { counterUpon, readCounted, shownEntries, type Shown } from '../core/counted.ts';
+import type { Decimal } from '../core/decimal.ts';
 import { isPast, isVisible, LATEST_EXPIRY_MS, timeMs } from '../core/expiry.ts';
 import { ToposphereError } from '../core/errors.ts';
 import { closeGroup, hasGroupRoom, openGroup } from '../core/groups.ts';
@@ -91,9 +91,8 @@ export class PeerBackend implements Backend {
 
   read(key: Key): Uint8Array | undefined {
     if (isHidden(key)) return undefined;
-    const { byKey } = this.#parts.runtime.state.cells;
     const value = this.#parts.store.readValue(key, this.#isPast);
-    if (byKey.size === 0 || (value !== undefined && !mayBeNumber(value)) || !byKey.has(key)) return value; // no cell can change it
+    if (counterUpon(this.#parts.runtime.state, key, value) === undefined) return value;
     return this.#visible(key)?.value;
   }
 

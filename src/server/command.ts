@@ -211,6 +211,39 @@ export interface Row extends Command {
   readonly isServedLoading: boolean;
 }
 
+const BLANK: Readonly<Record<keyof Row, undefined>> = {
+  name: undefined,
+  arity: undefined,
+  flags: undefined,
+  group: undefined,
+  keys: undefined,
+  access: undefined,
+  syntax: undefined,
+  needs: undefined,
+  touches: undefined,
+  summary: undefined,
+  isSecret: undefined,
+  partition: undefined,
+  run: undefined,
+  runAtOnce: undefined,
+  unwrap: undefined,
+  subcommands: undefined,
+  isWriting: undefined,
+  isFast: undefined,
+  isServedLoading: undefined,
+};
+
+/** Commands leave out what they do not need; rows with other fields each made whoever serves several commands look for every field anew. */
+export function rowOf(command: Command): Row {
+  const { flags } = command;
+  const read = {
+    isWriting: flags.includes('write'),
+    isFast: flags.includes('fast'),
+    isServedLoading: flags.includes('loading'),
+  };
+  return { ...BLANK, ...command, ...read } as Row; // undefined says what left out says
+}
+
 /** What commands that only concern their own connection promise. */
 export const LOCAL_TO_CONNECTION = 'Concerns this connection only; partitions do not matter.';
 export const LOCAL_TO_PEER = 'Tells of this peer only; works the same while it is cut off.';

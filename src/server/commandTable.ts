@@ -5,6 +5,7 @@
  * and running them to dispatch.ts.
  * Invariant: no two rows share a name.
  */
+import { rowOf } from './command.ts';
 import type { Command, Row } from './command.ts';
 import { aclCommand } from './aclCommand.ts';
 import { authCommand } from './authentication.ts';
@@ -76,7 +77,7 @@ export function createCommandTable(commands: readonly Command[] = allCommands): 
   const bySpelling = new Map<string, Row>();
   const byPackedName = new Map<number, Row>();
   const subcommands = new Map<Command, Map<string, Row>>();
-  const rows = commands.map(inOneShape);
+  const rows = commands.map(rowOf);
   for (const command of rows) {
     if (bySpelling.has(command.name)) throw new Error(`two commands are named ${command.name}`);
     bySpelling.set(command.name, command);
@@ -86,7 +87,7 @@ export function createCommandTable(commands: readonly Command[] = allCommands): 
     if (command.subcommands === undefined) continue;
     const names = new Map<string, Row>();
     for (const subcommand of command.subcommands) {
-      names.set(subcommand.name.slice(command.name.length + 1), inOneShape(subcommand));
+      names.set(subcommand.name.slice(command.name.length + 1), rowOf(subcommand));
     }
     subcommands.set(command, names);
   }
@@ -101,39 +102,6 @@ export function createCommandTable(commands: readonly Command[] = allCommands): 
     },
     findSubcommand: (command, name) => subcommands.get(command)?.get(name.toLowerCase()),
   };
-}
-
-const BLANK: Readonly<Record<keyof Row, undefined>> = {
-  name: undefined,
-  arity: undefined,
-  flags: undefined,
-  group: undefined,
-  keys: undefined,
-  access: undefined,
-  syntax: undefined,
-  needs: undefined,
-  touches: undefined,
-  summary: undefined,
-  isSecret: undefined,
-  partition: undefined,
-  run: undefined,
-  runAtOnce: undefined,
-  unwrap: undefined,
-  subcommands: undefined,
-  isWriting: undefined,
-  isFast: undefined,
-  isServedLoading: undefined,
-};
-
-/** Rows leave out what they do not need; where each has fields of its own, whoever serves a pipeline of several commands looks for every field anew. */
-function inOneShape(command: Command): Row {
-  const { flags } = command;
-  const read = {
-    isWriting: flags.includes('write'),
-    isFast: flags.includes('fast'),
-    isServedLoading: flags.includes('loading'),
-  };
-  return { ...BLANK, ...command, ...read } as Row; // undefined says what left out says
 }
 
 /** A name of 1 to 6 letters, in any case, as one number of its own; 0 for every other name. */

@@ -9,7 +9,7 @@
 import { ToposphereError } from '../core/errors.ts';
 import { refuseUnauthenticated } from './authentication.ts';
 import { refuseUnpermitted } from './permissions.ts';
-import { argumentText, LOCAL_TO_CONNECTION, NO_KEYS, untilNul } from './command.ts';
+import { argumentText, LOCAL_TO_CONNECTION, NO_KEYS, rowOf, untilNul } from './command.ts';
 import { byMajority, majorityLevelOf } from './byMajority.ts';
 import type { Command, CommandChoices, CommandContext, LateReply, Row } from './command.ts';
 import { replicationOf, whenOnDisks } from './replicationCommands.ts';
@@ -63,7 +63,7 @@ export function dispatch(context: CommandContext, request: Request): DispatchOut
 }
 
 function asWriting(command: Row): Row {
-  return { ...command, flags: [...command.flags, 'write'], isWriting: true };
+  return rowOf({ ...command, flags: [...command.flags, 'write'] });
 }
 
 /** An error in place of running it; of a transaction nothing will be run then. */
@@ -214,7 +214,7 @@ function chooseSubcommand(context: CommandContext, request: Request, command: Ro
 }
 
 function helpOf(command: Command): Row {
-  return {
+  return rowOf({
     name: `${command.name}|help`,
     arity: -2,
     flags: ['loading', 'stale'],
@@ -223,14 +223,11 @@ function helpOf(command: Command): Row {
     syntax: '',
     summary: 'Prints this help.',
     partition: LOCAL_TO_CONNECTION,
-    isWriting: false,
-    isFast: false,
-    isServedLoading: true,
     run: (context) => {
       writeHelp(context, command);
       return undefined;
     },
-  };
+  });
 }
 
 function writeHelp(context: CommandContext, command: Command): void {

@@ -34,6 +34,7 @@ interface FoldSchedulePorts {
   readonly isTurnOpen: () => boolean;
   /** Resolves when the turn is committed, rejects when it never will be. */
   readonly whenCommitted: (turn: number) => Promise<void>;
+  /** The trees have changed, and hold what the sealed set held: told before whoever waits for it. */
   readonly onFolded: () => void;
   /** A commit of the fold failed: nothing more may be written, and `fail` is to be called. */
   readonly onFailed: (reason: unknown) => void;

@@ -145,17 +145,17 @@ export class LmdbStore implements Store {
 
   /** The value of a key, if it has one that has not expired, not to be changed. Spares `readEntry`; `hasExpired` is asked of those alone that expire. */
   readValue(key: Key, hasExpired: (expiresAt: number) => boolean): Uint8Array | undefined {
-    const change = this.#getChange(key);
-    const entry = change === undefined ? this.#hot.find(key) : change.entry;
-    if (change === undefined && entry === undefined) return this.#trees.readValue(key, hasExpired, toBytes);
-    return heldValue(entry, hasExpired);
+    const known = this.#getChange(key) ?? this.#hot.find(key);
+    return known === undefined
+      ? this.#trees.readValue(key, hasExpired, toBytes)
+      : heldValue(known, hasExpired);
   }
 
   /** The same in bytes that are the caller's to change. */
   readOwnValue(key: Key, hasExpired: (expiresAt: number) => boolean): Buffer | undefined {
     const change = this.#getChange(key);
     if (change === undefined) return this.#trees.readValue(key, hasExpired, toBuffer); // copied out of the map already
-    const value = heldValue(change.entry, hasExpired);
+    const value = heldValue(change, hasExpired);
     return value === undefined ? undefined : Buffer.from(value);
   }
 

@@ -105,9 +105,9 @@ export function createWorkingSet(): WorkingSet {
   };
 }
 
-/** The value of an entry, if it has one that has not expired; `hasExpired` is asked of those alone that expire. */
+/** The value that is known of a key, if it has one that has not expired; `hasExpired` is asked of those alone that expire. */
 export function heldValue(
-  entry: Entry | undefined,
+  { entry }: ChangedKey,
   hasExpired: (expiresAt: number) => boolean,
 ): Uint8Array | undefined {
   if (entry?.kind !== 'value' || (entry.expiresAt !== 0 && hasExpired(entry.expiresAt))) return undefined;

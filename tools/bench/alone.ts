@@ -63,41 +63,35 @@ const rates = (figures: readonly Run[]): number[] => figures.map(({ perSecond })
 const p99 = (figures: readonly Run[]): string => formatDecimal(median(figures.map(({ p99Ms }) => p99Ms)));
 const cost = (figures: readonly Run[]): string =>
   formatDecimal(median(figures.map(({ allThreads }) => allThreads.allUs)));
-const ratioOf = (one: readonly Run[], other: readonly Run[]): number =>
-  median(rates(one)) / median(rates(other));
 
-function buildRow(pair: Pair): string[] {
-  const { load, peer, redis } = pair;
+function compareRates(one: readonly Run[], other: readonly Run[]): string[] {
+  const [ours, theirs] = [median(rates(one)), median(rates(other))];
   return [
-    describeLoad(load),
-    formatCount(median(rates(peer))),
-    formatSpread(rates(peer)),
-    formatCount(median(rates(redis))),
-    formatSpread(rates(redis)),
-    formatRatio(ratioOf(peer, redis)),
-    p99(peer),
-    p99(redis),
-    cost(peer),
-    cost(redis),
+    formatCount(ours),
+    formatSpread(rates(one)),
+    formatCount(theirs),
+    formatSpread(rates(other)),
+    formatRatio(ours / theirs),
   ];
 }
 
-function buildBeside(pairs: readonly Pair[], rounds: number): Section {
+function buildRow(pair: Pair): string[] {
+  const { load, peer, redis } = pair;
+  return [describeLoad(load), ...compareRates(peer, redis), p99(peer), p99(redis), cost(peer), cost(redis)];
+}
+
+function buildBeside(pairs: readonly Pair[]): Section {
   const compared = pairs.filter(({ beside }) => beside.length > 0);
   return {
     title: 'One peer alone against one of another build',
     columns: BESIDE_COLUMNS,
     rows: compared.map(({ load, peer, beside }) => [
       describeLoad(load),
-      formatCount(median(rates(peer))),
-      formatSpread(rates(peer)),
-      formatCount(median(rates(beside))),
-      formatSpread(rates(beside)),
-      formatRatio(ratioOf(peer, beside)),
+      ...compareRates(peer, beside),
       cost(peer),
       cost(beside),
     ]),
-    notes: [`the runs of the table above, and of the other build between them: medians of ${rounds} rounds`],
+    notes: ['the runs of the table above, and of the other build between them'],
   };
 }
 
@@ -224,7 +218,7 @@ export async function runAlone(bench: Bench): Promise<PartResult> {
           'a SET is answered when it is committed (survives the death of the process); redis has written to its file, which survives as much, and syncs it once a second',
         ],
       },
-      ...(besideCommand === undefined ? [] : [buildBeside(pairs, rounds)]),
+      ...(besideCommand === undefined ? [] : [buildBeside(pairs)]),
       ...(await describeTime(peer, pairs)),
     ],
     gates: [

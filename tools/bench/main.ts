@@ -126,6 +126,8 @@ async function main(): Promise<void> {
   const elapsedMs = (): number => performance.now() - startedMs;
   const sizes = isShort ? SHORT : FULL;
   const redisMissing = 'missing' in redis ? redis.missing : undefined;
+  if (beside !== undefined && !names.includes('alone'))
+    throw new Error('--beside: only the part alone measures another build');
   const besideCommand = beside === undefined ? undefined : commandOf(resolve(beside));
   const bench = {
     sizes,

@@ -36,12 +36,13 @@ export function builtCommand(isUnbundled = false): string {
 
 /** The command line of another clone of this repository that was built, of whatever commit. Throws when none is there. */
 export function commandOf(clone: string): string {
-  const description = JSON.parse(readFileSync(join(clone, 'package.json'), 'utf8')) as {
+  const description = join(clone, 'package.json');
+  if (!existsSync(description)) throw new Error(`${clone} is no clone: it has no package.json`);
+  const { bin } = JSON.parse(readFileSync(description, 'utf8')) as {
     readonly bin?: Readonly<Record<string, string>>;
   };
-  const path = join(clone, description.bin?.['toposphere'] ?? '');
-  if (description.bin?.['toposphere'] === undefined || !existsSync(path))
-    throw new Error(`${clone} has no command toposphere: run npm ci and npm run build there first`);
+  const path = join(clone, bin?.['toposphere'] ?? 'no command toposphere');
+  if (!existsSync(path)) throw new Error(`${path} is missing: run npm ci and npm run build there first`);
   return path;
 }
 
